@@ -1,1 +1,6 @@
-//! portreeve
+//! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
+//!
+//! The modules, each using only those before it: [`model`] → wire → catalog → net → probe → engine → judge → report →
+//! cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
+
+pub mod model;

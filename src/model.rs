@@ -1,0 +1,16 @@
+//! What portreeve talks about: targets, questions, observations, verdicts and runs.
+//!
+//! Plain data without I/O. Every other module uses these types and this module uses none of theirs.
+//! Wire numbers keep the values we do not know; "false" and "could not tell" never share an encoding.
+
+pub mod fact;
+pub mod http;
+pub mod observation;
+pub mod peer_text;
+pub mod ports;
+pub mod question;
+pub mod run;
+pub mod service;
+pub mod target;
+pub mod tls;
+pub mod verdict;

@@ -1,0 +1,200 @@
+//! A run: everything of one scan, self-contained.
+
+use super::observation::Observation;
+use super::target::Target;
+use super::verdict::{Finding, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A guide that was used, with the digest that tells exactly which text of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuideUsed {
+    /// The guide's id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its revision, a date or a number of its author.
+    pub revision: String,
+    /// SHA-256 of the catalog's text, hexadecimal.
+    pub sha256: String,
+    /// Whether it is the one built in.
+    pub built_in: bool,
+}
+
+/// Whether port results of an address can be believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressHealth {
+    /// Something at this address answered: a handshake, a RST, an ICMP message or a datagram of its own.
+    pub answered: bool,
+    /// Decoy ports that nothing uses and that "opened" nevertheless: a middlebox completes handshakes.
+    pub decoys_open: Vec<u16>,
+    /// How many decoy ports were asked.
+    pub decoys_asked: usize,
+    /// A port that had answered did not answer again at the end: the target, or something before it, began to drop us.
+    pub stopped_answering: bool,
+    /// The address is private, loopback, link-local or documentation: this is not a view from outside.
+    pub inside: bool,
+}
+
+impl AddressHealth {
+    /// Whether an open port may be a middlebox's invention.
+    pub fn handshakes_untrusted(&self) -> bool {
+        !self.decoys_open.is_empty()
+    }
+}
+
+/// One address of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressRun {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether its port results can be believed.
+    pub health: AddressHealth,
+}
+
+/// Why a target could not be scanned, or not wholly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "trouble")]
+pub enum Trouble {
+    /// The name could not be resolved.
+    Unresolved {
+        /// The resolver's message, and what to do.
+        message: String,
+    },
+    /// No address of the target answered anything.
+    Unreachable,
+    /// This address could not be asked from here.
+    NoRoute {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The run was interrupted before the target was finished.
+    Interrupted,
+    /// The target's time was over before it was finished.
+    OutOfTime,
+    /// This machine ran out of a resource, or forbids something.
+    Ourselves {
+        /// The message.
+        message: String,
+    },
+    /// A defect of portreeve: please report it.
+    Bug {
+        /// The message.
+        message: String,
+    },
+}
+
+impl Trouble {
+    /// What happened and what to do, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Unresolved { message } => message.clone(),
+            Self::Unreachable => "nothing at any of its addresses answered: no port, no ICMP message. Check the address, \
+                                  the server's power and this machine's connection; if a firewall drops everything from \
+                                  here, scan from an address it lets in"
+                .to_owned(),
+            Self::NoRoute { address } => format!(
+                "this machine has no route to {address}, so that address was not judged; scan from a machine that has \
+                 {}",
+                if address.is_ipv6() { "IPv6" } else { "IPv4" }
+            ),
+            Self::Interrupted => "the run was interrupted before this target was finished".to_owned(),
+            Self::OutOfTime => "the time for this target was over before it was finished; give it more with \
+                                --host-time"
+                .to_owned(),
+            Self::Ourselves { message } => format!("this machine could not ask everything: {message}"),
+            Self::Bug { message } => format!("a defect of portreeve, please report it: {message}"),
+        }
+    }
+}
+
+/// Everything about one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetRun {
+    /// The target as the inventory has it.
+    pub target: Target,
+    /// Its addresses, IPv4 before IPv6.
+    pub addresses: Vec<AddressRun>,
+    /// What was asked, and what came of it.
+    pub observations: Vec<Observation>,
+    /// What is said of every item of the guides that apply.
+    pub findings: Vec<Finding>,
+    /// Where guides that apply to this target ask for opposite things.
+    pub disagreements: Vec<Disagreement>,
+    /// What kept the scan of this target from being whole.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Guides that ask for opposite things on one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// What it is about, such as `tcp/8040`.
+    pub subject: String,
+    /// The items.
+    pub items: Vec<String>,
+    /// What each asks for, and how it was resolved here.
+    pub explanation: String,
+}
+
+/// Everything of one scan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// portreeve's version.
+    pub tool_version: String,
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// The guides that were used.
+    pub guides: Vec<GuideUsed>,
+    /// The targets, in the inventory's order.
+    pub targets: Vec<TargetRun>,
+    /// The run was interrupted.
+    pub interrupted: bool,
+}
+
+impl Run {
+    /// Whether anything that should have been asked was not.
+    pub fn is_partial(&self) -> bool {
+        self.interrupted || self.targets.iter().any(|target| !target.troubles.is_empty())
+    }
+
+    /// How many findings have each verdict.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for target in &self.targets {
+            tally.add(&target.findings);
+        }
+        tally
+    }
+}
+
+/// How many findings have each verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(BTreeMap<Verdict, usize>);
+
+impl Tally {
+    /// Counts `findings`.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+        let mut tally = Self::default();
+        tally.add(findings);
+        tally
+    }
+
+    fn add<'a>(&mut self, findings: impl IntoIterator<Item = &'a Finding>) {
+        for finding in findings {
+            *self.0.entry(finding.verdict).or_default() += 1;
+        }
+    }
+
+    /// How many have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.0.get(&verdict).copied().unwrap_or_default()
+    }
+
+    /// How many there are in all.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+}

@@ -1,0 +1,167 @@
+//! Targets: the servers that an inventory names, and what the guides' conditions need to know of them.
+
+use super::ports::{Ports, Transport};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+
+/// What a server is for. A host may have several roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// ConnectWise Automate.
+    Automate,
+    /// ConnectWise Control: ScreenConnect under its earlier name, judged by ConnectWise's own guide.
+    Control,
+    /// ScreenConnect, judged by the shorter guide.
+    #[serde(rename = "screenconnect")]
+    ScreenConnect,
+    /// Endpoint Central MSP.
+    EndpointCentral,
+    /// Internet Information Services.
+    Iis,
+    /// A database server that belongs to one of the others.
+    Database,
+    /// A distribution server of Endpoint Central.
+    DistributionServer,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 7] = [
+        Self::Automate,
+        Self::Control,
+        Self::ScreenConnect,
+        Self::EndpointCentral,
+        Self::Iis,
+        Self::Database,
+        Self::DistributionServer,
+    ];
+
+    /// The role as it is written in inventories and options.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Automate => "automate",
+            Self::Control => "control",
+            Self::ScreenConnect => "screenconnect",
+            Self::EndpointCentral => "endpoint-central",
+            Self::Iis => "iis",
+            Self::Database => "database",
+            Self::DistributionServer => "distribution-server",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where the Control (ScreenConnect) server is that an Automate server is integrated with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlServer {
+    /// At this host: 8040 and 8041 of this address lead to it.
+    Here,
+    /// At another host, which should be a target of its own.
+    Elsewhere,
+    /// In ConnectWise's cloud.
+    Cloud,
+    /// There is none.
+    None,
+}
+
+/// A service that listens on other ports than the guides say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Moved {
+    /// The guides' ports.
+    pub from: Ports,
+    /// Where they are on this target; as many, of the same transport.
+    pub to: Ports,
+}
+
+/// A host: a name to be resolved, or an address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Host {
+    /// An address.
+    Address(IpAddr),
+    /// A DNS name, lower case, without trailing dot.
+    Name(String),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A server to be scanned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Whose server it is.
+    pub client: String,
+    /// What the technicians call it; unique within the client.
+    pub name: String,
+    /// Where it is.
+    pub host: Host,
+    /// What it is for.
+    pub roles: BTreeSet<Role>,
+    /// Labels to select by.
+    pub tags: BTreeSet<String>,
+    /// Whether it is joined to Active Directory; `None` where the inventory does not say.
+    pub active_directory: Option<bool>,
+    /// How many technicians use it: Automate's tunnels take four ports for each.
+    pub technicians: Option<u32>,
+    /// Whether Automate's redirectors are in use, a declared exception to the closed ports.
+    pub redirectors: Option<bool>,
+    /// Whether the database is on a machine of its own.
+    pub split_database: Option<bool>,
+    /// Where the integrated Control server is.
+    pub control: Option<ControlServer>,
+    /// The name to send as SNI and to check certificates against; the host's name where not given.
+    pub sni: Option<String>,
+    /// Services on other ports than the guides say.
+    pub moved: Vec<Moved>,
+    /// Ports beyond the guides that are meant to be open.
+    pub expected: Vec<Ports>,
+    /// Free text, shown in reports.
+    pub notes: Option<String>,
+}
+
+impl Target {
+    /// The name that a client of this server would send as SNI, if it has one.
+    pub fn server_name(&self) -> Option<&str> {
+        match (&self.sni, &self.host) {
+            (Some(sni), _) => Some(sni),
+            (None, Host::Name(name)) => Some(name),
+            (None, Host::Address(_)) => None,
+        }
+    }
+
+    /// The port where the guides' `port` is found on this target.
+    pub fn actual(&self, transport: Transport, port: u16) -> u16 {
+        self.moved
+            .iter()
+            .find(|moved| moved.from.contains(transport, port))
+            .map_or(port, |moved| moved.to.first() + (port - moved.from.first()))
+    }
+
+    /// The guides' port that is found at `actual` on this target: the inverse of [`Target::actual`].
+    pub fn logical(&self, transport: Transport, actual: u16) -> u16 {
+        self.moved
+            .iter()
+            .find(|moved| moved.to.contains(transport, actual))
+            .map_or(actual, |moved| moved.from.first() + (actual - moved.to.first()))
+    }
+
+    /// `client/name`, by which reports and options name it.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.client, self.name)
+    }
+}
