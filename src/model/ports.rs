@@ -127,13 +127,8 @@ fn parse_port(text: &str) -> Result<u16, PortsError> {
 
 /// Reads `443` or `40000-40050`, without a transport.
 pub fn parse_range(transport: Transport, text: &str) -> Result<Ports, PortsError> {
-    let (first, last) = match text.split_once('-') {
-        Some((first, last)) => (parse_port(first.trim())?, parse_port(last.trim())?),
-        None => {
-            let port = parse_port(text.trim())?;
-            (port, port)
-        }
-    };
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (parse_port(first.trim())?, parse_port(last.trim())?);
     Ports::new(transport, first, last).ok_or(PortsError::Backwards(first, last))
 }
 
