@@ -10,6 +10,7 @@
 
 mod builtins;
 mod ports;
+mod program;
 mod services;
 mod support;
 mod tls;
