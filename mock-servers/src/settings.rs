@@ -224,6 +224,8 @@ impl Default for Mysql {
 pub struct Rdp {
     /// Network Level Authentication is enforced: only `CredSSP` is accepted.
     pub nla: bool,
+    /// Without NLA: standard RDP security is refused, only TLS is accepted.
+    pub tls_required: bool,
     /// Answers the connection request without a negotiation part, as before Windows Vista.
     pub negotiation: bool,
     /// The flags byte of the negotiation response.
@@ -234,7 +236,7 @@ pub struct Rdp {
 
 impl Default for Rdp {
     fn default() -> Self {
-        Self { nla: true, negotiation: true, flags: 0x1f, tls: Some(Tls::default()) }
+        Self { nla: true, tls_required: false, negotiation: true, flags: 0x1f, tls: Some(Tls::default()) }
     }
 }
 

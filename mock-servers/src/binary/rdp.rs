@@ -10,6 +10,7 @@ use crate::wire::{self, Wire};
 
 const PROTOCOL_TLS: u32 = 1;
 const PROTOCOL_HYBRID: u32 = 2;
+const SSL_REQUIRED: u32 = 1;
 const HYBRID_REQUIRED: u32 = 5;
 
 pub(crate) async fn serve(mut wire: Wire, settings: &Rdp, tls: Option<&TlsFace>) -> io::Result<()> {
@@ -25,14 +26,19 @@ pub(crate) async fn serve(mut wire: Wire, settings: &Rdp, tls: Option<&TlsFace>)
         return Ok(());
     }
     let requested = requested_protocols(&request);
-    let selected = if requested & PROTOCOL_HYBRID != 0 {
-        PROTOCOL_HYBRID
-    } else if settings.nla {
-        wire.write_all(&confirm(&negotiation(3, 0, HYBRID_REQUIRED))).await?;
-        wire::finish(wire).await;
-        return Ok(());
-    } else {
-        requested & PROTOCOL_TLS
+    let selected = match requested & (PROTOCOL_HYBRID | PROTOCOL_TLS) {
+        protocols if protocols & PROTOCOL_HYBRID != 0 => Ok(PROTOCOL_HYBRID),
+        _ if settings.nla => Err(HYBRID_REQUIRED),
+        0 if settings.tls_required => Err(SSL_REQUIRED),
+        protocols => Ok(protocols),
+    };
+    let selected = match selected {
+        Ok(protocol) => protocol,
+        Err(failure) => {
+            wire.write_all(&confirm(&negotiation(3, 0, failure))).await?;
+            wire::finish(wire).await;
+            return Ok(());
+        }
     };
     wire.write_all(&confirm(&negotiation(2, settings.flags, selected))).await?;
     match tls {

@@ -53,6 +53,9 @@ async fn rdp_without_nla_takes_what_it_is_offered() {
         let (_stream, confirm) = exchange(address, &rdp_request(offered), 19).await;
         assert_eq!(confirm[11..], [2, 0x1f, 8, 0, selected, 0, 0, 0]);
     }
+    let (_running, address) = face(".rdp = { nla = false, tls-required = true }").await;
+    assert_eq!(talk(address, &rdp_request(0)).await[11..], [3, 0, 8, 0, 1, 0, 0, 0]);
+    assert_eq!(exchange(address, &rdp_request(1), 19).await.1[11..], [2, 0x1f, 8, 0, 1, 0, 0, 0]);
     let (_running, address) = face(".rdp = { negotiation = false }").await;
     let (mut stream, confirm) = exchange(address, &rdp_request(3), 11).await;
     assert_eq!(confirm, [3, 0, 0, 0x0b, 6, 0xd0, 0, 0, 0x12, 0x34, 0]);
