@@ -21,10 +21,7 @@ pub fn looks_like_http(bytes: &[u8]) -> Option<bool> {
     if bytes.iter().zip(START).any(|(byte, expected)| byte != expected) {
         return Some(false);
     }
-    match bytes.get(START.len()) {
-        Some(minor) => Some(minor.is_ascii_digit()),
-        None => None,
-    }
+    bytes.get(START.len()).map(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

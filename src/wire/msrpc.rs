@@ -106,6 +106,16 @@ mod tests {
         assert_eq!(request[8..10], [72, 0]);
     }
 
+    /// samba-dcerpcd 4.17.12.
+    const SAMBA: &str =
+        "05000c03100000003c00000001000000d016d0165882000004003133350000000100000000000000045d888aeb1cc9119fe80800
+        2b10486002000000";
+
+    #[test]
+    fn a_real_endpoint_mapper_acknowledges() {
+        assert_eq!(only_whole(&hex(SAMBA), read_bind_answer), BindAnswer::Ack);
+    }
+
     #[test]
     fn a_refusal_is_an_answer_too() {
         // C706, section 12.6.4.5: reason 0, protocol versions 5.0.

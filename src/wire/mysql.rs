@@ -111,8 +111,7 @@ fn refusal(mut packet: Bytes<'_>) -> Result<Greeting, Stop> {
         return Err(bad(format!("an error numbered {code}")));
     }
     let message = match packet.rest() {
-        [b'#', _, _, _, _, _, message @ ..] => message,
-        message => message,
+        [b'#', _, _, _, _, _, message @ ..] | message => message,
     };
     Ok(Greeting::Refused { code, message: PeerText::from_bytes(message, TEXT) })
 }
@@ -141,6 +140,19 @@ mod tests {
     use super::super::testing::{hex, only_whole};
     use super::*;
     use proptest::prelude::*;
+
+    /// mariadbd 10.11.19 (Debian 12).
+    const MARIADB: &str =
+        "640000000a352e352e352d31302e31312e31392d4d6172696144422d302b646562313275310003000000475b74573544337400fe
+        ff080200ff81150000000000001d0000006e4c7277213836463c3b526b006d7973716c5f6e61746976655f70617373776f726400";
+
+    #[test]
+    fn a_greeting_shows_version_and_tls() {
+        let greeting = only_whole(&hex(MARIADB), read_greeting);
+        assert!(greeting.offers_tls());
+        let version = Some(PeerText::new("10.11.19-MariaDB-0+deb12u1", 99));
+        assert_eq!(Service::from(greeting), Service::MySql { version, refused: None, tls: true });
+    }
 
     #[test]
     fn a_refused_host_is_known_by_the_code() {

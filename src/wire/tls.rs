@@ -27,8 +27,7 @@ pub const CHAIN_LIMIT: usize = 256 * 1024;
 /// major number 3.
 pub fn looks_like_record(bytes: &[u8]) -> bool {
     match bytes {
-        [kind] => messages::is_content_type(*kind),
-        [kind, 3, ..] => messages::is_content_type(*kind),
+        [kind] | [kind, 3, ..] => messages::is_content_type(*kind),
         _ => false,
     }
 }

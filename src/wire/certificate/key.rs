@@ -47,8 +47,8 @@ pub(super) fn describe(info: &SubjectPublicKeyInfo<'_>) -> Key {
                     Some((2 | 3, point)) => point.len() * 8,
                     _ => 0,
                 };
-                let name = curve.map_or_else(|| "with parameters of its own".to_owned(), |curve| oid_name(&curve));
-                Key { name: format!("EC {name}"), bits, weak: bits != 0 && bits < 224 }
+                let name = curve.map_or_else(|| "parameters of its own".to_owned(), |curve| oid_name(&curve));
+                Key { name: format!("EC {bits} ({name})"), bits, weak: bits != 0 && bits < 224 }
             }
         };
     }

@@ -118,7 +118,7 @@ fn extensions(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Ve
     });
     if version >= TlsVersion::Tls12 {
         extension(&mut out, extension::SIGNATURE_ALGORITHMS, |out| {
-            with_u16_length(out, |out| numbers(out, &SIGNATURES))
+            with_u16_length(out, |out| numbers(out, &SIGNATURES));
         });
     }
     if version == TlsVersion::Tls13 {

@@ -14,7 +14,7 @@ pub(super) const RENEGOTIATION_INFO: u16 = 0x00ff;
 /// The suites of TLS 1.3 (RFC 8446, section B.4).
 const TLS13: [u16; 5] = [0x1302, 0x1303, 0x1301, 0x1304, 0x1305];
 
-/// The suites that need TLS 1.2: GCM, CCM, ChaCha20 and CBC with SHA-2 (RFC 5246, 5288, 5289, 5932, 6209, 6367, 6655, 7251,
+/// The suites that need TLS 1.2: GCM, CCM, `ChaCha20` and CBC with SHA-2 (RFC 5246, 5288, 5289, 5932, 6209, 6367, 6655, 7251,
 /// 7905).
 const TLS12: [u16; 56] = [
     0xc02c, 0xc030, 0x009f, 0x00a3, 0xcca9, 0xcca8, 0xccaa, 0xc02b, 0xc02f, 0x009e, 0x00a2, 0xc0ad, 0xc0ac, 0xc0af,
