@@ -10,7 +10,8 @@ const BIND: u8 = 11;
 const BIND_ACK: u8 = 12;
 const BIND_NAK: u8 = 13;
 
-/// The endpoint mapper's interface, `e1af8308-5d1f-11c9-91a4-08002b14a0fa` version 3.0 (C706, appendix O), as on the wire.
+/// The endpoint mapper's interface, `e1af8308-5d1f-11c9-91a4-08002b14a0fa` version 3.0 (C706, appendix O), as on the
+/// wire.
 const ENDPOINT_MAPPER: [u8; 20] =
     [0x08, 0x83, 0xaf, 0xe1, 0x1f, 0x5d, 0xc9, 0x11, 0x91, 0xa4, 0x08, 0x00, 0x2b, 0x14, 0xa0, 0xfa, 3, 0, 0, 0];
 

@@ -103,7 +103,8 @@ fn greeting(bytes: &[u8]) -> Result<Greeting, Stop> {
     Ok(Greeting::V10 { version: PeerText::from_bytes(version, TEXT), capabilities })
 }
 
-/// The rest of an `ERR_Packet`. Before the greeting it has no SQL state, as the client's capabilities are not yet known.
+/// The rest of an `ERR_Packet`. Before the greeting it has no SQL state, as the client's capabilities are not yet
+/// known.
 fn refusal(mut packet: Bytes<'_>) -> Result<Greeting, Stop> {
     let code = packet.u16_le()?;
     // Server errors begin at 1000.
@@ -154,9 +155,20 @@ mod tests {
         assert_eq!(Service::from(greeting), Service::MySql { version, refused: None, tls: true });
     }
 
+    /// mariadbd 10.11.19 to an address for which it has no account.
+    const NOT_ALLOWED: &str = "44000000ff6a04486f737420273132372e302e302e3227206973206e6f7420616c6c6f7765642074
+        6f20636f6e6e65637420746f2074686973204d61726961444220736572766572";
+
+    #[test]
+    fn a_real_refusal_has_no_sql_state() {
+        let message = PeerText::new("Host '127.0.0.2' is not allowed to connect to this MariaDB server", 99);
+        let greeting = only_whole(&hex(NOT_ALLOWED), read_greeting);
+        assert_eq!(greeting, Greeting::Refused { code: HOST_NOT_PRIVILEGED, message });
+    }
+
     #[test]
     fn a_refused_host_is_known_by_the_code() {
-        // The layout of MySQL 8.0 for a host that is not allowed, in a language of its own.
+        // The same in a server's own language.
         let answer = [&hex("0a 00 00 00 ff 6a 04")[..], b"Rechner"].concat();
         let greeting = only_whole(&answer, read_greeting);
         assert_eq!(greeting, Greeting::Refused { code: HOST_NOT_PRIVILEGED, message: PeerText::new("Rechner", 99) });

@@ -10,8 +10,8 @@ use crate::model::service::{Identified, Product, Version};
 /// How much evidence is kept, in bytes.
 const EVIDENCE: usize = 160;
 
-/// The products that an answer to `GET path` gives away, possibly none. One product is named twice only where two parts of
-/// the answer hold different versions.
+/// The products that an answer to `GET path` gives away, possibly none. One product is named twice only where two parts
+/// of the answer hold different versions.
 pub fn recognise(path: WebPath, status: u16, headers: &[Header], body: &Body) -> Vec<Identified> {
     let text = String::from_utf8_lossy(body.bytes.get(..BODY_LIMIT).unwrap_or(&body.bytes));
     let mut seen = Vec::new();
@@ -38,7 +38,8 @@ pub fn recognise(path: WebPath, status: u16, headers: &[Header], body: &Body) ->
         .collect()
 }
 
-/// Whether the kernel's http.sys answered in place of a web server above it: it names itself `Microsoft-HTTPAPI/2.0`, alone.
+/// Whether the kernel's http.sys answered in place of a web server above it: it names itself `Microsoft-HTTPAPI/2.0`,
+/// alone.
 pub fn is_http_sys(headers: &[Header]) -> bool {
     values(headers, "server").any(|server| server.trim().starts_with("Microsoft-HTTPAPI/"))
 }
@@ -78,7 +79,8 @@ fn values<'a>(headers: &'a [Header], name: &'a str) -> impl Iterator<Item = &'a 
     headers.iter().filter(move |h| h.name.as_str().eq_ignore_ascii_case(name)).map(|h| h.value.as_str())
 }
 
-/// The version at the beginning of `text`: digits and dots, with at least one dot, and then nothing that could belong to it.
+/// The version at the beginning of `text`: digits and dots, with at least one dot, and then nothing that could belong
+/// to it.
 fn leading_version(text: &str) -> Option<Version> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (version, rest) = text.split_at_checked(end)?;
@@ -162,8 +164,8 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// The version of a build: `100474` is 10.0.474, and a dotted build is its own version. Numbers of other lengths are cut in
-/// ways that we do not know, so they have no version.
+/// The version of a build: `100474` is 10.0.474, and a dotted build is its own version. Numbers of other lengths are
+/// cut in ways that we do not know, so they have no version.
 fn build_version(build: &str) -> Option<Version> {
     if build.contains('.') {
         return whole_version(build);

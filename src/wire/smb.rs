@@ -7,8 +7,8 @@ use crate::model::service::Service;
 /// The longest answer that is read; a negotiate response with its security blob takes a few hundred bytes.
 pub const LIMIT: usize = 64 * 1024;
 
-/// The dialects that are offered (MS-SMB2 2.2.3): 2.0.2, 2.1, 3.0, 3.0.2. 3.1.1 would need negotiate contexts, and a server
-/// that has it has the others.
+/// The dialects that are offered (MS-SMB2 2.2.3): 2.0.2, 2.1, 3.0, 3.0.2. 3.1.1 would need negotiate contexts, and a
+/// server that has it has the others.
 const DIALECTS: [u16; 4] = [0x0202, 0x0210, 0x0300, 0x0302];
 
 /// `ProtocolId` of SMB2 (MS-SMB2 2.2.1).
@@ -78,7 +78,8 @@ pub enum Negotiated {
     },
     /// An SMB1 response that chose a dialect (MS-CIFS 2.2.4.52.2): SMB1 is on.
     Smb1,
-    /// An SMB1 response that chose none of the dialects or carried an error: it speaks the format and refuses the protocol.
+    /// An SMB1 response that chose none of the dialects or carried an error: it speaks the format and refuses the
+    /// protocol.
     Smb1Refused,
 }
 

@@ -110,7 +110,8 @@ proptest! {
         let mut leaf = from_hex(NAMES);
         leaf[at] = byte;
         leaf.truncate(end);
-        let served = Served { chain_length: 1, checked_name: "x.example.com", now, trust: Trust::Trusted, negotiated: 0 };
+        let trust = Trust::Trusted;
+        let served = Served { chain_length: 1, checked_name: "x.example.com", now, trust, negotiated: 0 };
         let _ = read_certificate(&leaf, served);
     }
 

@@ -56,7 +56,10 @@ fn a_real_head_is_read_whole_or_not_at_all() {
 
 #[test]
 fn odd_heads_are_read_as_browsers_do() {
-    let odd = head(b"HTTP/1.0 404\r\nserver : a\r\nSet-Cookie: 1\r\nno field at all\r\nset-cookie: 2\r\nX: a\r\n b\r\nY: \xff\r\n\r\n");
+    let odd = head(
+        b"HTTP/1.0 404\r\nserver : a\r\nSet-Cookie: 1\r\nno field at all\r\n\
+        set-cookie: 2\r\nX: a\r\n b\r\nY: \xff\r\n\r\n",
+    );
     assert_eq!((odd.status, odd.minor_version, odd.reason.as_str()), (404, 0, ""));
     assert_eq!(fields(&odd), ["server: a", "Set-Cookie: 1", "set-cookie: 2", "X: a\\r\\n b", "Y: \\xff"]);
     assert_eq!(head(b"HTTP/1.1 200 D\xe9sol\xe9\r\n\r\n").reason.as_str(), "D\\xe9sol\\xe9");
@@ -65,7 +68,8 @@ fn odd_heads_are_read_as_browsers_do() {
 
 #[test]
 fn interim_responses_are_skipped() {
-    let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\nA: b\r\n\r\n";
+    let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+        HTTP/1.1 204 No Content\r\nA: b\r\n\r\n";
     let last = head(text);
     assert_eq!((last.status, last.length), (204, text.len()));
     assert_eq!(fields(&last), ["A: b"]);

@@ -10,9 +10,10 @@ const OPENSSL_TLS10: &str = include_str!("../captured/openssl-3.0.19-tls1.0.hex"
 const GNUTLS_TLS12: &str = include_str!("../captured/gnutls-3.7.9-tls1.2-ecdsa.hex");
 
 /// `openssl s_server` 3.0.19, answering our TLS 1.3 hello.
-const OPENSSL_TLS13: &str = "160303007a020000760303541166f5a5aa7e4868eb9676b4d15a1edd66366dc5f84ab5f84b55481ed62a75201111111111111
-    111111111111111111111111111111111111111111111111111130200002e002b0002030400330024001d0020f5e00bf538cec8a3d283fb99dd0273666c
-    457eca4684f92bdc26144250aea851140303000101";
+const OPENSSL_TLS13: &str = "
+    160303007a020000760303541166f5a5aa7e4868eb9676b4d15a1edd66366dc5f84ab5f84b55481ed62a7520111111111111
+    1111111111111111111111111111111111111111111111111111130200002e002b0002030400330024001d0020f5e00bf538
+    cec8a3d283fb99dd0273666c457eca4684f92bdc26144250aea851140303000101";
 /// `openssl s_server` 3.0.19 with `-groups P-384`, answering our TLS 1.3 hello, whose key share is for X25519.
 const OPENSSL_RETRY: &str =
     "1603030058020000540303cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c201111111111111
@@ -55,7 +56,8 @@ fn a_version_higher_than_offered_is_kept_as_it_is() {
 
 #[test]
 fn fatal_alerts_answer_and_warnings_do_not() {
-    // openssl s_server 3.0.19: to SSL 3.0, and with -no_tls1_3 to TLS 1.3; nginx 1.22.1 at OpenSSL's level 2 to TLS 1.0.
+    // openssl s_server 3.0.19: to SSL 3.0, and with -no_tls1_3 to TLS 1.3; nginx 1.22.1 at OpenSSL's level 2 to TLS
+    // 1.0.
     for (answer, description) in [("15030000020228", 40), ("15030300020246", 70), ("15030100020250", 80)] {
         assert_eq!(fact(&hex(answer), TlsVersion::Tls13), TlsAnswer::Alert { description });
     }
