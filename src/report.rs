@@ -1,0 +1,34 @@
+//! Reports: a [`Run`](crate::model::run::Run) in, text out.
+//!
+//! What a run means in words is decided once, in `reading` and [`describe()`], and a verdict is never decided
+//! here at all. Nothing here reads a clock, a file or the network, so the same run gives the same report.
+//!
+//! What an inventory or a guide wrote may hold anything. The terminal and the HTML pass every text through one
+//! function, which [`text`] holds, at the point where it is written.
+
+mod describe;
+mod reading;
+mod reference;
+pub mod terminal;
+pub mod text;
+
+use crate::model::run::Run;
+
+#[cfg(test)]
+mod fixture;
+
+pub use describe::describe;
+pub use reading::{Caution, Coverage, bottom_line, cautions, coverage, duration, instant, products_seen};
+pub use reference::Reference;
+
+/// The clients of a run, in the inventory's order.
+pub fn clients(run: &Run) -> Vec<&str> {
+    reading::by_client(run).into_iter().map(|client| client.name).collect()
+}
+
+/// The run as far as it concerns `client`: what may be handed to that client without naming another.
+pub fn for_client(run: &Run, client: &str) -> Run {
+    let mut run = run.clone();
+    run.targets.retain(|target| target.target.client == client);
+    run
+}
