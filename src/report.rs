@@ -1,12 +1,13 @@
 //! Reports: a [`Run`](crate::model::run::Run) in, text out.
 //!
-//! What a run means in words is decided once, in `reading` and [`describe()`], and a verdict is never decided
+//! [`terminal`] is for the technician, [`json`] for programs. Both say the same: what a run means in words is decided once, in `reading` and [`describe()`], and a verdict is never decided
 //! here at all. Nothing here reads a clock, a file or the network, so the same run gives the same report.
 //!
 //! What an inventory or a guide wrote may hold anything. The terminal and the HTML pass every text through one
 //! function, which [`text`] holds, at the point where it is written.
 
 mod describe;
+pub mod json;
 mod reading;
 mod reference;
 pub mod terminal;
