@@ -1,4 +1,4 @@
-//! Reports: a [`Run`](crate::model::run::Run) in, text out.
+//! Reports: a [`Run`] in, text out.
 //!
 //! [`terminal`] is for the technician, [`html`] for the technician's client, [`json`] for programs. All three say the
 //! same: what a run means in words is decided once, in `reading` and [`describe()`], and a verdict is never decided
