@@ -1,0 +1,235 @@
+//! A hand-made run that holds one of everything, for the tests of the reports.
+
+mod findings;
+mod observations;
+
+use crate::model::ports::Ports;
+use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
+use crate::model::target::{ControlServer, Host, Moved, Role, Target};
+
+/// A run with every verdict, health flag, trouble and kind of answer.
+pub(super) fn everything() -> Run {
+    Run {
+        tool_version: "0.1.0".to_owned(),
+        started: "2026-03-14T21:05:09Z".to_owned(),
+        elapsed_ms: 134_200,
+        guides: ["automate", "control", "endpoint-central", "iis"].into_iter().map(guide).collect(),
+        targets: vec![automate(), control(), endpoint_central(), gone(), dark()],
+        interrupted: true,
+    }
+}
+
+/// A whole run without failures: one target, nothing missing.
+pub(super) fn quiet() -> Run {
+    let mut target = automate();
+    target.findings.retain(|finding| {
+        use crate::model::verdict::Verdict::{NotApplicable, Pass};
+        matches!(finding.verdict, Pass | NotApplicable)
+    });
+    Run { targets: vec![target], interrupted: false, ..everything() }
+}
+
+/// A run over `count` targets of several clients.
+pub(super) fn estate(count: usize) -> Run {
+    let targets = (0..count)
+        .map(|index| {
+            let mut target = automate();
+            target.target.client =
+                ["Harbour Dental Group", "Küstner & Söhne", "North Shore Logistics"][index % 3].to_owned();
+            target.target.name = format!("server-{index:03}");
+            target.findings.rotate_left(index % 7);
+            target.findings.truncate(20 - index % 5);
+            target
+        })
+        .collect();
+    Run { targets, interrupted: false, ..everything() }
+}
+
+/// The run with every text of the inventory and the guides replaced by `text`.
+pub(super) fn hostile(text: &str) -> Run {
+    let mut run = everything();
+    let own = || text.to_owned();
+    run.tool_version = own();
+    run.started = own();
+    for guide in &mut run.guides {
+        (guide.id, guide.title, guide.revision, guide.sha256) = (own(), own(), own(), own());
+    }
+    for target in &mut run.targets {
+        (target.target.client, target.target.name, target.target.notes) = (own(), own(), Some(own()));
+        (target.target.host, target.target.sni) = (Host::Name(own()), Some(own()));
+        target.target.tags = [own()].into();
+        for disagreement in &mut target.disagreements {
+            *disagreement = Disagreement { subject: own(), items: vec![own(), own()], explanation: own() };
+        }
+        for trouble in &mut target.troubles {
+            match trouble {
+                Trouble::Unresolved { message } | Trouble::Ourselves { message } | Trouble::Bug { message } => {
+                    *message = own();
+                }
+                _ => {}
+            }
+        }
+        for finding in &mut target.findings {
+            (finding.guide, finding.item, finding.section, finding.title) = (own(), own(), own(), own());
+            (finding.rationale, finding.remedy) = (own(), vec![own(), own()]);
+            finding.references = vec![own(), format!("https://{text}"), format!("STIG {text}")];
+            finding.disagreements = vec![own()];
+            for check in &mut finding.checks {
+                (check.rule, check.why, check.settle, check.seen) = (own(), own(), Some(own()), vec![own(), own()]);
+            }
+        }
+    }
+    run
+}
+
+fn guide(id: &str) -> GuideUsed {
+    let (title, revision, built_in) = match id {
+        "automate" => ("ConnectWise Automate hardening guide", "2024-05-02", true),
+        "control" => ("ConnectWise Control hardening guide", "2023-11-20", true),
+        "endpoint-central" => ("Endpoint Central MSP security recommendations", "11.3.2428", true),
+        _ => ("IIS hardening after the CIS benchmark", "our own, 3", false),
+    };
+    let digest = "9f86d081".repeat(8);
+    GuideUsed { id: id.to_owned(), title: title.to_owned(), revision: revision.to_owned(), sha256: digest, built_in }
+}
+
+fn target(client: &str, name: &str, host: Host, roles: &[Role]) -> Target {
+    Target {
+        client: client.to_owned(),
+        name: name.to_owned(),
+        host,
+        roles: roles.iter().copied().collect(),
+        tags: ["production".to_owned()].into(),
+        active_directory: None,
+        technicians: None,
+        redirectors: None,
+        split_database: None,
+        control: None,
+        sni: None,
+        moved: Vec::new(),
+        expected: Vec::new(),
+        notes: None,
+    }
+}
+
+fn named(name: &str) -> Host {
+    Host::Name(name.to_owned())
+}
+
+fn address(text: &str, health: AddressHealth) -> AddressRun {
+    AddressRun { address: text.parse().unwrap(), health }
+}
+
+fn healthy() -> AddressHealth {
+    AddressHealth { answered: true, decoys_asked: 4, ..AddressHealth::default() }
+}
+
+fn ports(text: &str) -> Ports {
+    text.parse().unwrap()
+}
+
+fn automate() -> TargetRun {
+    let mut target =
+        target("Harbour Dental Group", "automate-01", named("rmm.harbourdental.example"), &[Role::Automate, Role::Iis]);
+    target.active_directory = Some(false);
+    target.technicians = Some(12);
+    target.redirectors = Some(false);
+    target.split_database = Some(true);
+    target.control = Some(ControlServer::Elsewhere);
+    target.expected = vec![ports("tcp/8443")];
+    target.notes = Some("Moved to the new firewall in January; ask Dana before changing the NAT.".to_owned());
+    TargetRun {
+        target,
+        addresses: vec![address("203.0.113.10", healthy()), address("2001:db8:20::10", healthy())],
+        observations: observations::automate(),
+        findings: findings::automate(),
+        disagreements: Vec::new(),
+        troubles: Vec::new(),
+    }
+}
+
+fn control() -> TargetRun {
+    let mut target = target(
+        "Harbour Dental Group",
+        "control-01",
+        named("support.harbourdental.example"),
+        &[Role::Control, Role::EndpointCentral],
+    );
+    target.sni = Some("help.harbourdental.example".to_owned());
+    target.moved = vec![Moved { from: ports("tcp/8040"), to: ports("tcp/9040") }];
+    TargetRun {
+        target,
+        addresses: vec![address(
+            "203.0.113.11",
+            AddressHealth { decoys_open: vec![2, 47_101, 61_999], stopped_answering: true, ..healthy() },
+        )],
+        observations: observations::control(),
+        findings: findings::control(),
+        disagreements: vec![Disagreement {
+            subject: "tcp/8040".to_owned(),
+            items: vec!["CTL-NET-01".to_owned(), "EC-LOG-03".to_owned()],
+            explanation:
+                "The Control guide wants tcp/8040 reachable for its web server; the Endpoint Central guide wants \
+                          its plain HTTP port closed. Both were judged on what answers there: ScreenConnect."
+                    .to_owned(),
+        }],
+        troubles: vec![
+            Trouble::OutOfTime,
+            Trouble::Ourselves { message: "no file descriptors left (EMFILE)".to_owned() },
+        ],
+    }
+}
+
+fn endpoint_central() -> TargetRun {
+    TargetRun {
+        target: target(
+            "Küstner & Söhne <Logistik>",
+            "endpoint-central",
+            Host::Address("10.20.0.5".parse().unwrap()),
+            &[Role::EndpointCentral, Role::Database],
+        ),
+        addresses: vec![
+            address("10.20.0.5", AddressHealth { inside: true, ..healthy() }),
+            address("fd00:20::5", AddressHealth { inside: true, ..AddressHealth::default() }),
+            address("2001:db8:20::5", AddressHealth::default()),
+        ],
+        observations: observations::endpoint_central(),
+        findings: findings::endpoint_central(),
+        disagreements: Vec::new(),
+        troubles: vec![
+            Trouble::NoRoute { address: "2001:db8:20::5".parse().unwrap() },
+            Trouble::Interrupted,
+            Trouble::Bug { message: "the SMB reader expected 4 bytes and had 3".to_owned() },
+        ],
+    }
+}
+
+fn gone() -> TargetRun {
+    TargetRun {
+        target: target(
+            "Küstner & Söhne <Logistik>",
+            "distribution",
+            named("ds.kuestner.example"),
+            &[Role::DistributionServer],
+        ),
+        addresses: Vec::new(),
+        observations: Vec::new(),
+        findings: Vec::new(),
+        disagreements: Vec::new(),
+        troubles: vec![Trouble::Unresolved {
+            message: "ds.kuestner.example does not exist (NXDOMAIN, asked 192.0.2.53); check the name in the inventory"
+                .to_owned(),
+        }],
+    }
+}
+
+fn dark() -> TargetRun {
+    TargetRun {
+        target: target("Küstner & Söhne <Logistik>", "iis-legacy", named("old.kuestner.example"), &[Role::Iis]),
+        addresses: vec![address("198.51.100.77", AddressHealth { decoys_asked: 4, ..AddressHealth::default() })],
+        observations: observations::dark(),
+        findings: findings::dark(),
+        disagreements: Vec::new(),
+        troubles: vec![Trouble::Unreachable],
+    }
+}

@@ -1,0 +1,87 @@
+//! The report for programs: a versioned format with types of its own, so that the model may change without it.
+//!
+//! Within a version fields are added, never removed or given another meaning; readers ignore what they do not know.
+//! `schema/run-v1.schema.json` is derived from these types. After a change of them, write it anew with
+//! `PORTREEVE_UPDATE_SCHEMA=1 cargo test --lib report::json`; without the variable that test fails when the file is
+//! not current.
+//!
+//! Texts stand as they were written. Those from an inventory or a guide may therefore hold characters that a terminal
+//! would obey; all of them are written as `\uNNNN`, so that the file itself can be shown anywhere.
+
+mod answers;
+mod document;
+mod findings;
+mod observations;
+
+use crate::model::run::Run;
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use std::io;
+
+pub use document::Document;
+
+/// The name of the format, the value of `format`.
+pub const FORMAT: &str = "portreeve-run";
+/// The version of the format, the value of `version`.
+pub const VERSION: u32 = 1;
+
+/// The run as JSON, with a line end at its end.
+pub fn render(run: &Run) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    write(run, &mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+}
+
+/// Writes the run as JSON, with a line end at its end.
+pub fn write(run: &Run, writer: impl io::Write) -> Result<(), serde_json::Error> {
+    let mut serializer = Serializer::with_formatter(writer, Showable(PrettyFormatter::with_indent(b"  ")));
+    Document::from(run).serialize(&mut serializer)?;
+    serializer.into_inner().write_all(b"\n").map_err(serde_json::Error::io)
+}
+
+/// The JSON Schema (draft 2020-12) of what [`render`] writes.
+pub fn schema() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Document>()
+}
+
+/// Pretty, and without any character in strings that a terminal would obey.
+struct Showable(PrettyFormatter<'static>);
+
+macro_rules! as_pretty {
+    ($($method:ident($($argument:ident: $kind:ty),*);)*) => {$(
+        fn $method<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $kind)*) -> io::Result<()> {
+            self.0.$method(writer $(, $argument)*)
+        }
+    )*};
+}
+
+impl Formatter for Showable {
+    as_pretty! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((place, character)) = rest.char_indices().find(|(_, c)| super::text::is_special(*c)) {
+            let (before, after) = rest.split_at(place);
+            writer.write_all(before.as_bytes())?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = after.strip_prefix(character).unwrap_or_default();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

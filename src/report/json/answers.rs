@@ -1,0 +1,352 @@
+//! Answers, one kind for each question.
+
+use crate::model::fact::{self, Fact, PortReason, PortState};
+use crate::model::http::Scheme;
+use crate::model::service::{Identified, Product, Service as Spoken};
+use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, Trust};
+use crate::report::describe::version_name;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// An answer. Texts that the server sent are escaped: control characters as `\n`, `\xNN` or `\u{NNNN}`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum Answer {
+    /// The state of a port.
+    Port(Port),
+    /// What speaks on a port.
+    Service {
+        /// `http`, `https`, `tls`, `mysql`, `mysql-x`, `rdp`, `smb`, `netbios`, `msrpc`, `automate-redirector`, `ssh`,
+        /// `unknown` or `silent`.
+        protocol: &'static str,
+        /// What it told of itself: a version, a banner, its first bytes.
+        detail: Option<String>,
+        /// The number that says so: a refusal's, a dialect's, an answer's or a security protocol's.
+        code: Option<u32>,
+        /// How TLS starts, where it can: `direct`, `rdp` or `mysql`.
+        tls: Option<&'static str>,
+    },
+    /// How an offer of one TLS version was answered.
+    Tls {
+        /// `accepted`, `other-version`, `alert`, `reset`, `closed` or `not-tls`.
+        answer: &'static str,
+        /// The number of the suite, the version or the alert.
+        number: Option<u16>,
+        /// The version that was negotiated instead, in words, or the first bytes of what is not TLS.
+        detail: Option<String>,
+    },
+    /// The certificate that was served.
+    Certificate(Box<Certificate>),
+    /// The head of an HTTP response.
+    Http {
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// The status code.
+        status: u16,
+        /// The minor version of HTTP/1.
+        minor_version: u8,
+        /// The reason phrase.
+        reason: String,
+        /// The fields, in order.
+        headers: Vec<Header>,
+        /// The beginning of the body.
+        body_start: String,
+    },
+    /// The products that were recognised.
+    Products {
+        /// The products, possibly none.
+        products: Vec<ProductSeen>,
+    },
+    /// Whether RDP insists on network level authentication.
+    RdpNla {
+        /// Whether it does.
+        enforced: bool,
+        /// The code that says so.
+        code: u32,
+    },
+    /// Whether SMB 1 is answered.
+    Smb1 {
+        /// Whether it is.
+        answered: bool,
+    },
+}
+
+/// The state of a port.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Port {
+    /// The state.
+    state: State,
+    /// `handshake-completed`, `reset`, `refused`, `icmp`, `unreachable`, `datagram`, `silence` or `disagreement`.
+    reason: &'static str,
+    /// The reason in words.
+    text: String,
+    /// The ICMP message, where one was seen.
+    icmp: Option<Icmp>,
+    /// Who sent it.
+    sender: Option<String>,
+    /// The length of the datagram that came back, in bytes.
+    datagram_length: Option<usize>,
+    /// Its beginning.
+    datagram_start: Option<String>,
+    /// What each try saw, where they disagree.
+    disagreeing: Vec<State>,
+}
+
+/// The state of a port as seen from where the scan ran.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Open,
+    Closed,
+    Rejected,
+    Filtered,
+    OpenOrFiltered,
+    Unstable,
+}
+
+/// An ICMP destination unreachable.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Icmp {
+    /// Whether it was ICMPv6.
+    v6: bool,
+    /// The type.
+    r#type: u8,
+    /// The code.
+    code: u8,
+}
+
+/// A header field.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Header {
+    /// The name.
+    name: String,
+    /// The value.
+    value: String,
+}
+
+/// A product, known by its answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ProductSeen {
+    /// `automate`, `screenconnect`, `endpoint-central` or `iis`.
+    product: &'static str,
+    /// Its version, where the answer held one.
+    version: Option<String>,
+    /// The part of the answer that says so.
+    evidence: String,
+    /// The page that was asked.
+    path: &'static str,
+}
+
+/// A certificate, and what a careful client makes of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own, named in the format")]
+pub(super) struct Certificate {
+    /// The subject.
+    subject: String,
+    /// The issuer.
+    issuer: String,
+    /// The names it is for.
+    names: Vec<String>,
+    /// The serial number, hexadecimal.
+    serial: String,
+    /// SHA-256 of it, hexadecimal.
+    sha256: String,
+    /// Start of validity.
+    not_before: String,
+    /// End of validity.
+    not_after: String,
+    /// Whole days to the end of validity; negative when over.
+    days_left: i64,
+    /// Validity has not begun.
+    not_yet_valid: bool,
+    /// It vouches for itself.
+    self_signed: bool,
+    /// The key.
+    key: String,
+    /// The key is too weak.
+    weak_key: bool,
+    /// The signature algorithm.
+    signature: String,
+    /// The signature algorithm is too weak.
+    weak_signature: bool,
+    /// How many certificates were served.
+    chain_length: usize,
+    /// The name it was checked against.
+    checked_name: String,
+    /// Whether it is valid for that name.
+    name_matches: bool,
+    /// `trusted`, `untrusted` or `unknown`.
+    trust: &'static str,
+    /// Why it is not trusted, or why that is unknown.
+    trust_reason: Option<String>,
+    /// The negotiated version.
+    negotiated: String,
+}
+
+impl From<&Fact> for Answer {
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::Port(fact) => Self::Port(fact.into()),
+            Fact::Service { service, tls } => {
+                let (protocol, detail, code) = spoken(service);
+                let tls = tls.map(|preface| match preface {
+                    TlsPreface::Direct => "direct",
+                    TlsPreface::Rdp => "rdp",
+                    TlsPreface::MySql => "mysql",
+                });
+                Self::Service { protocol, detail, code, tls }
+            }
+            Fact::Tls { answer } => {
+                let (answer, number, detail) = match answer {
+                    TlsAnswer::Accepted { suite } => ("accepted", Some(*suite), None),
+                    TlsAnswer::OtherVersion { version } => {
+                        ("other-version", Some(*version), Some(version_name(*version)))
+                    }
+                    TlsAnswer::Alert { description } => ("alert", Some(u16::from(*description)), None),
+                    TlsAnswer::Reset => ("reset", None, None),
+                    TlsAnswer::Closed => ("closed", None, None),
+                    TlsAnswer::NotTls { first_bytes } => ("not-tls", None, Some(first_bytes.to_string())),
+                };
+                Self::Tls { answer, number, detail }
+            }
+            Fact::Certificate(fact) => Self::Certificate(Box::new(fact.as_ref().into())),
+            Fact::Http(answer) => Self::Http {
+                scheme: match answer.scheme {
+                    Scheme::Http => "http",
+                    Scheme::Https => "https",
+                },
+                status: answer.status,
+                minor_version: answer.minor_version,
+                reason: answer.reason.to_string(),
+                headers: answer
+                    .headers
+                    .iter()
+                    .map(|header| Header { name: header.name.to_string(), value: header.value.to_string() })
+                    .collect(),
+                body_start: answer.body_start.to_string(),
+            },
+            Fact::Products { products } => {
+                Self::Products { products: products.iter().map(ProductSeen::from).collect() }
+            }
+            Fact::RdpNla { enforced, code } => Self::RdpNla { enforced: *enforced, code: *code },
+            Fact::Smb1 { answered } => Self::Smb1 { answered: *answered },
+        }
+    }
+}
+
+fn spoken(service: &Spoken) -> (&'static str, Option<String>, Option<u32>) {
+    match service {
+        Spoken::Http => ("http", None, None),
+        Spoken::Https => ("https", None, None),
+        Spoken::Tls { inside } => ("tls", Some(inside.to_string()).filter(|inside| !inside.is_empty()), None),
+        Spoken::MySql { version, refused, .. } => {
+            ("mysql", version.as_ref().map(ToString::to_string), refused.map(u32::from))
+        }
+        Spoken::MySqlX => ("mysql-x", None, None),
+        Spoken::Rdp { selected: Some(selected), .. } => ("rdp", Some("selected".to_owned()), Some(*selected)),
+        Spoken::Rdp { failure, .. } => ("rdp", failure.map(|_| "failure".to_owned()), *failure),
+        Spoken::Smb { dialect } => ("smb", None, Some(u32::from(*dialect))),
+        Spoken::NetBios { answer } => ("netbios", None, Some(u32::from(*answer))),
+        Spoken::MsRpc { answer } => ("msrpc", None, Some(u32::from(*answer))),
+        Spoken::AutomateRedirector => ("automate-redirector", None, None),
+        Spoken::Ssh { banner } => ("ssh", Some(banner.to_string()), None),
+        Spoken::Unknown { first_bytes } => ("unknown", Some(first_bytes.to_string()), None),
+        Spoken::Silent => ("silent", None, None),
+    }
+}
+
+impl From<PortState> for State {
+    fn from(state: PortState) -> Self {
+        match state {
+            PortState::Open => Self::Open,
+            PortState::Closed => Self::Closed,
+            PortState::Rejected => Self::Rejected,
+            PortState::Filtered => Self::Filtered,
+            PortState::OpenOrFiltered => Self::OpenOrFiltered,
+            PortState::Unstable => Self::Unstable,
+        }
+    }
+}
+
+impl From<&fact::PortFact> for Port {
+    fn from(fact: &fact::PortFact) -> Self {
+        let mut port = Self {
+            state: fact.state.into(),
+            reason: "",
+            text: fact.reason.describe(),
+            icmp: None,
+            sender: fact.sender.map(|sender| sender.to_string()),
+            datagram_length: None,
+            datagram_start: None,
+            disagreeing: Vec::new(),
+        };
+        port.reason = match &fact.reason {
+            PortReason::HandshakeCompleted => "handshake-completed",
+            PortReason::Reset => "reset",
+            PortReason::Refused => "refused",
+            PortReason::Icmp { v6, kind, code } => {
+                port.icmp = Some(Icmp { v6: *v6, r#type: *kind, code: *code });
+                "icmp"
+            }
+            PortReason::Unreachable => "unreachable",
+            PortReason::Datagram { length, first_bytes } => {
+                (port.datagram_length, port.datagram_start) = (Some(*length), Some(first_bytes.to_string()));
+                "datagram"
+            }
+            PortReason::Silence => "silence",
+            PortReason::Disagreement { tries } => {
+                port.disagreeing = tries.iter().map(|state| (*state).into()).collect();
+                "disagreement"
+            }
+        };
+        port
+    }
+}
+
+impl From<&Identified> for ProductSeen {
+    fn from(seen: &Identified) -> Self {
+        Self {
+            product: match seen.product {
+                Product::Automate => "automate",
+                Product::ScreenConnect => "screenconnect",
+                Product::EndpointCentral => "endpoint-central",
+                Product::Iis => "iis",
+            },
+            version: seen.version.as_ref().map(ToString::to_string),
+            evidence: seen.evidence.to_string(),
+            path: seen.path.as_str(),
+        }
+    }
+}
+
+impl From<&CertificateFact> for Certificate {
+    fn from(fact: &CertificateFact) -> Self {
+        let (trust, trust_reason) = match &fact.trust {
+            Trust::Trusted => ("trusted", None),
+            Trust::Untrusted { reason } => ("untrusted", Some(reason.to_string())),
+            Trust::Unknown { reason } => ("unknown", Some(reason.clone())),
+        };
+        Self {
+            subject: fact.subject.to_string(),
+            issuer: fact.issuer.to_string(),
+            names: fact.names.iter().map(ToString::to_string).collect(),
+            serial: fact.serial.clone(),
+            sha256: fact.sha256.clone(),
+            not_before: fact.not_before.clone(),
+            not_after: fact.not_after.clone(),
+            days_left: fact.days_left,
+            not_yet_valid: fact.not_yet_valid,
+            self_signed: fact.self_signed,
+            key: fact.key.clone(),
+            weak_key: fact.weak_key,
+            signature: fact.signature.clone(),
+            weak_signature: fact.weak_signature,
+            chain_length: fact.chain_length,
+            checked_name: fact.checked_name.clone(),
+            name_matches: fact.name_matches,
+            trust,
+            trust_reason,
+            negotiated: version_name(fact.negotiated),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The document: the run, its guides and targets, and what is said of them.
+
+use super::findings::Finding;
+use super::observations::Observation;
+use super::{FORMAT, VERSION};
+use crate::model::run;
+use crate::model::target;
+use crate::model::verdict::Verdict;
+use crate::report::reading::{self, bottom_line, products_seen};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// One scan, whole and self-contained.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "portreeve run, version 1")]
+pub struct Document {
+    /// Always `portreeve-run`.
+    #[schemars(extend("const" = FORMAT))]
+    format: &'static str,
+    /// The version of this format.
+    #[schemars(extend("const" = VERSION))]
+    version: u32,
+    /// What made the run.
+    tool: Tool,
+    /// When it began: RFC 3339, UTC.
+    started: String,
+    /// How long it took, in milliseconds.
+    elapsed_ms: u64,
+    /// The run was interrupted.
+    interrupted: bool,
+    /// Something that should have been asked was not: the targets' `troubles` name it.
+    partial: bool,
+    /// The run in one sentence.
+    bottom_line: String,
+    /// How many findings have each verdict.
+    summary: Summary,
+    /// How many questions there were.
+    coverage: Coverage,
+    /// The guides that were used.
+    guides: Vec<Guide>,
+    /// The targets, in the inventory's order.
+    targets: Vec<Target>,
+}
+
+/// What made the run.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Tool {
+    /// Always `portreeve`.
+    name: &'static str,
+    /// Its version.
+    version: String,
+}
+
+/// How many findings have each verdict.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Summary {
+    /// All findings.
+    total: usize,
+    /// The recommendation is not followed, and that was seen.
+    fail: usize,
+    /// It was asked and could not be told.
+    inconclusive: usize,
+    /// Only evidence from inside the host can tell.
+    needs_evidence: usize,
+    /// Only a person can tell.
+    needs_attestation: usize,
+    /// The recommendation is followed, and that was seen.
+    pass: usize,
+    /// The recommendation does not concern the target.
+    not_applicable: usize,
+}
+
+impl From<&run::Tally> for Summary {
+    fn from(tally: &run::Tally) -> Self {
+        Self {
+            total: tally.total(),
+            fail: tally.count(Verdict::Fail),
+            inconclusive: tally.count(Verdict::Inconclusive),
+            needs_evidence: tally.count(Verdict::NeedsEvidence),
+            needs_attestation: tally.count(Verdict::NeedsAttestation),
+            pass: tally.count(Verdict::Pass),
+            not_applicable: tally.count(Verdict::NotApplicable),
+        }
+    }
+}
+
+/// How many questions there were, and what came of them. Ports that were joined to a range count one by one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Coverage {
+    /// Those that were asked: answered, silent and failed.
+    asked: usize,
+    /// Those that something answered.
+    answered: usize,
+    /// Those about ports that met only silence.
+    silent: usize,
+    /// Those that failed.
+    failed: usize,
+    /// Those that were not asked.
+    skipped: usize,
+}
+
+impl From<reading::Coverage> for Coverage {
+    fn from(counts: reading::Coverage) -> Self {
+        let reading::Coverage { asked, answered, silent, failed, skipped } = counts;
+        Self { asked, answered, silent, failed, skipped }
+    }
+}
+
+/// A guide, and which text of it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Guide {
+    /// Its id.
+    id: String,
+    /// Its title.
+    title: String,
+    /// Its revision.
+    revision: String,
+    /// SHA-256 of its text, hexadecimal.
+    sha256: String,
+    /// Whether it is the one built in.
+    built_in: bool,
+}
+
+/// A target and everything about it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Target {
+    /// Whose server it is.
+    client: String,
+    /// What the technicians call it.
+    name: String,
+    /// The name or address in the inventory.
+    host: String,
+    /// The name that was sent as SNI, where there is one.
+    server_name: Option<String>,
+    /// What it is for.
+    roles: Vec<String>,
+    /// Labels to select by.
+    tags: Vec<String>,
+    /// Whether it is joined to Active Directory; null where the inventory does not say.
+    active_directory: Option<bool>,
+    /// How many technicians use it.
+    technicians: Option<u32>,
+    /// Whether Automate's redirectors are in use.
+    redirectors: Option<bool>,
+    /// Whether the database is on a machine of its own.
+    split_database: Option<bool>,
+    /// Where the integrated Control server is: `here`, `elsewhere`, `cloud` or `none`.
+    control: Option<&'static str>,
+    /// Services on other ports than the guides say.
+    moved: Vec<Moved>,
+    /// Ports beyond the guides that are meant to be open, such as `tcp/8443`.
+    expected: Vec<String>,
+    /// Free text.
+    notes: Option<String>,
+    /// The addresses, and whether their port results can be believed.
+    addresses: Vec<Address>,
+    /// The products and services that showed themselves.
+    seen: Vec<String>,
+    /// How many findings have each verdict.
+    summary: Summary,
+    /// How many questions there were.
+    coverage: Coverage,
+    /// What kept the scan of this target from being whole.
+    troubles: Vec<Trouble>,
+    /// Where guides ask for opposite things.
+    disagreements: Vec<Disagreement>,
+    /// What is said of every item of the guides that apply.
+    findings: Vec<Finding>,
+    /// What was asked, and what came of it.
+    observations: Vec<Observation>,
+}
+
+/// A service on other ports than the guides say.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Moved {
+    /// The guides' ports.
+    from: String,
+    /// Where they are.
+    to: String,
+}
+
+/// An address of a target.
+#[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the format names it so")]
+struct Address {
+    /// The address.
+    address: String,
+    /// Something at it answered.
+    answered: bool,
+    /// How many decoy ports were asked.
+    decoys_asked: usize,
+    /// Decoy ports that opened: a middlebox completes handshakes, and open ports are in doubt.
+    decoys_open: Vec<u16>,
+    /// It answered at first and not at the end.
+    stopped_answering: bool,
+    /// It is not public: this is not a view from outside.
+    inside: bool,
+}
+
+/// What kept the scan from being whole.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Trouble {
+    /// `unresolved`, `unreachable`, `no-route`, `interrupted`, `out-of-time`, `ourselves` or `bug`.
+    kind: &'static str,
+    /// The address concerned, where it is one.
+    address: Option<String>,
+    /// What happened and what to do.
+    text: String,
+}
+
+/// Guides that ask for opposite things.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Disagreement {
+    /// What it is about.
+    subject: String,
+    /// The items.
+    items: Vec<String>,
+    /// What each asks for, and how it was resolved.
+    explanation: String,
+}
+
+pub(super) fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<String> {
+    values.into_iter().map(|value| value.to_string()).collect()
+}
+
+impl From<&run::Run> for Document {
+    fn from(run: &run::Run) -> Self {
+        let observations = run.targets.iter().flat_map(|target| &target.observations);
+        Self {
+            format: FORMAT,
+            version: VERSION,
+            tool: Tool { name: "portreeve", version: run.tool_version.clone() },
+            started: run.started.clone(),
+            elapsed_ms: run.elapsed_ms,
+            interrupted: run.interrupted,
+            partial: run.is_partial(),
+            bottom_line: bottom_line(run),
+            summary: Summary::from(&run.tally()),
+            coverage: reading::coverage(observations).into(),
+            guides: run.guides.iter().map(Guide::from).collect(),
+            targets: run.targets.iter().map(Target::from).collect(),
+        }
+    }
+}
+
+impl From<&run::GuideUsed> for Guide {
+    fn from(guide: &run::GuideUsed) -> Self {
+        let run::GuideUsed { id, title, revision, sha256, built_in } = guide.clone();
+        Self { id, title, revision, sha256, built_in }
+    }
+}
+
+impl From<&run::TargetRun> for Target {
+    fn from(run: &run::TargetRun) -> Self {
+        let target = run.target.clone();
+        Self {
+            host: target.host.to_string(),
+            server_name: target.server_name().map(str::to_owned),
+            client: target.client,
+            name: target.name,
+            roles: texts(&target.roles),
+            tags: texts(&target.tags),
+            active_directory: target.active_directory,
+            technicians: target.technicians,
+            redirectors: target.redirectors,
+            split_database: target.split_database,
+            control: target.control.map(|control| match control {
+                target::ControlServer::Here => "here",
+                target::ControlServer::Elsewhere => "elsewhere",
+                target::ControlServer::Cloud => "cloud",
+                target::ControlServer::None => "none",
+            }),
+            moved: target
+                .moved
+                .iter()
+                .map(|moved| Moved { from: moved.from.to_string(), to: moved.to.to_string() })
+                .collect(),
+            expected: texts(&target.expected),
+            notes: target.notes,
+            addresses: run.addresses.iter().map(Address::from).collect(),
+            seen: products_seen(run),
+            summary: Summary::from(&run::Tally::of(&run.findings)),
+            coverage: reading::coverage(&run.observations).into(),
+            troubles: run.troubles.iter().map(Trouble::from).collect(),
+            disagreements: run.disagreements.iter().map(Disagreement::from).collect(),
+            findings: run.findings.iter().map(Finding::from).collect(),
+            observations: run.observations.iter().map(Observation::from).collect(),
+        }
+    }
+}
+
+impl From<&run::AddressRun> for Address {
+    fn from(run: &run::AddressRun) -> Self {
+        let run::AddressHealth { answered, decoys_open, decoys_asked, stopped_answering, inside } = run.health.clone();
+        Self { address: run.address.to_string(), answered, decoys_asked, decoys_open, stopped_answering, inside }
+    }
+}
+
+impl From<&run::Trouble> for Trouble {
+    fn from(trouble: &run::Trouble) -> Self {
+        let (kind, address) = match trouble {
+            run::Trouble::Unresolved { .. } => ("unresolved", None),
+            run::Trouble::Unreachable => ("unreachable", None),
+            run::Trouble::NoRoute { address } => ("no-route", Some(address.to_string())),
+            run::Trouble::Interrupted => ("interrupted", None),
+            run::Trouble::OutOfTime => ("out-of-time", None),
+            run::Trouble::Ourselves { .. } => ("ourselves", None),
+            run::Trouble::Bug { .. } => ("bug", None),
+        };
+        Self { kind, address, text: trouble.describe() }
+    }
+}
+
+impl From<&run::Disagreement> for Disagreement {
+    fn from(disagreement: &run::Disagreement) -> Self {
+        let run::Disagreement { subject, items, explanation } = disagreement.clone();
+        Self { subject, items, explanation }
+    }
+}

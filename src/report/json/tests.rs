@@ -1,0 +1,62 @@
+use super::{render, schema};
+use crate::report::fixture::{estate, everything, hostile, quiet};
+use serde_json::Value;
+
+const SCHEMA: &str = "schema/run-v1.schema.json";
+
+fn published() -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA))
+        .unwrap_or_default()
+        .replace("\r\n", "\n")
+}
+
+#[test]
+fn the_published_schema_is_current() {
+    let current = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+    if std::env::var_os("PORTREEVE_UPDATE_SCHEMA").is_some() {
+        std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA), &current).unwrap();
+    }
+    let hint = "run PORTREEVE_UPDATE_SCHEMA=1 cargo test --lib report::json, and look at what changed for readers";
+    assert!(published() == current, "{SCHEMA} is not current: {hint}");
+}
+
+#[test]
+fn what_is_written_is_what_the_schema_says() {
+    let validator = jsonschema::validator_for(&serde_json::to_value(schema()).unwrap()).unwrap();
+    for run in [everything(), quiet(), estate(5), hostile("\u{1b}[31m\u{202e}")] {
+        let written: Value = serde_json::from_str(&render(&run).unwrap()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+    }
+    assert!(!validator.is_valid(&serde_json::json!({"format": "something-else", "version": 1})));
+    let mut other: Value = serde_json::from_str(&render(&quiet()).unwrap()).unwrap();
+    other["version"] = 2.into();
+    assert!(!validator.is_valid(&other));
+}
+
+#[test]
+fn the_whole_run() {
+    insta::assert_snapshot!(render(&everything()).unwrap());
+}
+
+#[test]
+fn nothing_of_the_run_is_lost() {
+    let run = everything();
+    let written: Value = serde_json::from_str(&render(&run).unwrap()).unwrap();
+    for (target, written) in run.targets.iter().zip(written["targets"].as_array().unwrap()) {
+        assert_eq!(written["observations"].as_array().unwrap().len(), target.observations.len());
+        assert_eq!(written["findings"].as_array().unwrap().len(), target.findings.len());
+        assert_eq!(written["troubles"].as_array().unwrap().len(), target.troubles.len());
+    }
+    assert_eq!(written["partial"], true);
+    assert_eq!(written["summary"]["total"], run.tally().total());
+}
+
+#[test]
+fn hostile_text_is_kept_and_harmless() {
+    let text = "\u{1b}[2J\u{9b}31m\u{202e}\u{7f}\u{e0041}\"\\<script>";
+    let written = render(&hostile(text)).unwrap();
+    assert!(!written.chars().any(|character| character != '\n' && crate::report::text::is_special(character)));
+    let read: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(read["targets"][0]["client"], text);
+}
