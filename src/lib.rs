@@ -4,3 +4,4 @@
 //! cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod model;
+pub mod net;
