@@ -32,9 +32,11 @@ pub fn from_io(stage: Stage, error: &io::Error) -> Failure {
     Failure { stage, blame, cause }
 }
 
-/// Nothing came within `allowed`. The path is blamed: silence cannot tell a dropped packet from a mute server.
+/// Nothing came within `allowed`. Until a connection stands the path is blamed, since most packets without an answer were
+/// dropped on the way; afterwards the server, which is there and says nothing.
 pub fn timed_out(stage: Stage, allowed: Duration) -> Failure {
-    Failure { stage, blame: Blame::Path, cause: Cause::TimedOut { allowed_ms: millis(allowed) } }
+    let blame = if matches!(stage, Stage::Socket | Stage::Connect) { Blame::Path } else { Blame::Peer };
+    Failure { stage, blame, cause: Cause::TimedOut { allowed_ms: millis(allowed) } }
 }
 
 /// A duration in whole milliseconds.

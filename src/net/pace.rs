@@ -30,7 +30,7 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Self { all: number(4000), tcp: number(150), udp: number(500), connections: 64 }
+        Self { all: number(4000), tcp: number(150), udp: number(1000), connections: 64 }
     }
 }
 

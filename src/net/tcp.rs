@@ -94,6 +94,8 @@ fn start(peer: SocketAddr) -> io::Result<std::net::TcpStream> {
     let domain = if peer.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
+    // Every exchange is a question that waits for its answer.
+    socket.set_tcp_nodelay(true)?;
     error_queue::enable(&socket, peer.is_ipv6())?;
     match socket.connect(&peer.into()) {
         Ok(()) => Ok(socket.into()),

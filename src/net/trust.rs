@@ -6,10 +6,11 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub use ca_file::CaFileError;
 
@@ -25,6 +26,8 @@ pub struct TrustStore {
     verifier: Result<Verifier, String>,
     /// Why the platform's own store could not be read, where only the user's roots are at hand.
     incomplete: Option<String>,
+    /// The user's roots.
+    roots: Vec<CertificateDer<'static>>,
 }
 
 impl TrustStore {
@@ -34,10 +37,10 @@ impl TrustStore {
         let roots = ca_file.map(ca_file::read).transpose()?.unwrap_or_default();
         let platform = Verifier::new(provider()).map_err(|error| error.to_string());
         if roots.is_empty() {
-            return Ok(Self { verifier: platform, incomplete: None });
+            return Ok(Self { verifier: platform, incomplete: None, roots });
         }
-        let verifier = Verifier::new_with_extra_roots(roots, provider()).map_err(|error| error.to_string());
-        Ok(Self { verifier, incomplete: platform.err() })
+        let verifier = Verifier::new_with_extra_roots(roots.clone(), provider()).map_err(|error| error.to_string());
+        Ok(Self { verifier, incomplete: platform.err(), roots })
     }
 
     /// What the store makes of `chain`, leaf first and as served. A name that does not match is no matter of trust and is
@@ -61,22 +64,46 @@ impl TrustStore {
             (Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)), Some(reason)) => Trust::Unknown {
                 reason: format!("no root of the given file, and the system's store could not be read: {reason}"),
             },
+            (Err(error), _) if is_ca_as_leaf(&error) && self.roots.contains(leaf) => pinned(leaf, at),
             (Err(error), _) => Trust::Untrusted { reason: PeerText::new(&describe(&error), REASON) },
         }
     }
 }
 
+/// webpki refuses a CA's certificate in a server's place. So is every self-signed one that openssl makes by default.
+fn is_ca_as_leaf(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string().contains("CaUsedAsEndEntity"))
+}
+
+/// A server's own certificate, given by the user as a root: only its time is left to check.
+fn pinned(leaf: &[u8], at: UnixTime) -> Trust {
+    let untrusted = |reason: &str| Trust::Untrusted { reason: PeerText::new(reason, REASON) };
+    let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return untrusted("it cannot be decoded") };
+    let (validity, now) = (certificate.validity(), i64::try_from(at.as_secs()).unwrap_or(i64::MAX));
+    if now > validity.not_after.timestamp() {
+        untrusted(EXPIRED)
+    } else if now < validity.not_before.timestamp() {
+        untrusted(NOT_YET)
+    } else {
+        Trust::Trusted
+    }
+}
+
+const EXPIRED: &str = "a certificate of the chain has expired";
+const NOT_YET: &str = "a certificate of the chain is not valid yet";
+
 fn describe(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => "no trusted root issued it".to_owned(),
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "a certificate of the chain has expired".to_owned()
+            EXPIRED.to_owned()
         }
         Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
-            "a certificate of the chain is not valid yet".to_owned()
+            NOT_YET.to_owned()
         }
         Error::InvalidCertificate(CertificateError::BadEncoding) => "it cannot be decoded".to_owned(),
         Error::InvalidCertificate(CertificateError::Revoked) => "it has been revoked".to_owned(),
+        ca if is_ca_as_leaf(ca) => "it is a CA's own certificate and none that a CA issued for a server".to_owned(),
         other => other.to_string(),
     }
 }
@@ -91,7 +118,7 @@ fn provider() -> Arc<CryptoProvider> {
 /// It remembers no session: every handshake is a whole one, with certificate.
 pub fn recording_client(sni: bool) -> Result<(Arc<ClientConfig>, Recorded), Error> {
     let recorded = Recorded::default();
-    let verifier = Arc::new(Recorder { chain: recorded.clone() });
+    let verifier = Arc::new(Recorder { seen: recorded.clone() });
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -105,12 +132,27 @@ pub fn recording_client(sni: bool) -> Result<(Arc<ClientConfig>, Recorded), Erro
 /// The chain of a handshake, as served: there even when the handshake failed after it, as it does where the server wants a
 /// certificate of ours.
 #[derive(Clone, Debug, Default)]
-pub struct Recorded(Arc<Mutex<Vec<CertificateDer<'static>>>>);
+pub struct Recorded(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    chain: Vec<CertificateDer<'static>>,
+    version: Option<ProtocolVersion>,
+}
 
 impl Recorded {
     /// The chain, leaf first; empty where the handshake did not come so far.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen().chain.clone()
+    }
+
+    /// The negotiated version's number, where the server signed the handshake.
+    pub fn version(&self) -> Option<u16> {
+        self.seen().version.map(u16::from)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,7 +160,7 @@ impl Recorded {
 /// we are here to report.
 #[derive(Debug)]
 struct Recorder {
-    chain: Recorded,
+    seen: Recorded,
 }
 
 impl ServerCertVerifier for Recorder {
@@ -131,7 +173,7 @@ impl ServerCertVerifier for Recorder {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain = std::iter::once(end_entity).chain(intermediates).map(|one| one.clone().into_owned()).collect();
-        *self.chain.0.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+        self.seen.seen().chain = chain;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -141,6 +183,7 @@ impl ServerCertVerifier for Recorder {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        self.seen.seen().version = Some(ProtocolVersion::TLSv1_2);
         Ok(HandshakeSignatureValid::assertion())
     }
 
@@ -150,6 +193,7 @@ impl ServerCertVerifier for Recorder {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        self.seen.seen().version = Some(ProtocolVersion::TLSv1_3);
         Ok(HandshakeSignatureValid::assertion())
     }
 
@@ -171,3 +215,6 @@ impl ServerCertVerifier for Recorder {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

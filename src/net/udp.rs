@@ -193,10 +193,15 @@ impl Batch {
 
     async fn send_one(&mut self, socket: &UdpSocket, peer: SocketAddr, payload: &[u8]) -> Result<(), Answer> {
         let mut pause = Duration::from_millis(2);
-        for _ in 0..SEND_ATTEMPTS {
+        for attempt in 0..SEND_ATTEMPTS {
             let Err(error) = socket.try_send_to(payload, peer) else { return Ok(()) };
             if error.kind() == ErrorKind::WouldBlock {
                 socket.writable().await.map_err(|error| Answer::Failed(from_io(Stage::Request, &error)))?;
+                // After an ICMP error the socket counts as writable even while its buffer is full.
+                tokio::task::yield_now().await;
+                if attempt > 0 {
+                    tokio::time::sleep(pause).await;
+                }
             } else if self.drain_errors(socket) {
                 // The error was another port's; nothing was sent.
             } else if super::failure::is_exhausted(&error) {
