@@ -4,5 +4,7 @@
 //! cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod model;
+pub mod net;
+pub mod probe;
 pub mod wire;
 pub mod report;

@@ -1,0 +1,195 @@
+//! Politeness: how fast we send, to everyone together and to each address, and how many connections an address bears.
+//!
+//! Waiting here is our own choice; callers start the peer's deadline only afterwards.
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::debug;
+
+/// The slowest that [`Pace::slower`] makes an address, in packets per second.
+const SLOWEST: u32 = 10;
+
+/// How fast to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Connections and datagrams per second, to all addresses together.
+    pub all: NonZeroU32,
+    /// Connections per second to one address. Firewalls commonly begin to drop a source at 200 a second.
+    pub tcp: NonZeroU32,
+    /// Datagrams per second to one address.
+    pub udp: NonZeroU32,
+    /// Connections held at once to one address.
+    pub connections: usize,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self { all: number(4000), tcp: number(150), udp: number(1000), connections: 64 }
+    }
+}
+
+/// The rates of a run, shared by everything that sends.
+#[derive(Debug)]
+pub struct Pace {
+    rates: Rates,
+    all: Turnstile,
+    addresses: Mutex<HashMap<IpAddr, Arc<AddressPace>>>,
+}
+
+/// The rates of one address.
+#[derive(Debug)]
+struct AddressPace {
+    tcp: Turnstile,
+    udp: Turnstile,
+    connections: Arc<Semaphore>,
+}
+
+/// The right to hold one connection to an address; given back when dropped.
+#[derive(Debug)]
+pub struct AddressPermit {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pace {
+    /// A pace with these rates.
+    pub fn new(rates: Rates) -> Self {
+        Self { rates, all: Turnstile::new(rates.all), addresses: Mutex::default() }
+    }
+
+    /// Waits until another connection to `address` may be begun.
+    pub async fn connection(&self, address: IpAddr) -> AddressPermit {
+        let pace = self.of(address);
+        let permit = AddressPermit { _permit: Arc::clone(&pace.connections).acquire_owned().await.ok() };
+        pace.tcp.pass().await;
+        self.all.pass().await;
+        permit
+    }
+
+    /// Waits until another datagram may be sent to `address`.
+    pub async fn datagram(&self, address: IpAddr) {
+        self.of(address).udp.pass().await;
+        self.all.pass().await;
+    }
+
+    /// Halves the rates of `address`, down to ten a second: it began to drop us. Returns the new rate of connections.
+    pub fn slower(&self, address: IpAddr) -> u32 {
+        let pace = self.of(address);
+        pace.udp.halve();
+        let rate = pace.tcp.halve();
+        debug!(%address, rate, "asking more slowly");
+        rate
+    }
+
+    fn of(&self, address: IpAddr) -> Arc<AddressPace> {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(addresses.entry(address).or_insert_with(|| {
+            Arc::new(AddressPace {
+                tcp: Turnstile::new(self.rates.tcp),
+                udp: Turnstile::new(self.rates.udp),
+                connections: Arc::new(Semaphore::new(self.rates.connections.max(1))),
+            })
+        }))
+    }
+}
+
+/// Lets one through at a time, at most so many a second, in the order in which they came.
+#[derive(Debug)]
+struct Turnstile {
+    limiter: Mutex<(NonZeroU32, Arc<DefaultDirectRateLimiter>)>,
+    /// Keeps the order: without it everyone who waits would wake, and all but one go to sleep again.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Turnstile {
+    fn new(rate: NonZeroU32) -> Self {
+        Self { limiter: Mutex::new((rate, limiter(rate))), turn: tokio::sync::Mutex::new(()) }
+    }
+
+    async fn pass(&self) {
+        let _turn = self.turn.lock().await;
+        loop {
+            let limiter = Arc::clone(&self.limiter.lock().unwrap_or_else(PoisonError::into_inner).1);
+            let Err(not_until) = limiter.check() else {
+                return;
+            };
+            tokio::time::sleep(not_until.wait_time_from(DefaultClock::default().now())).await;
+        }
+    }
+
+    fn halve(&self) -> u32 {
+        let mut held = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = held.0.min(NonZeroU32::new((held.0.get() / 2).max(SLOWEST)).unwrap_or(NonZeroU32::MIN));
+        *held = (rate, limiter(rate));
+        rate.get()
+    }
+}
+
+/// A burst of a tenth of a second's worth, so that a rate holds in the short run too.
+fn limiter(rate: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
+    let burst = NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN);
+    Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate).allow_burst(burst)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn rates(all: u32, tcp: u32, connections: usize) -> Rates {
+        let number = |n| NonZeroU32::new(n).unwrap();
+        Rates { all: number(all), tcp: number(tcp), udp: number(tcp), connections }
+    }
+
+    #[tokio::test]
+    async fn an_address_is_not_asked_faster_than_its_rate() {
+        let pace = Pace::new(rates(10_000, 100, 1000));
+        let start = Instant::now();
+        for _ in 0..30 {
+            drop(pace.connection(HERE).await);
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed >= Duration::from_millis(180), "30 connections, of them 10 at once, took {elapsed:?}");
+    }
+
+    #[tokio::test]
+    async fn an_address_bears_only_so_many_connections() {
+        let pace = Pace::new(rates(10_000, 10_000, 2));
+        let held = (pace.connection(HERE).await, pace.connection(HERE).await);
+        let third = tokio::time::timeout(Duration::from_millis(30), pace.connection(HERE)).await;
+        assert!(third.is_err());
+        drop(held);
+        pace.connection(HERE).await;
+    }
+
+    #[tokio::test]
+    async fn a_dropped_wait_costs_nobody_a_turn() {
+        let pace = Pace::new(rates(10_000, 10, 1000));
+        pace.datagram(HERE).await;
+        for _ in 0..20 {
+            let _ = tokio::time::timeout(Duration::from_millis(1), pace.datagram(HERE)).await;
+        }
+        let start = Instant::now();
+        pace.datagram(HERE).await;
+        assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn slower_has_a_floor() {
+        let pace = Pace::new(rates(1000, 150, 10));
+        let mut last = 0;
+        for _ in 0..10 {
+            last = pace.slower(HERE);
+        }
+        assert_eq!(last, SLOWEST);
+        let slow = Pace::new(rates(1000, 3, 10));
+        assert_eq!(slow.slower(HERE), 3, "never faster than before");
+    }
+}

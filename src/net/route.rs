@@ -1,0 +1,48 @@
+//! Whether this machine has a route to an address at all.
+
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+
+/// Whether the system knows a way to `address`. Nothing is sent: connecting a datagram socket only looks up the route.
+///
+/// "No" is said only where the system says so; any other trouble is left to the attempt that follows.
+pub fn exists(address: IpAddr) -> bool {
+    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    // The discard port (RFC 863); with a datagram socket it is only written down.
+    let looked_up = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))
+        .and_then(|socket| socket.connect(&SocketAddr::new(address, 9).into()));
+    match looked_up {
+        Ok(()) => true,
+        Err(error) => !is_no_route(&error),
+    }
+}
+
+/// Whether a local call (not an answer from the network) says that there is no route or no such address family.
+pub(super) fn is_no_route(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable)
+        || is_no_route_code(error)
+}
+
+/// No such address family here, or (`EINVAL`) a route that Linux calls a black hole.
+#[cfg(unix)]
+fn is_no_route_code(error: &std::io::Error) -> bool {
+    use nix::errno::Errno;
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EAFNOSUPPORT | Errno::EINVAL))
+}
+
+/// `WSAEAFNOSUPPORT`.
+#[cfg(not(unix))]
+fn is_no_route_code(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(10047)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_reachable() {
+        assert!(exists(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
+    }
+}

@@ -1,0 +1,220 @@
+//! TLS that accepts every certificate and writes down what it was shown; trust is judged afterwards.
+
+use crate::model::peer_text::PeerText;
+use crate::model::tls::Trust;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
+use rustls_platform_verifier::Verifier;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+pub use ca_file::CaFileError;
+
+mod ca_file;
+
+/// How much of the verifier's reason is kept, in bytes.
+const REASON: usize = 200;
+
+/// Judges chains by the platform's trust store and by roots of the user's own.
+#[derive(Debug)]
+pub struct TrustStore {
+    /// `Err`: why neither store nor roots could be had.
+    verifier: Result<Verifier, String>,
+    /// Why the platform's own store could not be read, where only the user's roots are at hand.
+    incomplete: Option<String>,
+    /// The user's roots.
+    roots: Vec<CertificateDer<'static>>,
+}
+
+impl TrustStore {
+    /// The platform's store, with the roots of `ca_file` added. A store that cannot be read makes verdicts
+    /// [`Trust::Unknown`]; a `ca_file` that cannot be read is an error, since the user asked for it.
+    pub fn load(ca_file: Option<&Path>) -> Result<Self, CaFileError> {
+        let roots = ca_file.map(ca_file::read).transpose()?.unwrap_or_default();
+        let platform = Verifier::new(provider()).map_err(|error| error.to_string());
+        if roots.is_empty() {
+            return Ok(Self { verifier: platform, incomplete: None, roots });
+        }
+        let verifier = Verifier::new_with_extra_roots(roots.clone(), provider()).map_err(|error| error.to_string());
+        Ok(Self { verifier, incomplete: platform.err(), roots })
+    }
+
+    /// What the store makes of `chain`, leaf first and as served. A name that does not match is no matter of trust and is
+    /// told apart by the certificate's own names.
+    pub fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>, at: UnixTime) -> Trust {
+        let verifier = match &self.verifier {
+            Ok(verifier) => verifier,
+            Err(reason) => return Trust::Unknown { reason: reason.clone() },
+        };
+        let Some((leaf, intermediates)) = chain.split_first() else {
+            return Trust::Unknown { reason: "the server sent no certificate".to_owned() };
+        };
+        match (verifier.verify_server_cert(leaf, intermediates, name, &[], at), &self.incomplete) {
+            (
+                Ok(_)
+                | Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )),
+                _,
+            ) => Trust::Trusted,
+            (Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)), Some(reason)) => Trust::Unknown {
+                reason: format!("no root of the given file, and the system's store could not be read: {reason}"),
+            },
+            (Err(error), _) if is_ca_as_leaf(&error) && self.roots.contains(leaf) => pinned(leaf, at),
+            (Err(error), _) => Trust::Untrusted { reason: PeerText::new(&describe(&error), REASON) },
+        }
+    }
+}
+
+/// webpki refuses a CA's certificate in a server's place. So is every self-signed one that openssl makes by default.
+fn is_ca_as_leaf(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string().contains("CaUsedAsEndEntity"))
+}
+
+/// A server's own certificate, given by the user as a root: only its time is left to check.
+fn pinned(leaf: &[u8], at: UnixTime) -> Trust {
+    let untrusted = |reason: &str| Trust::Untrusted { reason: PeerText::new(reason, REASON) };
+    let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return untrusted("it cannot be decoded") };
+    let (validity, now) = (certificate.validity(), i64::try_from(at.as_secs()).unwrap_or(i64::MAX));
+    if now > validity.not_after.timestamp() {
+        untrusted(EXPIRED)
+    } else if now < validity.not_before.timestamp() {
+        untrusted(NOT_YET)
+    } else {
+        Trust::Trusted
+    }
+}
+
+const EXPIRED: &str = "a certificate of the chain has expired";
+const NOT_YET: &str = "a certificate of the chain is not valid yet";
+
+fn describe(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => "no trusted root issued it".to_owned(),
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            EXPIRED.to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+            NOT_YET.to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::BadEncoding) => "it cannot be decoded".to_owned(),
+        Error::InvalidCertificate(CertificateError::Revoked) => "it has been revoked".to_owned(),
+        ca if is_ca_as_leaf(ca) => "it is a CA's own certificate and none that a CA issued for a server".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The cryptography of every handshake, named so that no other can be picked for us.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// A client configuration for one handshake, which accepts every certificate, and the place where the chain is recorded.
+///
+/// It remembers no session: every handshake is a whole one, with certificate.
+pub fn recording_client(sni: bool) -> Result<(Arc<ClientConfig>, Recorded), Error> {
+    let recorded = Recorded::default();
+    let verifier = Arc::new(Recorder { seen: recorded.clone() });
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.enable_sni = sni;
+    config.resumption = Resumption::disabled();
+    Ok((Arc::new(config), recorded))
+}
+
+/// The chain of a handshake, as served: there even when the handshake failed after it, as it does where the server wants a
+/// certificate of ours.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    chain: Vec<CertificateDer<'static>>,
+    version: Option<ProtocolVersion>,
+}
+
+impl Recorded {
+    /// The chain, leaf first; empty where the handshake did not come so far.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.seen().chain.clone()
+    }
+
+    /// The negotiated version's number, where the server signed the handshake.
+    pub fn version(&self) -> Option<u16> {
+        self.seen().version.map(u16::from)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepts everything. Signatures are not checked either: the keys that ring refuses, such as RSA with 1024 bits, are what
+/// we are here to report.
+#[derive(Debug)]
+struct Recorder {
+    seen: Recorded,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).map(|one| one.clone().into_owned()).collect();
+        self.seen.seen().chain = chain;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.seen.seen().version = Some(ProtocolVersion::TLSv1_2);
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.seen.seen().version = Some(ProtocolVersion::TLSv1_3);
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED25519,
+            SignatureScheme::ED448,
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PSS_SHA384,
+            SignatureScheme::RSA_PSS_SHA512,
+            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA384,
+            SignatureScheme::RSA_PKCS1_SHA512,
+            SignatureScheme::RSA_PKCS1_SHA1,
+            SignatureScheme::ECDSA_SHA1_Legacy,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use super::*;
+use crate::net::limits::Limits;
+use crate::net::pace::Rates;
+use std::num::NonZeroU32;
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn fast() -> Pace {
+    let most = NonZeroU32::new(100_000).unwrap();
+    Pace::new(Rates { all: most, tcp: most, udp: most, connections: 100 })
+}
+
+async fn ask_here(address: IpAddr, ports: &[u16]) -> Vec<Asked> {
+    let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 2, wait: Duration::from_millis(200) };
+    ask(address, ports, asking, &fast(), Limits::new(4).permit().await).await.unwrap()
+}
+
+fn state(asked: &Asked) -> PortState {
+    match &asked.answer {
+        Answer::State(fact) => fact.state,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sockets that answer, that stay silent, and a port that was free a moment ago.
+async fn three(address: IpAddr) -> (UdpSocket, UdpSocket, u16) {
+    let bind = || UdpSocket::bind((address, 0));
+    let (answers, silent, free) = (bind().await.unwrap(), bind().await.unwrap(), bind().await.unwrap());
+    let port = free.local_addr().unwrap().port();
+    (answers, silent, port)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn open_silent_and_closed_are_told_apart_over_one_socket() {
+    for address in [HERE, IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let (answers, silent, free) = three(address).await;
+        let ports = [answers.local_addr().unwrap().port(), silent.local_addr().unwrap().port(), free];
+        tokio::spawn(async move {
+            let mut buffer = [0; 100];
+            while let Ok((length, from)) = answers.recv_from(&mut buffer).await {
+                let _ = answers.send_to(&buffer[..length], from).await;
+            }
+        });
+        let asked = ask_here(address, &ports).await;
+        assert_eq!(asked.iter().map(|one| one.port).collect::<Vec<_>>(), ports);
+        assert_eq!(
+            asked.iter().map(state).collect::<Vec<_>>(),
+            [PortState::Open, PortState::OpenOrFiltered, PortState::Closed]
+        );
+        assert_eq!(asked.iter().map(|one| one.tries).collect::<Vec<_>>(), [1, 2, 1]);
+        let Answer::State(closed) = &asked[2].answer else { panic!() };
+        assert_eq!(closed.sender, Some(address));
+        assert!(asked[1].elapsed >= Duration::from_millis(400), "{:?}", asked[1].elapsed);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_thousand_closed_ports_all_answer_and_no_error_is_taken_for_anothers() {
+    let held = UdpSocket::bind((HERE, 0)).await.unwrap();
+    let mine = held.local_addr().unwrap().port();
+    // Below the range of ephemeral ports, where other tests open sockets; a few may be in use by others all the same.
+    let ports: Vec<u16> = (20_000..21_000).chain([mine]).collect();
+    let start = Instant::now();
+    let asked = ask_here(HERE, &ports).await;
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    let closed = asked.iter().filter(|one| state(one) == PortState::Closed).count();
+    assert!(closed >= 990, "{closed}");
+    assert_eq!(state(asked.last().unwrap()), PortState::OpenOrFiltered);
+}
+
+#[tokio::test]
+async fn a_strangers_datagram_is_no_answer() {
+    let (_answers, silent, _) = three(HERE).await;
+    let port = silent.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut buffer = [0; 100];
+        let (_, from) = silent.recv_from(&mut buffer).await.unwrap();
+        let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+        let _ = stranger.send_to(b"hello", from).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    });
+    let asked = ask_here(HERE, &[port]).await;
+    assert_eq!(state(&asked[0]), PortState::OpenOrFiltered);
+}
+
+#[test]
+fn answers_that_contradict_each_other_make_a_port_unstable() {
+    let mut batch = Batch::new(HERE, &[75]);
+    batch.ports[0].tries = 1;
+    let fact = |state| Answer::State(PortFact { state, reason: PortReason::Silence, sender: None });
+    batch.settle(75, fact(PortState::Closed));
+    batch.settle(75, fact(PortState::Closed));
+    assert_eq!(batch.ports[0].answer, Some(fact(PortState::Closed)));
+    batch.settle(75, fact(PortState::Open));
+    let Some(Answer::State(fact)) = &batch.ports[0].answer else { panic!() };
+    let tries = vec![PortState::Closed, PortState::Open];
+    assert_eq!((fact.state, &fact.reason), (PortState::Unstable, &PortReason::Disagreement { tries }));
+    batch.settle(76, Answer::NoRoute);
+    assert_eq!(batch.open, 0);
+}

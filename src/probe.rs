@@ -1,0 +1,213 @@
+//! Answers questions: one at a time, of one address, with as few and as polite connections as the answer needs.
+//!
+//! Promises: every connection has a deadline, which does not run while we wait for our own limits; reads are bounded;
+//! dropping a future leaves nothing behind; redirects are never followed, credentials never sent; and a question that could
+//! not be asked becomes a typed failure, never "closed" or "not accepted". What a listener is, its bytes say; the port's
+//! number only decides what is asked first.
+//!
+//! [`Asker`] holds what a run shares. It knows no guide and draws no conclusion from an answer.
+
+mod certificate;
+mod handshake;
+mod http;
+mod port;
+mod preface;
+mod products;
+mod rdp;
+mod service;
+mod session;
+mod smb1;
+mod talk;
+mod tls_version;
+
+pub use session::Peer;
+
+use crate::model::fact::Fact;
+use crate::model::http::Scheme;
+use crate::model::observation::{Attempt, Blame, Cause, Failure, Skip, Stage};
+use crate::model::peer_text::PeerText;
+use crate::model::ports::Transport;
+use crate::model::question::Question;
+use crate::model::tls::TlsPreface;
+use crate::net::dial::Dialer;
+use crate::net::failure::millis;
+use crate::net::trust::TrustStore;
+use session::Session;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How we name ourselves: the administrator of a scanned server should find us in the log.
+const USER_AGENT: &str = concat!("portreeve/", env!("CARGO_PKG_VERSION"));
+
+/// How long to wait, and how often to ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// For a TCP handshake at the first try.
+    pub connect: Duration,
+    /// For a TCP handshake at every further try.
+    pub connect_again: Duration,
+    /// How often a TCP port that stays silent is asked; an answer after a silence is confirmed by one try more.
+    pub tries: u32,
+    /// For everything on a connection after the TCP handshake.
+    pub exchange: Duration,
+    /// For the first byte of something that may be of another protocol than we guess.
+    pub first_byte: Duration,
+    /// For a server of a protocol in which the server speaks first. MySQL looks up our name before it does.
+    pub unasked: Duration,
+    /// How often a UDP port that stays silent is asked.
+    pub udp_tries: u32,
+    /// For a datagram, after the last one of a round was sent.
+    pub udp_wait: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            connect_again: Duration::from_millis(2500),
+            tries: 2,
+            exchange: Duration::from_secs(8),
+            first_byte: Duration::from_millis(2500),
+            unasked: Duration::from_secs(4),
+            udp_tries: 2,
+            udp_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What is known of a port before a question about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Whether HTTP is spoken with TLS; where not known, questions about HTTP find out first.
+    pub scheme: Option<Scheme>,
+    /// How TLS starts; at once, where not known.
+    pub preface: Option<TlsPreface>,
+    /// The port at which the guides expect this service, where the inventory moved it.
+    pub logical_port: Option<u16>,
+}
+
+/// What came of asking a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The answer, the failure, or why it was not asked.
+    pub attempt: Attempt,
+    /// How many connections or datagrams were tried.
+    pub tries: u32,
+    /// When the first try began, in milliseconds after the run began.
+    pub started_ms: u64,
+    /// How long all tries took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Asks the questions of a run.
+#[derive(Debug)]
+pub struct Asker {
+    dialer: Dialer,
+    timing: Timing,
+    trust: Arc<TrustStore>,
+    began: Instant,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stop {
+    Failed(Failure),
+    Skipped(Skip),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Asker {
+    /// An asker for a run that began at `began`.
+    pub fn new(dialer: Dialer, timing: Timing, trust: TrustStore, began: Instant) -> Self {
+        Self { dialer, timing, trust: Arc::new(trust), began }
+    }
+
+    /// The dialer, for its limits and its pace.
+    pub fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    /// The timing.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Asks `question` of `peer`.
+    pub async fn ask(&self, peer: &Peer, question: Question, known: &Known) -> Outcome {
+        if let Question::Port { ports } = question
+            && ports.transport() == Transport::Udp
+            && let Some((_, outcome)) = self.ask_udp_ports(peer, &[ports.first()]).await.pop()
+        {
+            return outcome;
+        }
+        let mut session = Session::new(self, peer, question.port());
+        let answer = Self::answer(&mut session, question, known).await;
+        let attempt = match answer {
+            Ok(fact) => Attempt::Answered { fact },
+            Err(Stop::Failed(failure)) => Attempt::Failed { failure },
+            Err(Stop::Skipped(skip)) => Attempt::Skipped { skip },
+        };
+        tracing::debug!(address = %peer.address, %question, ?attempt, tries = session.tries(), "asked");
+        let started = session.started().unwrap_or_else(Instant::now);
+        Outcome {
+            tries: if matches!(attempt, Attempt::Skipped { .. }) { 0 } else { session.tries() },
+            attempt,
+            started_ms: millis(started.saturating_duration_since(self.began)),
+            elapsed_ms: millis(started.elapsed()),
+        }
+    }
+
+    async fn answer(session: &mut Session<'_>, question: Question, known: &Known) -> Result<Fact, Stop> {
+        let preface = known.preface.unwrap_or(TlsPreface::Direct);
+        match question {
+            Question::Port { ports } if ports.count() > 1 => Err(bug("a range is asked port by port").into()),
+            Question::Port { .. } => port::ask(session).await.map(Fact::Port),
+            Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
+            Question::TlsVersion { version, sni, .. } => {
+                tls_version::ask(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
+            }
+            Question::Certificate { sni, .. } => {
+                certificate::ask(session, preface, sni).await.map(|fact| Fact::Certificate(Box::new(fact)))
+            }
+            Question::Http { port, request } => {
+                let scheme = scheme(session, known, port).await?;
+                http::ask(session, scheme, request).await.map(|answer| Fact::Http(Box::new(answer)))
+            }
+            Question::Products { port } => {
+                let scheme = scheme(session, known, port).await?;
+                products::ask(session, scheme).await.map(|products| Fact::Products { products })
+            }
+            Question::RdpNla { .. } => rdp::ask(session).await,
+            Question::Smb1 { .. } => smb1::ask(session).await.map(|answered| Fact::Smb1 { answered }),
+        }
+    }
+
+    /// Asks UDP `ports` of `peer`, each named once, over one socket; one outcome for each, in the same order.
+    pub async fn ask_udp_ports(&self, peer: &Peer, ports: &[u16]) -> Vec<(u16, Outcome)> {
+        port::ask_udp(self, peer, ports).await
+    }
+}
+
+/// Whether HTTP is spoken with TLS: as known, or by finding out.
+async fn scheme(session: &mut Session<'_>, known: &Known, port: u16) -> Result<Scheme, Stop> {
+    if let Some(scheme) = known.scheme {
+        return Ok(scheme);
+    }
+    match service::ask(session, known.logical_port.unwrap_or(port)).await? {
+        Fact::Service { service, .. } => service.scheme().ok_or_else(|| {
+            let what = PeerText::new(&format!("the port speaks no HTTP: {service}"), 200);
+            Failure { stage: Stage::Request, blame: Blame::Peer, cause: Cause::Malformed { what } }.into()
+        }),
+        _ => Err(bug("a question about a service had another answer").into()),
+    }
+}
+
+fn bug(message: &str) -> Failure {
+    let message = PeerText::new(message, 200);
+    Failure { stage: Stage::Request, blame: Blame::Bug, cause: Cause::Other { message } }
+}

@@ -1,0 +1,82 @@
+//! In which state is this port?
+
+use super::session::Session;
+use super::{Asker, Outcome, Peer, Stop};
+use crate::model::fact::{Fact, PortFact, PortReason, PortState};
+use crate::model::observation::{Attempt, Skip};
+use crate::net::failure::millis;
+use crate::net::tcp::NoConnection;
+use crate::net::udp::{self, Answer, Asking};
+use crate::wire::datagram;
+use std::time::{Duration, Instant};
+
+/// The state of a TCP port.
+///
+/// Silence is asked again, with more time. An answer after a silence may mean that a packet was lost or that the port
+/// answers at whim, so it is confirmed once; tries that disagree beyond one lost packet make the port unstable.
+pub(super) async fn ask(session: &mut Session<'_>) -> Result<PortFact, Stop> {
+    let timing = session.asker.timing;
+    let mut tries = Vec::new();
+    let fact = loop {
+        let fact = once(session, if tries.is_empty() { timing.connect } else { timing.connect_again }).await?;
+        tries.push(fact.state);
+        if fact.state != PortState::Filtered || tries.len() >= timing.tries.max(1) as usize {
+            break fact;
+        }
+    };
+    if tries.len() == 1 || fact.state == PortState::Filtered {
+        return Ok(fact);
+    }
+    let confirmed = once(session, timing.connect_again).await?;
+    if confirmed.state == fact.state {
+        return Ok(confirmed);
+    }
+    tries.push(confirmed.state);
+    let reason = PortReason::Disagreement { tries };
+    Ok(PortFact { state: PortState::Unstable, reason, sender: fact.sender.or(confirmed.sender) })
+}
+
+async fn once(session: &mut Session<'_>, within: Duration) -> Result<PortFact, Stop> {
+    match session.dial(within).await {
+        Ok(connection) => {
+            drop(connection);
+            Ok(PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None })
+        }
+        Err(NoConnection::NotOpen(fact, _)) => Ok(fact),
+        Err(NoConnection::NoRoute) => Err(Stop::Skipped(Skip::NoRoute)),
+        Err(NoConnection::Failed(failure)) => Err(Stop::Failed(failure)),
+    }
+}
+
+/// The states of many UDP ports.
+pub(super) async fn ask_udp(asker: &Asker, peer: &Peer, ports: &[u16]) -> Vec<(u16, Outcome)> {
+    let timing = asker.timing;
+    let asking = Asking { payload: datagram::payload, tries: timing.udp_tries, wait: timing.udp_wait };
+    let permit = asker.dialer.limits().permit().await;
+    let began = Instant::now();
+    let since = |instant: Instant| millis(instant.saturating_duration_since(asker.began));
+    match udp::ask(peer.address, ports, asking, asker.dialer.pace(), permit).await {
+        Ok(answers) => answers
+            .into_iter()
+            .map(|one| {
+                let attempt = match one.answer {
+                    Answer::State(fact) => Attempt::Answered { fact: Fact::Port(fact) },
+                    Answer::Failed(failure) => Attempt::Failed { failure },
+                    Answer::NoRoute => Attempt::Skipped { skip: Skip::NoRoute },
+                };
+                let tries = if matches!(attempt, Attempt::Skipped { .. }) { 0 } else { one.tries };
+                let (started_ms, elapsed_ms) = (since(one.started), millis(one.elapsed));
+                (one.port, Outcome { attempt, tries, started_ms, elapsed_ms })
+            })
+            .collect(),
+        Err(failure) => {
+            let outcome = Outcome {
+                attempt: Attempt::Failed { failure },
+                tries: 1,
+                started_ms: since(began),
+                elapsed_ms: millis(began.elapsed()),
+            };
+            ports.iter().map(|&port| (port, outcome.clone())).collect()
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which products answer here? A few ordinary pages, fetched as any client would, over one connection.
+
+use super::handshake::tls_failure;
+use super::session::Session;
+use super::{Stop, USER_AGENT, bug};
+use crate::model::http::{Header, Scheme, WebPath};
+use crate::model::observation::{Blame, Cause, Failure, Stage};
+use crate::model::peer_text::PeerText;
+use crate::model::service::{Identified, Product};
+use crate::net::failure::{from_io, timed_out};
+use crate::net::trust::recording_client;
+use crate::wire::product::{BODY_LIMIT, recognise};
+use std::error::Error;
+use std::io;
+
+/// The pages, in the order in which they are asked for. Each is harmless; see [`WebPath`].
+const PAGES: [WebPath; 5] = [
+    WebPath::Root,
+    WebPath::AutomateAgent,
+    WebPath::ScreenConnectScript,
+    WebPath::EndpointCentralConfigurations,
+    WebPath::ScreenConnectLogin,
+];
+
+/// The products that the pages give away; stops at the first that is known with its version, apart from the web server.
+///
+/// Where a page could not be had and none of the others gave anything away, that is a failure: nothing is known.
+pub(super) async fn ask(session: &mut Session<'_>, scheme: Scheme) -> Result<Vec<Identified>, Stop> {
+    let client = client(session).map_err(|message| bug(&message))?;
+    let base = format!("{scheme}://{}", session.host(scheme));
+    let _leave = session.leave().await;
+    let mut products = Vec::new();
+    let mut failed = None;
+    for path in PAGES {
+        match fetch(&client, &base, path, session).await {
+            Ok((status, headers, body)) => {
+                for identified in recognise(path, status, &headers, &body) {
+                    add(&mut products, identified);
+                }
+            }
+            Err(failure) => {
+                failed = Some(failure);
+                break;
+            }
+        }
+        if products.iter().any(|one| one.product != Product::Iis && one.version.is_some()) {
+            break;
+        }
+    }
+    match failed {
+        Some(failure) if products.is_empty() => Err(failure.into()),
+        _ => Ok(products),
+    }
+}
+
+/// Keeps one sight of each version of a product, and none without version beside one with.
+fn add(products: &mut Vec<Identified>, new: Identified) {
+    let same = |one: &Identified| one.product == new.product;
+    if products.iter().any(|one| same(one) && (new.version.is_none() || one.version == new.version)) {
+        return;
+    }
+    products.retain(|one| !same(one) || one.version.is_some());
+    products.push(new);
+}
+
+fn client(session: &Session<'_>) -> Result<reqwest::Client, String> {
+    let name = session.peer.server_name();
+    let (config, _) = recording_client(name.is_some()).map_err(|error| error.to_string())?;
+    let timing = session.asker.timing;
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured((*config).clone())
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .http1_only()
+        .pool_max_idle_per_host(1)
+        .user_agent(USER_AGENT)
+        .connect_timeout(timing.connect_again)
+        .timeout(timing.exchange);
+    if let Some(name) = name {
+        builder = builder.resolve(name, session.socket());
+    }
+    builder.build().map_err(|error| error.to_string())
+}
+
+type Page = (u16, Vec<Header>, Vec<u8>);
+
+async fn fetch(client: &reqwest::Client, base: &str, path: WebPath, session: &Session<'_>) -> Result<Page, Failure> {
+    let explain = |error: reqwest::Error| explain(&error, session);
+    let mut response = client.get(format!("{base}{path}")).send().await.map_err(explain)?;
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| Header {
+            name: PeerText::new(name.as_str(), 256),
+            value: PeerText::from_bytes(value.as_bytes(), 4096),
+        })
+        .collect();
+    let mut body = Vec::new();
+    while body.len() < BODY_LIMIT {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend(chunk.into_iter().take(BODY_LIMIT - body.len())),
+            Ok(None) => break,
+            // The head came: what there is of the body may do.
+            Err(error) => {
+                tracing::debug!(%error, %path, "the body ends early");
+                break;
+            }
+        }
+    }
+    Ok((response.status().as_u16(), headers, body))
+}
+
+/// Finds out what lies under reqwest's error.
+fn explain(error: &reqwest::Error, session: &Session<'_>) -> Failure {
+    let stage = if error.is_connect() { Stage::Connect } else { Stage::Response };
+    if error.is_timeout() {
+        let timing = session.asker.timing;
+        return timed_out(stage, if error.is_connect() { timing.connect_again } else { timing.exchange });
+    }
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return tls_failure(Stage::Handshake, tls);
+        }
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(tls) => tls_failure(Stage::Handshake, tls),
+                None => from_io(stage, io),
+            };
+        }
+        source = inner.source();
+    }
+    let what = PeerText::new(&innermost(error), 200);
+    Failure { stage, blame: Blame::Peer, cause: Cause::Malformed { what } }
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

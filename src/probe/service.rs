@@ -1,0 +1,177 @@
+//! What speaks on this TCP port? Told by its answer, never by its number: the number only decides what is asked first.
+
+use super::Stop;
+use super::handshake::handshake;
+use super::session::Session;
+use super::talk::{Cut, Deadline, read, send};
+use super::tls_version::exchange as hello;
+use crate::model::fact::Fact;
+use crate::model::http::{Request, Scheme, WebPath};
+use crate::model::observation::{Cause, Failure};
+use crate::model::peer_text::PeerText;
+use crate::model::service::Service;
+use crate::model::tls::{TlsPreface, TlsVersion};
+use crate::wire::Parse;
+use crate::wire::first_bytes::{LIMIT, classify, settle};
+use crate::wire::http::request_bytes;
+use crate::wire::tls::looks_like_record;
+use crate::wire::{msrpc, netbios, rdp, redirector, smb};
+
+/// One thing to try, each on a connection of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Listen without a word.
+    Unasked,
+    /// A whole TLS handshake, and HTTP inside.
+    Tls,
+    /// A hello of TLS 1.0, for servers that hang up on anything later.
+    OldTls,
+    Http,
+    Rdp,
+    Smb,
+    NetBios,
+    MsRpc,
+    Redirector,
+}
+
+/// Every step, the likeliest first. By the end every listener had its chance to speak first while we waited.
+const STEPS: [Step; 8] =
+    [Step::Tls, Step::Http, Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb, Step::MsRpc, Step::NetBios];
+
+/// What the number suggests, to be asked before all else.
+fn first_steps(logical_port: u16) -> &'static [Step] {
+    match logical_port {
+        // MySQL counts every broken handshake against us: one connection, and not a byte sent. The relay may speak first.
+        21 | 22 | 23 | 25 | 3306 | 33060 | 8041 => &[Step::Unasked],
+        70 | 12413 => &[Step::Redirector],
+        80 | 8020 | 8040 | 8080 => &[Step::Http],
+        135 => &[Step::MsRpc],
+        139 => &[Step::NetBios],
+        445 => &[Step::Smb],
+        3389 => &[Step::Rdp],
+        _ => &[],
+    }
+}
+
+/// What speaks, and how TLS starts there.
+///
+/// Stops at the first answer that is known. A connection that cannot be made ends the question as a failure: "silent" is
+/// said only of a listener that was asked everything.
+pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<Fact, Stop> {
+    let first = first_steps(logical_port);
+    let mut unknown = None;
+    for step in first.iter().chain(STEPS.iter().filter(|step| !first.contains(step))) {
+        let service = match try_step(session, *step).await {
+            Ok(service) => service,
+            // What was said before still stands.
+            Err(_) if unknown.is_some() => break,
+            Err(stop) => return Err(stop),
+        };
+        tracing::trace!(?step, %service, "tried");
+        match service {
+            Service::Silent => {}
+            Service::Unknown { .. } => {
+                unknown.get_or_insert(service);
+                // It spoke without being asked, and would say the same again.
+                if *step == Step::Unasked {
+                    break;
+                }
+            }
+            known => return Ok(fact(known)),
+        }
+    }
+    Ok(fact(unknown.unwrap_or(Service::Silent)))
+}
+
+fn fact(service: Service) -> Fact {
+    let tls = match &service {
+        Service::Https | Service::Tls { .. } => Some(TlsPreface::Direct),
+        Service::Rdp { selected: Some(protocol), .. } if *protocol != rdp::PROTOCOL_RDP => Some(TlsPreface::Rdp),
+        Service::MySql { tls: true, .. } => Some(TlsPreface::MySql),
+        _ => None,
+    };
+    Fact::Service { service, tls }
+}
+
+async fn try_step(session: &mut Session<'_>, step: Step) -> Result<Service, Stop> {
+    let request = match step {
+        Step::Unasked => Vec::new(),
+        Step::Tls => return tls(session).await,
+        Step::OldTls => return old_tls(session).await,
+        Step::Http => request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Http)),
+        Step::Rdp => rdp::connection_request(rdp::PROTOCOL_SSL | rdp::PROTOCOL_HYBRID),
+        Step::Smb => smb::smb2_negotiate(std::array::from_fn(|_| fastrand::u8(..))),
+        Step::NetBios => netbios::session_request(),
+        Step::MsRpc => msrpc::bind_request(),
+        Step::Redirector => redirector::PROBE.to_vec(),
+    };
+    let timing = session.asker.timing;
+    let mut connection = session.connect().await?;
+    let deadline = Deadline::after(if step == Step::Unasked { timing.unasked } else { timing.first_byte });
+    let mut bytes = Vec::new();
+    let sent = if request.is_empty() { Ok(()) } else { send(&mut connection, &request, deadline).await };
+    let answer = read(&mut connection, &mut bytes, LIMIT, deadline, classify).await;
+    tracing::trace!(?step, ?sent, length = bytes.len(), "answered");
+    Ok(answer.unwrap_or_else(|_| settle(&bytes)))
+}
+
+/// A handshake with rustls over a connection that remembers its first bytes, so that whatever else answers is known too.
+async fn tls(session: &mut Session<'_>) -> Result<Service, Stop> {
+    let connection = session.connect().await?;
+    let first_byte = Deadline::after(session.asker.timing.first_byte);
+    let sni = session.peer.server_name().is_some();
+    let made = handshake(connection, session.peer.tls_name(), sni, first_byte).await;
+    let mut stream = match made.result {
+        Ok(stream) => stream,
+        Err(failure) if looks_like_tls(&made.first_bytes) => return Ok(Service::Tls { inside: outside(&failure) }),
+        Err(_) => return Ok(settle(&made.first_bytes)),
+    };
+    let deadline = Deadline::after(session.asker.timing.first_byte);
+    let request = request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Https));
+    let mut bytes = Vec::new();
+    let sent = send(&mut stream, &request, deadline).await;
+    let answer = read(&mut stream, &mut bytes, LIMIT, deadline, classify).await;
+    Ok(match (answer, sent) {
+        (Ok(Service::Http), _) => Service::Https,
+        (Ok(inside), _) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
+        (Err(_), _) if !bytes.is_empty() => {
+            Service::Tls { inside: PeerText::new(&format!("inside: {}", settle(&bytes)), 200) }
+        }
+        (Err(cut), _) => Service::Tls { inside: PeerText::new(&silence(cut, deadline), 200) },
+    })
+}
+
+/// What the inside is, where it said nothing to an HTTP request.
+fn silence(cut: Cut, deadline: Deadline) -> String {
+    match cut {
+        Cut::Late => "says nothing to an HTTP request".to_owned(),
+        Cut::Closed | Cut::Reset => "hangs up on an HTTP request".to_owned(),
+        other => other.failure(crate::model::observation::Stage::Response, deadline).cause.to_string(),
+    }
+}
+
+/// What is known where the handshake failed.
+fn outside(failure: &Failure) -> PeerText {
+    match &failure.cause {
+        Cause::Declined { how } => how.clone(),
+        cause => PeerText::new(&cause.to_string(), 200),
+    }
+}
+
+fn looks_like_tls(bytes: &[u8]) -> bool {
+    matches!(classify(bytes), Parse::Done(Service::Tls { .. }))
+        || (matches!(classify(bytes), Parse::Incomplete) && bytes.len() >= 5 && looks_like_record(bytes))
+}
+
+async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
+    let name = session.peer.server_name();
+    let mut bytes = Vec::new();
+    let answer = hello(session, TlsPreface::Direct, TlsVersion::Tls10, name, &mut bytes, classify).await?;
+    Ok(match answer.ok() {
+        Some(Service::Tls { .. }) => {
+            Service::Tls { inside: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }
+        }
+        Some(service) => service,
+        None => settle(&bytes),
+    })
+}

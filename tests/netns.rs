@@ -1,0 +1,283 @@
+//! What a firewall does to us, and what we make of it: a scanner, a router and a target in network namespaces of our own.
+//!
+//! Needs Linux, root, `ip` and `nft`; says so and passes where it cannot run. The addresses are those reserved for
+//! documentation, and the namespaces have no way out.
+
+#![cfg(target_os = "linux")]
+
+use portreeve::model::fact::{PortFact, PortReason, PortState};
+use portreeve::model::observation::{Blame, Cause};
+use portreeve::net::limits::Limits;
+use portreeve::net::pace::{Pace, Rates};
+use portreeve::net::tcp::{self, NoConnection};
+use portreeve::net::udp::{self, Answer, Asking};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const TARGETS: [&str; 2] = ["203.0.113.10", "2001:db8:7::10"];
+const ROUTERS: [&str; 2] = ["203.0.113.1", "2001:db8:7::1"];
+/// The router's address on our side: the source of what it sends to us.
+const NEAR_ROUTERS: [&str; 2] = ["198.51.100.1", "2001:db8:ff::1"];
+
+/// The router rejects, each port in its own way; the target rejects 1010 itself; we forbid ourselves 1020.
+const ROUTER_RULES: &str = "table inet lab { chain forward { type filter hook forward priority 0;
+    tcp dport 1001 drop; udp dport 1001 drop;
+    tcp dport 1002 reject with icmpx admin-prohibited; udp dport 1002 reject with icmpx admin-prohibited;
+    tcp dport 1003 reject with tcp reset;
+    tcp dport 1004 reject with icmpx port-unreachable; udp dport 1004 reject with icmpx port-unreachable;
+    tcp dport 1005 reject with icmpx host-unreachable; udp dport 1005 reject with icmpx host-unreachable;
+    tcp dport 1006 reject with icmpx no-route; udp dport 1006 reject with icmpx no-route;
+    udp dport 40000-41000 drop; }; }";
+const TARGET_RULES: &str = "table inet lab { chain input { type filter hook input priority 0;
+    tcp dport 1010 reject with icmpx port-unreachable; }; }";
+const SCANNER_RULES: &str =
+    "table inet lab { chain output { type filter hook output priority 0; udp dport 1020 drop; }; }";
+
+/// Why the tests cannot run here.
+fn missing() -> Option<String> {
+    let works = |program: &str, argument: &str| {
+        let status = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n") {
+        Some("not root".to_owned())
+    } else if !works("ip", "-V") || !works("nft", "-v") {
+        Some("`ip` or `nft` is not installed".to_owned())
+    } else {
+        None
+    }
+}
+
+struct Lab {
+    prefix: String,
+    helper: Option<Child>,
+}
+
+impl Lab {
+    fn run(&self, line: &str) {
+        let line = line.replace('@', &self.prefix);
+        let mut words = line.split_whitespace();
+        let status = Command::new(words.next().unwrap()).args(words).status().unwrap();
+        assert!(status.success(), "{line}");
+    }
+
+    fn nft(&self, namespace: &str, rules: &str) {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &format!("{}{namespace}", self.prefix), "nft", rules]);
+        assert!(command.status().unwrap().success(), "{rules}");
+    }
+
+    fn new() -> Self {
+        let mut lab = Self { prefix: format!("pr{}", std::process::id()), helper: None };
+        for namespace in ["s", "r", "t"] {
+            lab.run(&format!("ip netns add @{namespace}"));
+            lab.run(&format!("ip -n @{namespace} link set lo up"));
+            for setting in [
+                "net.ipv6.conf.default.accept_dad=0",
+                "net.ipv4.ip_forward=1",
+                "net.ipv6.conf.all.forwarding=1",
+                "net.ipv4.icmp_ratelimit=0",
+                "net.ipv6.icmp.ratelimit=0",
+            ] {
+                lab.run(&format!("ip netns exec @{namespace} sysctl -qw {setting}"));
+            }
+        }
+        lab.run("ip link add name scan0 netns @s type veth peer name near0 netns @r");
+        lab.run("ip link add name far0 netns @r type veth peer name serv0 netns @t");
+        for (namespace, link, v4, v6) in [
+            ("s", "scan0", "198.51.100.2/24", "2001:db8:ff::2/64"),
+            ("r", "near0", "198.51.100.1/24", "2001:db8:ff::1/64"),
+            ("r", "far0", "203.0.113.1/24", "2001:db8:7::1/64"),
+            ("t", "serv0", "203.0.113.10/24", "2001:db8:7::10/64"),
+        ] {
+            lab.run(&format!("ip -n @{namespace} addr add {v4} dev {link}"));
+            lab.run(&format!("ip -n @{namespace} addr add {v6} dev {link} nodad"));
+            lab.run(&format!("ip -n @{namespace} link set {link} up"));
+        }
+        lab.run("ip -n @s route add 203.0.113.0/24 via 198.51.100.1");
+        lab.run("ip -n @s route add 2001:db8:7::/64 via 2001:db8:ff::1");
+        lab.run("ip -n @t route add default via 203.0.113.1");
+        lab.run("ip -n @t route add default via 2001:db8:7::1");
+        lab.run("ip -n @s route add blackhole 192.0.2.64/26");
+        lab.nft("r", ROUTER_RULES);
+        lab.nft("t", TARGET_RULES);
+        lab.nft("s", SCANNER_RULES);
+        let mut helper = lab.inside("t", "listeners").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(helper.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.contains("ready")), "no listeners");
+        lab.helper = Some(helper);
+        lab
+    }
+
+    /// This very program, inside a namespace, running one of its ignored tests.
+    fn inside(&self, namespace: &str, test: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &format!("{}{namespace}", self.prefix)]);
+        command.arg(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).env("PORTREEVE_LAB", "1");
+        command
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(mut helper) = self.helper.take() {
+            drop(helper.stdin.take());
+            let _ = helper.wait();
+        }
+        for namespace in ["s", "r", "t"] {
+            let _ = Command::new("ip").args(["netns", "del", &format!("{}{namespace}", self.prefix)]).status();
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_refusal_is_told_apart_and_its_sender_named() {
+    if let Some(reason) = missing() {
+        eprintln!("SKIPPED: network namespaces are needed: {reason}");
+        return;
+    }
+    let lab = Lab::new();
+    let status = lab.inside("s", "scanner").status().unwrap();
+    assert!(status.success(), "see the output of `scanner` above");
+}
+
+/// In the target's namespace: TCP 2000 and UDP 2000 answer, UDP 2001 is silent, until our input is closed.
+#[test]
+#[ignore = "runs inside a namespace, started by the other test"]
+fn listeners() {
+    if std::env::var_os("PORTREEVE_LAB").is_none() {
+        return;
+    }
+    let mut kept = Vec::new();
+    for target in TARGETS {
+        let address: IpAddr = target.parse().unwrap();
+        kept.push((TcpListener::bind((address, 2000)).unwrap(), UdpSocket::bind((address, 2001)).unwrap()));
+        let echo = UdpSocket::bind((address, 2000)).unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 100];
+            while let Ok((length, from)) = echo.recv_from(&mut buffer) {
+                let _ = echo.send_to(&buffer[..length], from);
+            }
+        });
+    }
+    println!("ready");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+fn icmp(state: PortState, v6: bool, kind: u8, code: u8, sender: &str) -> PortFact {
+    PortFact { state, reason: PortReason::Icmp { v6, kind, code }, sender: Some(sender.parse().unwrap()) }
+}
+
+/// The port, and the fact that is expected of it, over either transport.
+fn expected(index: usize) -> Vec<(u16, PortFact)> {
+    let v6 = index == 1;
+    let (target, router) = (TARGETS[index], NEAR_ROUTERS[index]);
+    let rejected = |v4: u8, v6_code: u8| {
+        let (kind, code) = if v6 { (1, v6_code) } else { (3, v4) };
+        icmp(PortState::Rejected, v6, kind, code, router)
+    };
+    vec![
+        (1002, rejected(13, 1)),
+        (1004, rejected(3, 4)),
+        (1005, rejected(1, 3)),
+        (1006, rejected(0, 0)),
+        (1010, icmp(PortState::Closed, v6, if v6 { 1 } else { 3 }, if v6 { 4 } else { 3 }, target)),
+    ]
+}
+
+async fn connect(address: IpAddr, port: u16, within: Duration) -> Result<(), NoConnection> {
+    tcp::connect(SocketAddr::new(address, port), within).await.map(drop)
+}
+
+#[tokio::test]
+#[ignore = "runs inside a namespace, started by the other test"]
+async fn scanner() {
+    if std::env::var_os("PORTREEVE_LAB").is_none() {
+        return;
+    }
+    for (index, target) in TARGETS.iter().enumerate() {
+        let address: IpAddr = target.parse().unwrap();
+        tcp_facts(address, index).await;
+        udp_facts(address, index).await;
+    }
+    own_troubles().await;
+    a_thousand_ports().await;
+}
+
+async fn tcp_facts(address: IpAddr, index: usize) {
+    let second = Duration::from_secs(1);
+    assert_eq!(connect(address, 2000, second).await, Ok(()));
+    for (port, fact) in expected(index) {
+        assert_eq!(connect(address, port, second).await, Err(NoConnection::NotOpen(fact, second)), "tcp/{port}");
+    }
+    let plain = |state, reason| Err(NoConnection::NotOpen(PortFact { state, reason, sender: None }, second));
+    assert_eq!(connect(address, 1001, second).await, plain(PortState::Filtered, PortReason::Silence));
+    assert_eq!(connect(address, 1003, second).await, plain(PortState::Closed, PortReason::Reset), "router's RST");
+    assert_eq!(connect(address, 1011, second).await, plain(PortState::Closed, PortReason::Reset), "target's RST");
+}
+
+async fn ask(address: IpAddr, ports: &[u16], rates: Rates) -> Vec<udp::Asked> {
+    let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 2, wait: Duration::from_millis(500) };
+    udp::ask(address, ports, asking, &Pace::new(rates), Limits::new(8).permit().await).await.unwrap()
+}
+
+async fn udp_facts(address: IpAddr, index: usize) {
+    // 1010 is closed here because nobody listens, which the target says with the same message.
+    let expected = expected(index);
+    let mut ports: Vec<u16> = expected.iter().map(|(port, _)| *port).collect();
+    ports.extend([1001, 2000, 2001]);
+    let asked = ask(address, &ports, Rates::default()).await;
+    for ((port, fact), asked) in expected.iter().zip(&asked) {
+        assert_eq!(asked.answer, Answer::State(fact.clone()), "udp/{port}");
+        assert_eq!(asked.tries, 1, "udp/{port}");
+    }
+    let states: Vec<PortState> = asked[expected.len()..]
+        .iter()
+        .map(|asked| match &asked.answer {
+            Answer::State(fact) => fact.state,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(states, [PortState::OpenOrFiltered, PortState::Open, PortState::OpenOrFiltered]);
+}
+
+/// What this machine lacks is never an answer of the peer.
+async fn own_troubles() {
+    for nowhere in ["192.0.2.1", "192.0.2.65", "2001:db8:dead::1"] {
+        let address: IpAddr = nowhere.parse().unwrap();
+        assert_eq!(connect(address, 80, Duration::from_secs(1)).await, Err(NoConnection::NoRoute), "{nowhere}");
+        let asked = ask(address, &[75], Rates::default()).await;
+        assert_eq!(asked[0].answer, Answer::NoRoute, "{nowhere}");
+    }
+    let asked = ask(TARGETS[0].parse().unwrap(), &[1020, 2000], Rates::default()).await;
+    let Answer::Failed(failure) = &asked[0].answer else { panic!("{:?}", asked[0]) };
+    assert_eq!(failure.blame, Blame::Ourselves);
+    assert!(matches!(failure.cause, Cause::Forbidden { .. }), "{failure:?}");
+    assert!(matches!(&asked[1].answer, Answer::State(fact) if fact.state == PortState::Open), "{:?}", asked[1]);
+    // A neighbour that does not answer ARP: the router says so after about three seconds.
+    let (gone, patience) = ("203.0.113.77".parse().unwrap(), Duration::from_secs(6));
+    let fact = icmp(PortState::Rejected, false, 3, 1, NEAR_ROUTERS[0]);
+    assert_eq!(connect(gone, 80, patience).await, Err(NoConnection::NotOpen(fact, patience)));
+    assert_eq!(
+        connect(ROUTERS[0].parse().unwrap(), 81, patience).await.map_err(|error| match error {
+            NoConnection::NotOpen(fact, _) => fact.reason,
+            other => panic!("{other:?}"),
+        }),
+        Err(PortReason::Reset)
+    );
+}
+
+async fn a_thousand_ports() {
+    let ports: Vec<u16> = (40_000..=41_000).collect();
+    let start = Instant::now();
+    let asked = ask(TARGETS[0].parse().unwrap(), &ports, Rates::default()).await;
+    println!("1,001 silent UDP ports, two tries each: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(8));
+    let silent =
+        |asked: &udp::Asked| matches!(&asked.answer, Answer::State(fact) if fact.state == PortState::OpenOrFiltered);
+    assert!(asked.iter().all(silent));
+    assert!(asked.iter().all(|asked| asked.tries == 2));
+}
