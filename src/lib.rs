@@ -3,8 +3,12 @@
 //! The modules, each using only those before it: [`model`] → wire → catalog → net → probe → engine → judge → report →
 //! cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
+pub mod catalog;
+pub mod cli;
+pub mod engine;
+pub mod judge;
 pub mod model;
 pub mod net;
 pub mod probe;
-pub mod wire;
 pub mod report;
+pub mod wire;

@@ -3,6 +3,7 @@
 //! Plain data without I/O. Every other module uses these types and this module uses none of theirs.
 //! Wire numbers keep the values we do not know; "false" and "could not tell" never share an encoding.
 
+pub mod address;
 pub mod fact;
 pub mod http;
 pub mod observation;

@@ -67,8 +67,8 @@ impl Default for Timing {
             connect_again: Duration::from_millis(2500),
             tries: 2,
             exchange: Duration::from_secs(8),
-            first_byte: Duration::from_millis(2500),
-            unasked: Duration::from_secs(4),
+            first_byte: Duration::from_millis(1500),
+            unasked: Duration::from_secs(3),
             udp_tries: 2,
             udp_wait: Duration::from_secs(1),
         }

@@ -84,6 +84,18 @@ impl Ports {
         Self::new(self.transport, self.first, last)
     }
 
+    /// Ports as ranges: neighbours that follow each other in `ports` become one.
+    pub fn ranges(transport: Transport, ports: impl IntoIterator<Item = u16>) -> Vec<Self> {
+        let mut ranges: Vec<Self> = Vec::new();
+        for port in ports {
+            match ranges.last_mut() {
+                Some(range) if range.last.checked_add(1) == Some(port) => range.last = port,
+                _ => ranges.extend(Self::one(transport, port)),
+            }
+        }
+        ranges
+    }
+
     /// Whether the two have a port in common.
     pub fn overlaps(self, other: Self) -> bool {
         self.transport == other.transport && self.first <= other.last && other.first <= self.last

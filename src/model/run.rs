@@ -33,7 +33,7 @@ pub struct AddressHealth {
     pub decoys_asked: usize,
     /// A port that had answered did not answer again at the end: the target, or something before it, began to drop us.
     pub stopped_answering: bool,
-    /// The address is private, loopback, link-local or documentation: this is not a view from outside.
+    /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
 }
 

@@ -13,10 +13,15 @@ pub enum Service {
     Http,
     /// TLS, with HTTP inside.
     Https,
-    /// TLS, with something else inside, or with something that could not be asked.
+    /// TLS, with something other than HTTP inside.
     Tls {
         /// What is known of the inside.
         inside: PeerText,
+    },
+    /// TLS of which the inside could not be seen: it may be HTTP.
+    TlsOpaque {
+        /// Why.
+        why: PeerText,
     },
     /// MySQL or MariaDB, by its greeting (protocol version 10) or by its error packet.
     MySql {
@@ -91,6 +96,7 @@ impl fmt::Display for Service {
             Self::Https => write!(f, "HTTPS"),
             Self::Tls { inside } if inside.is_empty() => write!(f, "TLS"),
             Self::Tls { inside } => write!(f, "TLS ({inside})"),
+            Self::TlsOpaque { why } => write!(f, "TLS, its inside not seen ({why})"),
             Self::MySql { version: Some(version), .. } => write!(f, "MySQL, version {version}"),
             Self::MySql { refused: Some(code), .. } => write!(f, "MySQL, refusing this address (error {code})"),
             Self::MySql { .. } => write!(f, "MySQL"),

@@ -160,6 +160,21 @@ impl Target {
             .map_or(actual, |moved| moved.from.first() + (actual - moved.to.first()))
     }
 
+    /// A range of the guides that grows to four ports for every technician.
+    pub fn grown(&self, ports: Ports) -> Ports {
+        let wanted = self
+            .technicians
+            .map_or(0, |technicians| u32::from(ports.first()).saturating_add(technicians.saturating_mul(4)));
+        let last = u16::try_from(wanted).unwrap_or(u16::MAX).max(ports.last());
+        ports.with_last(last).unwrap_or(ports)
+    }
+
+    /// Where the guides' ports are on this target: as few ranges as they can be written in.
+    pub fn actual_ranges(&self, ports: Ports) -> Vec<Ports> {
+        let transport = ports.transport();
+        Ports::ranges(transport, ports.each().map(|port| self.actual(transport, port)))
+    }
+
     /// `client/name`, by which reports and options name it.
     pub fn label(&self) -> String {
         format!("{}/{}", self.client, self.name)

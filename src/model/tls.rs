@@ -101,6 +101,7 @@ pub enum TlsAnswer {
 
 /// The certificate that a port served, and what a careful client makes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a verdict may rest on")]
 pub struct CertificateFact {
     /// The leaf's subject.
     pub subject: PeerText,

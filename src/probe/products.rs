@@ -9,7 +9,8 @@ use crate::model::peer_text::PeerText;
 use crate::model::service::{Identified, Product};
 use crate::net::failure::{from_io, timed_out};
 use crate::net::trust::recording_client;
-use crate::wire::product::{BODY_LIMIT, recognise};
+use crate::wire::http::{BODY_LIMIT, Body};
+use crate::wire::product::recognise;
 use std::error::Error;
 use std::io;
 
@@ -24,7 +25,8 @@ const PAGES: [WebPath; 5] = [
 
 /// The products that the pages give away; stops at the first that is known with its version, apart from the web server.
 ///
-/// Where a page could not be had and none of the others gave anything away, that is a failure: nothing is known.
+/// Where a page could not be had and the others gave away no more than the web server, that is a failure: the product
+/// is not known.
 pub(super) async fn ask(session: &mut Session<'_>, scheme: Scheme) -> Result<Vec<Identified>, Stop> {
     let client = client(session).map_err(|message| bug(&message))?;
     let base = format!("{scheme}://{}", session.host(scheme));
@@ -48,7 +50,7 @@ pub(super) async fn ask(session: &mut Session<'_>, scheme: Scheme) -> Result<Vec
         }
     }
     match failed {
-        Some(failure) if products.is_empty() => Err(failure.into()),
+        Some(failure) if products.iter().all(|one| one.product == Product::Iis) => Err(failure.into()),
         _ => Ok(products),
     }
 }
@@ -84,7 +86,7 @@ fn client(session: &Session<'_>) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| error.to_string())
 }
 
-type Page = (u16, Vec<Header>, Vec<u8>);
+type Page = (u16, Vec<Header>, Body);
 
 async fn fetch(client: &reqwest::Client, base: &str, path: WebPath, session: &Session<'_>) -> Result<Page, Failure> {
     let explain = |error: reqwest::Error| explain(&error, session);
@@ -97,11 +99,14 @@ async fn fetch(client: &reqwest::Client, base: &str, path: WebPath, session: &Se
             value: PeerText::from_bytes(value.as_bytes(), 4096),
         })
         .collect();
-    let mut body = Vec::new();
-    while body.len() < BODY_LIMIT {
+    let mut body = Body { bytes: Vec::new(), whole: false };
+    while body.bytes.len() < BODY_LIMIT {
         match response.chunk().await {
-            Ok(Some(chunk)) => body.extend(chunk.into_iter().take(BODY_LIMIT - body.len())),
-            Ok(None) => break,
+            Ok(Some(chunk)) => body.bytes.extend(chunk.into_iter().take(BODY_LIMIT - body.bytes.len())),
+            Ok(None) => {
+                body.whole = true;
+                break;
+            }
             // The head came: what there is of the body may do.
             Err(error) => {
                 tracing::debug!(%error, %path, "the body ends early");

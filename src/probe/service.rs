@@ -34,9 +34,13 @@ enum Step {
     Redirector,
 }
 
-/// Every step, the likeliest first. By the end every listener had its chance to speak first while we waited.
-const STEPS: [Step; 8] =
-    [Step::Tls, Step::Http, Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb, Step::MsRpc, Step::NetBios];
+/// What is tried one after the other: most listeners on a server of ours are found by these. TLS comes before HTTP, for a
+/// web server may answer plain HTTP on its TLS port with an error page. By the end every listener had its chance to speak
+/// first while we waited.
+const LIKELY: [Step; 2] = [Step::Tls, Step::Http];
+
+/// What is tried side by side when those met silence, so that a mute listener does not cost a wait for each.
+const OTHERS: [Step; 6] = [Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb, Step::MsRpc, Step::NetBios];
 
 /// What the number suggests, to be asked before all else.
 fn first_steps(logical_port: u16) -> &'static [Step] {
@@ -44,7 +48,6 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
         // MySQL counts every broken handshake against us: one connection, and not a byte sent. The relay may speak first.
         21 | 22 | 23 | 25 | 3306 | 33060 | 8041 => &[Step::Unasked],
         70 | 12413 => &[Step::Redirector],
-        80 | 8020 | 8040 | 8080 => &[Step::Http],
         135 => &[Step::MsRpc],
         139 => &[Step::NetBios],
         445 => &[Step::Smb],
@@ -60,7 +63,7 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
 pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<Fact, Stop> {
     let first = first_steps(logical_port);
     let mut unknown = None;
-    for step in first.iter().chain(STEPS.iter().filter(|step| !first.contains(step))) {
+    for step in first.iter().chain(LIKELY.iter().filter(|step| !first.contains(step))) {
         let service = match try_step(session, *step).await {
             Ok(service) => service,
             // What was said before still stands.
@@ -74,10 +77,26 @@ pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<
                 unknown.get_or_insert(service);
                 // It spoke without being asked, and would say the same again.
                 if *step == Step::Unasked {
-                    break;
+                    return Ok(fact(unknown.unwrap_or(Service::Silent)));
                 }
             }
             known => return Ok(fact(known)),
+        }
+    }
+    let others = OTHERS.iter().filter(|step| !first.contains(step)).map(|step| {
+        let mut branch = session.branch();
+        async move { (try_step(&mut branch, *step).await, branch) }
+    });
+    for (answer, branch) in futures::future::join_all(others).await {
+        session.join(&branch);
+        match answer {
+            Ok(Service::Silent) => {}
+            Ok(service @ Service::Unknown { .. }) => {
+                unknown.get_or_insert(service);
+            }
+            Ok(known) => return Ok(fact(known)),
+            Err(_) if unknown.is_some() => {}
+            Err(stop) => return Err(stop),
         }
     }
     Ok(fact(unknown.unwrap_or(Service::Silent)))
@@ -85,7 +104,7 @@ pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<
 
 fn fact(service: Service) -> Fact {
     let tls = match &service {
-        Service::Https | Service::Tls { .. } => Some(TlsPreface::Direct),
+        Service::Https | Service::Tls { .. } | Service::TlsOpaque { .. } => Some(TlsPreface::Direct),
         Service::Rdp { selected: Some(protocol), .. } if *protocol != rdp::PROTOCOL_RDP => Some(TlsPreface::Rdp),
         Service::MySql { tls: true, .. } => Some(TlsPreface::MySql),
         _ => None,
@@ -123,7 +142,7 @@ async fn tls(session: &mut Session<'_>) -> Result<Service, Stop> {
     let made = handshake(connection, session.peer.tls_name(), sni, first_byte).await;
     let mut stream = match made.result {
         Ok(stream) => stream,
-        Err(failure) if looks_like_tls(&made.first_bytes) => return Ok(Service::Tls { inside: outside(&failure) }),
+        Err(failure) if looks_like_tls(&made.first_bytes) => return Ok(Service::TlsOpaque { why: outside(&failure) }),
         Err(_) => return Ok(settle(&made.first_bytes)),
     };
     let deadline = Deadline::after(session.asker.timing.first_byte);
@@ -137,16 +156,19 @@ async fn tls(session: &mut Session<'_>) -> Result<Service, Stop> {
         (Err(_), _) if !bytes.is_empty() => {
             Service::Tls { inside: PeerText::new(&format!("inside: {}", settle(&bytes)), 200) }
         }
-        (Err(cut), _) => Service::Tls { inside: PeerText::new(&silence(cut, deadline), 200) },
+        (Err(cut), _) => silence(cut, deadline),
     })
 }
 
-/// What the inside is, where it said nothing to an HTTP request.
-fn silence(cut: Cut, deadline: Deadline) -> String {
+/// What the inside is, where it said nothing to an HTTP request. One that hangs up may want a client certificate or a
+/// name that we do not know, and is HTTP for those who have it.
+fn silence(cut: Cut, deadline: Deadline) -> Service {
     match cut {
-        Cut::Late => "says nothing to an HTTP request".to_owned(),
-        Cut::Closed | Cut::Reset => "hangs up on an HTTP request".to_owned(),
-        other => other.failure(crate::model::observation::Stage::Response, deadline).cause.to_string(),
+        Cut::Late => Service::Tls { inside: PeerText::new("says nothing to an HTTP request", 200) },
+        other => {
+            let cause = other.failure(crate::model::observation::Stage::Response, deadline).cause;
+            Service::TlsOpaque { why: PeerText::new(&format!("no answer to an HTTP request: {cause}"), 200) }
+        }
     }
 }
 
@@ -169,7 +191,7 @@ async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
     let answer = hello(session, TlsPreface::Direct, TlsVersion::Tls10, name, &mut bytes, classify).await?;
     Ok(match answer.ok() {
         Some(Service::Tls { .. }) => {
-            Service::Tls { inside: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }
+            Service::TlsOpaque { why: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }
         }
         Some(service) => service,
         None => settle(&bytes),

@@ -60,6 +60,19 @@ impl<'a> Session<'a> {
         Self { asker, peer, port, tries: 0, started: None }
     }
 
+    /// A session beside this one, about the same port.
+    pub(super) fn branch(&self) -> Self {
+        Self::new(self.asker, self.peer, self.port)
+    }
+
+    /// Counts what was done beside this session.
+    pub(super) fn join(&mut self, branch: &Self) {
+        self.tries += branch.tries;
+        if let Some(began) = branch.started {
+            self.started.get_or_insert(began);
+        }
+    }
+
     pub(super) fn tries(&self) -> u32 {
         self.tries
     }

@@ -239,6 +239,7 @@ fn spoken(service: &Spoken) -> (&'static str, Option<String>, Option<u32>) {
         Spoken::Http => ("http", None, None),
         Spoken::Https => ("https", None, None),
         Spoken::Tls { inside } => ("tls", Some(inside.to_string()).filter(|inside| !inside.is_empty()), None),
+        Spoken::TlsOpaque { why } => ("tls-opaque", Some(why.to_string()), None),
         Spoken::MySql { version, refused, .. } => {
             ("mysql", version.as_ref().map(ToString::to_string), refused.map(u32::from))
         }

@@ -1,0 +1,488 @@
+//! Inventories: the servers of the MSP's clients, as TOML files in a folder.
+//!
+//! Reading is all or nothing: one mistake anywhere and nothing is scanned, because a target that is silently left out
+//! reads like a target that is clean.
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::guide::ROLES;
+use super::toml_file::{FILE_LIMIT, Reader};
+use crate::model::ports::{Ports, parse_range};
+use crate::model::target::{ControlServer, Host, Moved, Role, Target};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The client of targets for which none is given.
+pub const NO_CLIENT: &str = "unnamed";
+
+/// How deep folders of inventories may be nested; also ends loops of symbolic links.
+const DEPTH_LIMIT: usize = 8;
+
+/// More targets than any one run is for.
+const TARGET_LIMIT: usize = 100_000;
+
+/// Automate's tunnels take four ports per technician from 40000 on, so more cannot be.
+const TECHNICIANS_LIMIT: i64 = (65_535 - 40_000) / 4;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInventory {
+    client: Option<Spanned<String>>,
+    #[serde(default)]
+    target: Vec<RawTarget>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTarget {
+    client: Option<Spanned<String>>,
+    name: Spanned<String>,
+    host: Spanned<String>,
+    roles: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    tags: Vec<Spanned<String>>,
+    active_directory: Option<bool>,
+    technicians: Option<Spanned<i64>>,
+    redirectors: Option<bool>,
+    split_database: Option<bool>,
+    control: Option<Spanned<String>>,
+    sni: Option<Spanned<String>>,
+    #[serde(default)]
+    moved: BTreeMap<Spanned<String>, Spanned<PortOrRange>>,
+    #[serde(default)]
+    expected: Vec<Spanned<String>>,
+    notes: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PortOrRange {
+    Port(i64),
+    Range(String),
+}
+
+const CONTROL: [(&str, ControlServer); 4] = [
+    ("here", ControlServer::Here),
+    ("elsewhere", ControlServer::Elsewhere),
+    ("cloud", ControlServer::Cloud),
+    ("none", ControlServer::None),
+];
+
+/// Reads every inventory that `paths` name: files, or folders of `*.toml`, read recursively in the order of their names.
+pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
+    let mut files = Vec::new();
+    let mut found = Vec::new();
+    for path in paths {
+        let before = files.len();
+        collect(path, 0, true, &mut files, &mut found);
+        if files.len() == before && found.is_empty() {
+            found.push(Diagnostic::whole(
+                &shown(path),
+                "there is no inventory in this folder",
+                Some("inventories are files that end with .toml; copy targets/template.toml to begin with".to_owned()),
+            ));
+        }
+    }
+    let mut seen_files = BTreeSet::new();
+    let mut targets = Vec::new();
+    let mut places = Places::default();
+    for file in files {
+        let same = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        if !seen_files.insert(same) {
+            continue;
+        }
+        match read_text(&file) {
+            Ok(text) => match parse(&shown(&file), &text, &mut places) {
+                Ok(more) => targets.extend(more),
+                Err(Diagnostics(more)) => found.extend(more),
+            },
+            Err(diagnostic) => found.push(diagnostic),
+        }
+    }
+    if targets.len() > TARGET_LIMIT {
+        found.push(Diagnostic::whole("inventory", &format!("more than {TARGET_LIMIT} targets"), None));
+    }
+    if found.is_empty() { Ok(targets) } else { Err(Diagnostics(found)) }
+}
+
+fn shown(path: &Path) -> String {
+    crate::model::peer_text::PeerText::new(&path.display().to_string(), 400).as_str().to_owned()
+}
+
+/// Reads a file of the user's as UTF-8, with an error that says where it is not.
+pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
+    let problem = |error: std::io::Error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Some("check the path; it is taken relative to the current folder".to_owned())
+            }
+            std::io::ErrorKind::PermissionDenied => Some("let this user read the file".to_owned()),
+            _ => None,
+        };
+        Diagnostic::whole(&shown(path), &format!("cannot be read: {error}"), help)
+    };
+    let metadata = std::fs::metadata(path).map_err(problem)?;
+    if !metadata.is_file() {
+        return Err(Diagnostic::whole(&shown(path), "this is not a regular file", None));
+    }
+    if metadata.len() > FILE_LIMIT as u64 {
+        return Err(Diagnostic::whole(&shown(path), &format!("the file is larger than {FILE_LIMIT} bytes"), None));
+    }
+    let bytes = std::fs::read(path).map_err(problem)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        Diagnostic::at(&shown(path), &text, valid..valid, "the file is not UTF-8", Some("save it as UTF-8".to_owned()))
+    })
+}
+
+fn collect(path: &Path, depth: usize, named: bool, files: &mut Vec<PathBuf>, found: &mut Vec<Diagnostic>) {
+    if path.is_dir() {
+        if depth >= DEPTH_LIMIT {
+            found.push(Diagnostic::whole(&shown(path), "folders are nested too deeply, or link to each other", None));
+            return;
+        }
+        match std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(mut entries) => {
+                entries.sort_by_key(std::fs::DirEntry::file_name);
+                for entry in entries {
+                    let hidden = entry.file_name().to_string_lossy().starts_with('.');
+                    if !hidden {
+                        collect(&entry.path(), depth + 1, false, files, found);
+                    }
+                }
+            }
+            Err(error) => found.push(Diagnostic::whole(&shown(path), &format!("cannot be read: {error}"), None)),
+        }
+    } else if named || path.extension().is_some_and(|extension| extension == "toml") {
+        files.push(path.to_owned());
+    }
+}
+
+/// Where each target was defined, to name both places of a duplicate.
+#[derive(Debug, Default)]
+pub struct Places {
+    names: BTreeMap<(String, String), String>,
+    servers: BTreeMap<(String, Vec<(Ports, Ports)>), String>,
+}
+
+/// Reads one inventory. `places` remembers what earlier files of the same run defined.
+pub fn parse(file: &str, text: &str, places: &mut Places) -> Result<Vec<Target>, Diagnostics> {
+    let mut reader = Reader::new(file, text);
+    let raw: RawInventory = reader.parse()?;
+    if let Some(client) = &raw.client {
+        check_name(&mut reader, "client", client);
+    }
+    if raw.target.is_empty() {
+        let message = "the inventory has no targets";
+        reader.wrong(0..0, message, Some("add at least one [[target]] with `name`, `host` and `roles`".to_owned()));
+    }
+    let mut targets = Vec::new();
+    for raw_target in raw.target {
+        let (name_span, host_span) = (raw_target.name.span(), raw_target.host.span());
+        let Some(target) = read_target(&mut reader, raw.client.as_ref(), raw_target) else { continue };
+        let line = |span: &std::ops::Range<usize>| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+        let key = (target.client.to_lowercase(), target.name.to_lowercase());
+        if let Some(place) = places.names.insert(key, format!("{file}:{}", line(&name_span))) {
+            let message = format!("`{}` is already a target, at {place}", target.label());
+            reader.wrong(name_span, &message, Some("give each target of a client its own name".to_owned()));
+        }
+        let moved = target.moved.iter().map(|moved| (moved.from, moved.to)).collect();
+        if let Some(place) =
+            places.servers.insert((target.host.to_string(), moved), format!("{file}:{}", line(&host_span)))
+        {
+            let message = format!("the server {} is already a target, at {place}", target.host);
+            reader.wrong(host_span, &message, Some("name a server once, with all its roles".to_owned()));
+        }
+        targets.push(target);
+    }
+    reader.finish(targets)
+}
+
+fn check_name(reader: &mut Reader<'_>, key: &str, value: &Spanned<String>) {
+    reader.require_text(key, value);
+    let text = value.get_ref();
+    if text.chars().count() > 100 {
+        reader.wrong(value.span(), &format!("`{key}` is longer than 100 characters"), None);
+    }
+    if text.contains('/') || text.chars().any(char::is_control) || text.trim() != text {
+        let message = format!("`{key}` may not hold `/` or control characters, nor begin or end with a blank");
+        reader.wrong(value.span(), &message, None);
+    }
+}
+
+fn read_target(reader: &mut Reader<'_>, client: Option<&Spanned<String>>, raw: RawTarget) -> Option<Target> {
+    let before = reader.found.len();
+    if let Some(client) = &raw.client {
+        check_name(reader, "client", client);
+    }
+    check_name(reader, "name", &raw.name);
+    let host = reader.read(&raw.host, parse_host);
+    let mut roles = BTreeSet::new();
+    for role in raw.roles.get_ref() {
+        if let Some(known) = reader.choose("a role", role, &ROLES)
+            && !roles.insert(known)
+        {
+            reader.wrong(role.span(), &format!("the role `{known}` is given twice"), None);
+        }
+    }
+    if raw.roles.get_ref().is_empty() {
+        let names: Vec<&str> = Role::ALL.into_iter().map(Role::as_str).collect();
+        reader.wrong(raw.roles.span(), "a target has at least one role", Some(format!("roles: {}", names.join(", "))));
+    }
+    for tag in &raw.tags {
+        check_name(reader, "tags", tag);
+    }
+    let technicians = raw.technicians.as_ref().and_then(|value| {
+        let number = *value.get_ref();
+        if (1..=TECHNICIANS_LIMIT).contains(&number) {
+            u32::try_from(number).ok()
+        } else {
+            reader.wrong(value.span(), &format!("`technicians` is a number from 1 to {TECHNICIANS_LIMIT}"), None);
+            None
+        }
+    });
+    let control =
+        raw.control.as_ref().and_then(|value| reader.choose("a place of the Control server", value, &CONTROL));
+    let sni = raw.sni.as_ref().and_then(|value| reader.read(value, parse_name));
+    let moved = read_moved(reader, raw.moved);
+    let expected = raw.expected.iter().filter_map(|ports| reader.read(ports, str::parse::<Ports>)).collect();
+    let client = raw.client.as_ref().or(client).map_or(NO_CLIENT, |client| client.get_ref().as_str()).to_owned();
+    let target = Target {
+        client,
+        name: raw.name.into_inner(),
+        host: host?,
+        roles,
+        tags: raw.tags.into_iter().map(Spanned::into_inner).collect(),
+        active_directory: raw.active_directory,
+        technicians,
+        redirectors: raw.redirectors,
+        split_database: raw.split_database,
+        control,
+        sni,
+        moved,
+        expected,
+        notes: raw.notes,
+    };
+    (reader.found.len() == before).then_some(target)
+}
+
+fn read_moved(reader: &mut Reader<'_>, raw: BTreeMap<Spanned<String>, Spanned<PortOrRange>>) -> Vec<Moved> {
+    let mut moved: Vec<Moved> = Vec::new();
+    let mut raw: Vec<_> = raw.into_iter().collect();
+    raw.sort_by_key(|(from, _)| from.span().start);
+    for (from, to) in raw {
+        let span = to.span();
+        let text = match to.get_ref() {
+            PortOrRange::Port(port) => port.to_string(),
+            PortOrRange::Range(range) => range.clone(),
+        };
+        let Some(from_ports) = reader.read(&from, str::parse::<Ports>) else { continue };
+        match read_move(from_ports, &text) {
+            Ok(new) if moved.iter().any(|known| known.from.overlaps(new.from)) => {
+                reader.wrong(from.span(), &format!("{from_ports} is already moved"), None);
+            }
+            Ok(new) if moved.iter().any(|known| known.to.overlaps(new.to)) => {
+                reader.wrong(span, &format!("something else is already moved to {}", new.to), None);
+            }
+            Ok(new) => moved.push(new),
+            Err(message) => reader.wrong(span, &message, None),
+        }
+    }
+    moved
+}
+
+/// Reads where `from` is moved to: `443`, `50000-50050`, or the same with its transport.
+pub fn read_move(from: Ports, to: &str) -> Result<Moved, String> {
+    let parsed = if to.contains('/') { to.parse() } else { parse_range(from.transport(), to) };
+    let to: Ports = parsed.map_err(|error| error.to_string())?;
+    if to.transport() != from.transport() {
+        return Err(format!("{from} cannot be moved to another transport ({to})"));
+    }
+    if to.count() != from.count() {
+        return Err(format!("{from} has {} ports, {to} has {}", from.count(), to.count()));
+    }
+    Ok(Moved { from, to })
+}
+
+/// Reads a host: an address, or a DNS name.
+pub fn parse_host(text: &str) -> Result<Host, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        if address.is_unspecified() || address.is_multicast() || address == IpAddr::from([255, 255, 255, 255]) {
+            return Err(format!("{address} is not the address of a server"));
+        }
+        return Ok(Host::Address(address));
+    }
+    let quoted = crate::model::peer_text::PeerText::new(text, 80);
+    if let Some((scheme, _)) = text.split_once("://") {
+        let rest = text.get(scheme.len() + 3..).unwrap_or_default();
+        let name = rest.split(['/', ':']).next().unwrap_or_default();
+        let name = crate::model::peer_text::PeerText::new(name, 80);
+        return Err(format!("`{quoted}` is a URL; write only the name, such as `{name}`"));
+    }
+    if text.contains('/') {
+        return Err(format!("`{quoted}` is a network or a path; name one server"));
+    }
+    if let Some((name, port)) = text.rsplit_once(':')
+        && !name.contains(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return Err(format!("`{quoted}` names a port; write `{name}`, and the port as moved (`\"tcp/443\" = {port}`)"));
+    }
+    parse_name(text).map(Host::Name)
+}
+
+/// Reads a DNS name (RFC 1123, section 2.1; RFC 1035, section 2.3.4), or `localhost`.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let quoted = crate::model::peer_text::PeerText::new(text, 80);
+    if name.is_empty() {
+        return Err("the name is empty".to_owned());
+    }
+    if name.starts_with('*') {
+        return Err(format!("`{quoted}` has a wildcard; name one server"));
+    }
+    if !name.is_ascii() {
+        return Err(format!("`{quoted}` is not ASCII; write the name in its `xn--` form"));
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if name.len() > 253 || !name.split('.').all(label) {
+        return Err(format!("`{quoted}` is neither an address nor a DNS name"));
+    }
+    if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(format!("`{quoted}` looks like an address, but is none"));
+    }
+    Ok(name)
+}
+
+/// Which targets of an inventory to scan. An empty list selects all; several values of one kind are alternatives.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Clients, whatever their case.
+    pub clients: Vec<String>,
+    /// Tags, whatever their case.
+    pub tags: Vec<String>,
+    /// Names, or `client/name`, with `*` for any characters.
+    pub names: Vec<String>,
+}
+
+impl Selection {
+    /// Whether `target` is selected.
+    pub fn selects(&self, target: &Target) -> bool {
+        let any =
+            |wanted: &[String], matches: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|w| matches(w));
+        any(&self.clients, &|client| client.eq_ignore_ascii_case(&target.client))
+            && any(&self.tags, &|tag| target.tags.iter().any(|known| known.eq_ignore_ascii_case(tag)))
+            && any(&self.names, &|name| glob(name, &target.name) || glob(name, &target.label()))
+    }
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for any characters; case is ignored.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<Vec<Target>, Diagnostics> {
+        parse("t.toml", text, &mut Places::default())
+    }
+
+    #[test]
+    fn reads_everything_a_target_can_say() {
+        let targets = read(
+            r#"
+client = "Acme Dental"
+[[target]]
+name = "rmm"
+host = "RMM.Acme.example."
+roles = ["automate", "iis"]
+tags = ["prod"]
+active_directory = false
+technicians = 12
+redirectors = true
+split_database = false
+control = "here"
+sni = "public.acme.example"
+expected = ["tcp/80", "udp/500-501"]
+notes = "behind the old firewall"
+[target.moved]
+"tcp/8040" = 443
+"tcp/40000-40050" = "50000-50050"
+"#,
+        )
+        .unwrap();
+        let target = &targets[0];
+        assert_eq!(target.label(), "Acme Dental/rmm");
+        assert_eq!(target.host, Host::Name("rmm.acme.example".into()));
+        assert_eq!(target.actual(crate::model::ports::Transport::Tcp, 40010), 50010);
+        assert_eq!(target.logical(crate::model::ports::Transport::Tcp, 443), 8040);
+        assert_eq!(target.server_name(), Some("public.acme.example"));
+    }
+
+    #[test]
+    fn hosts_are_one_server_each() {
+        assert!(
+            parse_host("2001:db8::1").is_ok() && parse_host("[2001:db8::1]").is_ok() && parse_host("192.0.2.1").is_ok()
+        );
+        for (bad, hint) in [
+            ("https://rmm.example/login", "`rmm.example`"),
+            ("192.0.2.0/24", "name one server"),
+            ("rmm.example:8040", "as moved"),
+            ("*.example", "wildcard"),
+            ("192.0.2.300", "looks like an address"),
+            ("0.0.0.0", "not the address"),
+            ("bücher.example", "xn--"),
+            ("a b", "neither"),
+            ("", "empty"),
+        ] {
+            let message = parse_host(bad).unwrap_err();
+            assert!(message.contains(hint), "{bad}: {message}");
+        }
+    }
+
+    #[test]
+    fn selects_by_client_tag_and_name() {
+        let target =
+            &read("client='Acme'\n[[target]]\nname='rmm-1'\nhost='h'\nroles=['iis']\ntags=['Prod']").unwrap()[0];
+        let names = |name: &str| Selection { names: vec![name.to_owned()], ..Selection::default() }.selects(target);
+        assert!(names("rmm-*") && names("acme/rmm-1") && names("*1") && names("*") && !names("rmm") && !names("*2"));
+        assert!(Selection { tags: vec!["prod".into()], ..Selection::default() }.selects(target));
+        assert!(!Selection { clients: vec!["other".into()], ..Selection::default() }.selects(target));
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_read_without_panic(text in "(\\[\\[target\\]\\]\n)?([a-z_]{1,12} ?= ?[\"'\\[{0-9a-z/.,\\]}-]{0,20}\n){0,6}") {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn any_host_is_read_without_panic(text in "\\PC{0,80}") {
+            let _ = parse_host(&text);
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! What the user can say. The meaning of it is made in the commands' own modules.
+
+use crate::catalog::inventory::{parse_host, parse_name, read_move};
+use crate::model::ports::{Ports, Transport, parse_range};
+use crate::model::target::{ControlServer, Host, Moved, Role};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  the run is whole, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on
+  2  the command line or a file is wrong; nothing was scanned
+  3  the run is partial (a target unreachable or unresolved, an interrupt): never read it as clean
+  4  a defect of portreeve; please report it";
+
+/// Stands outside an RMM server and checks its gates against the vendors' hardening guides.
+///
+/// portreeve asks a server the questions that its guides raise (which ports are open, which TLS versions are accepted,
+/// what its web server reveals) and answers every item of every guide that applies: pass, fail, inconclusive, needs
+/// evidence from inside, needs a person's attestation, or not applicable; each with what was seen, why, what would
+/// settle it, and what to do.
+///
+/// It signs in nowhere, requests no path that does anything, and scans only what you name.
+#[derive(Debug, Parser)]
+#[command(
+    name = "portreeve",
+    version,
+    after_help = "Begin with `portreeve demo`; then `portreeve scan rmm.example.com --role automate`.",
+    after_long_help = EXIT_CODES,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    propagate_version = false
+)]
+pub(super) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// What all commands share.
+    #[command(flatten)]
+    pub(super) shared: Shared,
+}
+
+/// What all commands share.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Shared {
+    /// No progress and no report on the terminal: only errors, files and the exit code.
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Log what is being done to stderr; twice for more (PORTREEVE_LOG sets a filter instead).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub(super) verbose: u8,
+    /// When to colour [auto: on a terminal, and not when NO_COLOR is set].
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        help_heading = "Output"
+    )]
+    pub(super) color: ColorWhen,
+    /// How wide to print, in columns [default: the terminal's width, else 100].
+    #[arg(long, global = true, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..=400), help_heading = "Output")]
+    pub(super) width: Option<u16>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal, and not when `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Scan servers and answer every item of the guides that apply.
+    #[command(after_long_help = EXIT_CODES)]
+    Scan(Box<ScanArgs>),
+    /// Start mock servers on loopback, scan them, and show the report: a first look, without any server of yours.
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
+    /// Ask one kind of question without any guide.
+    #[command(subcommand)]
+    Probe(ProbeCommand),
+    /// List the guides' items, show one in full, or check a catalog of your own.
+    #[command(subcommand)]
+    Guides(GuidesCommand),
+    /// Print the JSON Schema of the JSON report.
+    Schema,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff; show it with `portreeve man | man -l -`).
+    Man,
+}
+
+/// `scan`
+#[derive(Args, Debug)]
+pub(super) struct ScanArgs {
+    /// Servers to scan, each with all roles of --role: names or addresses.
+    #[arg(value_name = "HOST", value_parser = host, required_unless_present = "targets")]
+    pub(super) hosts: Vec<Host>,
+    /// What the servers are for; give several where a server has several roles.
+    #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',', requires = "hosts")]
+    pub(super) roles: Vec<Role>,
+    /// Inventory files, or folders of them, instead of HOST.
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1.., conflicts_with = "hosts")]
+    pub(super) targets: Vec<PathBuf>,
+    /// What to select from the inventory.
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
+    /// What the guides need to know of HOST.
+    #[command(flatten)]
+    pub(super) facts: FactArgs,
+    /// What to ask.
+    #[command(flatten)]
+    pub(super) what: WhatArgs,
+    /// How to ask.
+    #[command(flatten)]
+    pub(super) timing: TimingArgs,
+    /// What to write.
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// Print the plan (what would be asked, of which address, for which items) and ask nothing but DNS.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What to select from the inventory.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Select from the inventory")]
+pub(super) struct SelectArgs {
+    /// Only targets of this client.
+    #[arg(long, value_name = "CLIENT", requires = "targets")]
+    pub(super) client: Vec<String>,
+    /// Only targets with this tag.
+    #[arg(long, value_name = "TAG", requires = "targets")]
+    pub(super) tag: Vec<String>,
+    /// Only targets with this name, or CLIENT/NAME; `*` stands for any characters.
+    #[arg(long, value_name = "NAME", requires = "targets")]
+    pub(super) name: Vec<String>,
+}
+
+/// What the guides need to know of HOST; an inventory says the same for each target.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "About HOST (in an inventory: keys of the target)")]
+pub(super) struct FactArgs {
+    /// Whether it is joined to Active Directory.
+    #[arg(long, value_name = "YES|NO", value_parser = yes_no, conflicts_with = "targets")]
+    pub(super) active_directory: Option<bool>,
+    /// How many technicians use it: Automate's tunnels take four ports for each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=6383), conflicts_with = "targets")]
+    pub(super) technicians: Option<u32>,
+    /// Whether Automate's redirectors are in use.
+    #[arg(long, value_name = "YES|NO", value_parser = yes_no, conflicts_with = "targets")]
+    pub(super) redirectors: Option<bool>,
+    /// Where the Control (ScreenConnect) server is that Automate is integrated with.
+    #[arg(long, value_name = "PLACE", conflicts_with = "targets")]
+    pub(super) control: Option<ControlPlace>,
+    /// The name to send as SNI and to check certificates against.
+    #[arg(long, value_name = "NAME", value_parser = name, conflicts_with = "targets")]
+    pub(super) sni: Option<String>,
+    /// A service on another port than the guides say, such as tcp/8040=443.
+    #[arg(long, value_name = "PORT=PORT", value_parser = moved, conflicts_with = "targets")]
+    pub(super) moved: Vec<Moved>,
+    /// A port beyond the guides that is meant to be open, such as tcp/80.
+    #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) expect: Vec<Ports>,
+}
+
+/// Where the Control server is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ControlPlace {
+    /// At this host.
+    Here,
+    /// At another host.
+    Elsewhere,
+    /// In the vendor's cloud.
+    Cloud,
+    /// There is none.
+    None,
+}
+
+impl From<ControlPlace> for ControlServer {
+    fn from(place: ControlPlace) -> Self {
+        match place {
+            ControlPlace::Here => Self::Here,
+            ControlPlace::Elsewhere => Self::Elsewhere,
+            ControlPlace::Cloud => Self::Cloud,
+            ControlPlace::None => Self::None,
+        }
+    }
+}
+
+/// What to ask.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What to ask")]
+pub(super) struct WhatArgs {
+    /// Only this guide; a file of your own takes the place of the guide with its id [default: every guide of the roles].
+    #[arg(short, long = "guide", value_name = "ID|FILE")]
+    pub(super) guides: Vec<String>,
+    /// More ports, such as tcp/8443 or udp/500-510.
+    #[arg(short, long, value_name = "PORTS", value_parser = ports, value_delimiter = ',')]
+    pub(super) ports: Vec<Ports>,
+    /// Every TCP port, 1 to 65535: the proof that nothing else is open.
+    #[arg(long)]
+    pub(super) sweep: bool,
+    /// Ask only IPv4 addresses.
+    #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
+    pub(super) only_v4: bool,
+    /// Ask only IPv6 addresses.
+    #[arg(short = '6', long = "ipv6")]
+    pub(super) only_v6: bool,
+    /// Trust these certificate authorities (PEM) beside the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// How to ask.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Timing")]
+pub(super) struct TimingArgs {
+    /// How long to wait for a handshake at the first try, in seconds; all other waits keep their proportion to it.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
+    pub(super) timeout: Duration,
+    /// How long a whole target may take, in seconds; what is not asked by then is named as missing.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
+    pub(super) host_time: Duration,
+    /// At most this many new connections a second to one address; firewalls often drop more than 200.
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "150")]
+    pub(super) rate: NonZeroU32,
+    /// At most this many UDP datagrams a second to one address.
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "500")]
+    pub(super) udp_rate: NonZeroU32,
+    /// At most this many connections and datagrams a second to all addresses together.
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "4000")]
+    pub(super) max_rate: NonZeroU32,
+    /// How many targets are scanned side by side.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
+    pub(super) parallel: u16,
+}
+
+/// What to write.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Write the whole run as JSON to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write the report for the client as one HTML file; into a folder, one for each client.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) html: Option<PathBuf>,
+    /// Show the observations beneath each verdict.
+    #[arg(short, long)]
+    pub(super) evidence: bool,
+    /// Show what to do, step by step.
+    #[arg(long)]
+    pub(super) remedy: bool,
+    /// Show every item in full, also those that pass, need evidence or do not apply.
+    #[arg(short, long)]
+    pub(super) all: bool,
+    /// Exit with 1 when a verdict is at or beyond this.
+    #[arg(long, value_name = "VERDICT", default_value = "fail")]
+    pub(super) fail_on: FailOn,
+}
+
+/// What to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// The whole run as JSON.
+    Json,
+}
+
+/// When to exit with 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// An item fails.
+    Fail,
+    /// An item fails or is inconclusive.
+    Inconclusive,
+    /// An item fails, is inconclusive, or needs evidence or an attestation.
+    Needs,
+    /// Never.
+    Never,
+}
+
+/// `demo`
+#[cfg(feature = "demo")]
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Where to write the reports [default: a new folder portreeve-demo-N in the current one].
+    #[arg(long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+    /// Show the observations beneath each verdict.
+    #[arg(short, long)]
+    pub(super) evidence: bool,
+    /// Show what to do, step by step.
+    #[arg(long)]
+    pub(super) remedy: bool,
+    /// Show every item in full.
+    #[arg(short, long)]
+    pub(super) all: bool,
+}
+
+/// `probe`
+#[derive(Debug, Subcommand)]
+pub(super) enum ProbeCommand {
+    /// In which state are these ports? With reason and sender.
+    Ports {
+        /// Names or addresses.
+        #[arg(value_name = "HOST", required = true, value_parser = host)]
+        hosts: Vec<Host>,
+        /// TCP ports and ranges, such as 22,80,8000-8100 [default: those that the guides name].
+        #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',')]
+        tcp: Vec<Ports>,
+        /// UDP ports and ranges [default: those that the guides name, unless --tcp is given].
+        #[arg(long, value_name = "PORTS", value_parser = udp_ports, value_delimiter = ',')]
+        udp: Vec<Ports>,
+        /// What all probes share.
+        #[command(flatten)]
+        shared: ProbeArgs,
+    },
+    /// Which versions of TLS are accepted, and which certificate is served?
+    Tls {
+        /// HOST or HOST:PORT [port: 443]; RDP and MySQL are recognised.
+        #[arg(value_name = "HOST[:PORT]", required = true)]
+        places: Vec<String>,
+        /// The name to send as SNI and to check the certificate against.
+        #[arg(long, value_name = "NAME", value_parser = name)]
+        sni: Option<String>,
+        /// Trust these certificate authorities (PEM) beside the system's.
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+        /// What all probes share.
+        #[command(flatten)]
+        shared: ProbeArgs,
+    },
+    /// What does a web server reveal: headers, OPTIONS, TRACE, a request without Host, its product?
+    Http {
+        /// http:// or https:// URLs; only their host and port are used.
+        #[arg(value_name = "URL", required = true)]
+        urls: Vec<String>,
+        /// What all probes share.
+        #[command(flatten)]
+        shared: ProbeArgs,
+    },
+    /// What speaks on a port, by its first bytes?
+    Service {
+        /// HOST:PORT
+        #[arg(value_name = "HOST:PORT", required = true)]
+        places: Vec<String>,
+        /// What all probes share.
+        #[command(flatten)]
+        shared: ProbeArgs,
+    },
+}
+
+/// What all probes share.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ProbeArgs {
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Ask only IPv4 addresses.
+    #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
+    pub(super) only_v4: bool,
+    /// Ask only IPv6 addresses.
+    #[arg(short = '6', long = "ipv6")]
+    pub(super) only_v6: bool,
+    /// How to ask.
+    #[command(flatten)]
+    pub(super) timing: TimingArgs,
+}
+
+/// `guides`
+#[derive(Debug, Subcommand)]
+pub(super) enum GuidesCommand {
+    /// List every item.
+    List {
+        /// Only this guide, or file of your own.
+        #[arg(short, long = "guide", value_name = "ID|FILE")]
+        guides: Vec<String>,
+        /// Only items for these roles.
+        #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',')]
+        roles: Vec<Role>,
+    },
+    /// Show one item in full: why, how it is checked, how to mend it, references.
+    Show {
+        /// The item's id, such as AUT-NET-06; case does not matter.
+        #[arg(value_name = "ITEM")]
+        item: String,
+        /// A guide's file of your own.
+        #[arg(short, long = "guide", value_name = "FILE")]
+        guides: Vec<String>,
+    },
+    /// Check catalogs of your own: their form, and that every example holds.
+    Check {
+        /// Catalogs.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
+        .map(|text| Role::ALL.into_iter().find(|role| role.as_str() == text).unwrap_or(Role::Iis))
+}
+
+fn host(text: &str) -> Result<Host, String> {
+    parse_host(text)
+        .map_err(|error| error.replace("as moved (`\"tcp/443\" = ", "with --moved (`tcp/443=").replace("`)", "`)"))
+}
+
+fn name(text: &str) -> Result<String, String> {
+    parse_name(text)
+}
+
+fn yes_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "y" => Ok(true),
+        "no" | "false" | "n" => Ok(false),
+        _ => Err("yes or no".to_owned()),
+    }
+}
+
+fn ports(text: &str) -> Result<Ports, String> {
+    text.trim().parse().map_err(|error: crate::model::ports::PortsError| error.to_string())
+}
+
+fn tcp_ports(text: &str) -> Result<Ports, String> {
+    parse_range(Transport::Tcp, text.trim()).map_err(|error| error.to_string())
+}
+
+fn udp_ports(text: &str) -> Result<Ports, String> {
+    parse_range(Transport::Udp, text.trim()).map_err(|error| error.to_string())
+}
+
+fn moved(text: &str) -> Result<Moved, String> {
+    let (from, to) = text.split_once('=').ok_or("write the guides' port and the real one, such as tcp/8040=443")?;
+    let from = if from.contains('/') { ports(from)? } else { tcp_ports(from)? };
+    read_move(from, to.trim())
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse::<NonZeroU32>().ok().filter(|number| number.get() <= 1_000_000);
+    number.ok_or_else(|| "a whole number from 1 to 1000000".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || "a number of seconds from 0.05 to 86400, such as 2 or 0.5".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    if !(0.05..=86_400.0).contains(&seconds) {
+        return Err(wrong());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_moved_port_is_read() {
+        let moved = moved("8040=443").unwrap();
+        assert_eq!((moved.from.to_string(), moved.to.to_string()), ("tcp/8040".into(), "tcp/443".into()));
+        assert!(super::moved("8040").is_err() && super::moved("udp/1-3=5").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! `portreeve scan --dry-run`: what would be asked, of which address, for which items.
+
+use super::args::{Format, Shared};
+use super::exit::{CliError, Exit};
+use super::output::print;
+use crate::catalog::builtin::Catalogs;
+use crate::engine::Engine;
+use crate::engine::plan::{Extra, Plan, Wanted};
+use crate::model::ports::Transport;
+use crate::model::target::Target;
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// Prints the plan. Nothing is asked but DNS.
+pub(super) async fn run(
+    engine: &Engine,
+    targets: &[Target],
+    catalogs: &Catalogs,
+    extra: &Extra,
+    format: Format,
+    shared: &Shared,
+) -> Result<Exit, CliError> {
+    let mut exit = Exit::Clean;
+    let mut text = String::new();
+    let mut plans = Vec::new();
+    for target in targets {
+        let plan = Plan::new(target, &catalogs.guides, extra);
+        let resolved = engine.resolver.resolve(&target.host).await;
+        let addresses = match &resolved {
+            Ok(resolved) => {
+                let wanted = |address: &&std::net::IpAddr| {
+                    if address.is_ipv4() { engine.settings.ipv4 } else { engine.settings.ipv6 }
+                };
+                Ok(resolved.addresses.iter().filter(wanted).map(ToString::to_string).collect::<Vec<_>>())
+            }
+            Err(error) => {
+                exit = Exit::Partial;
+                Err(error.to_string())
+            }
+        };
+        if format == Format::Json {
+            plans.push(as_json(target, &plan, &addresses));
+        } else {
+            describe(&mut text, target, &plan, &addresses, shared.columns());
+        }
+    }
+    if format == Format::Json {
+        text = format!("{:#}\n", json!({ "format": "portreeve-plan", "version": 1, "targets": plans }));
+    }
+    print(&text)?;
+    Ok(exit)
+}
+
+/// What is asked of open ports, in words, with who wants it.
+fn follow_up(plan: &Plan) -> Vec<(String, &Wanted)> {
+    let wanted = &plan.follow_up;
+    let mut asked = vec![("on every open TCP port: what speaks there".to_owned(), &wanted.service)];
+    asked.push((
+        "where TLS is spoken: SSL 3.0, TLS 1.0, 1.1, 1.2 and 1.3, each with SNI and without".to_owned(),
+        &wanted.tls_versions,
+    ));
+    asked.push(("where TLS is spoken: the certificate".to_owned(), &wanted.certificate));
+    asked.extend(wanted.http.iter().map(|(request, wanted)| (format!("where HTTP is spoken: {request}"), wanted)));
+    asked.push(("where HTTP is spoken: the product, by its own pages".to_owned(), &wanted.products));
+    asked.push(("where RDP is spoken: whether network level authentication is enforced".to_owned(), &wanted.rdp_nla));
+    asked.push(("where SMB is spoken: whether SMB 1 is answered".to_owned(), &wanted.smb1));
+    asked.retain(|(_, wanted)| !wanted.is_empty());
+    asked
+}
+
+fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>, width: usize) {
+    let roles: Vec<&str> = target.roles.iter().map(|role| role.as_str()).collect();
+    let _ = writeln!(text, "{} ({}), roles {}", target.label(), target.host, roles.join(", "));
+    let _ = match addresses {
+        Ok(addresses) => writeln!(text, "  addresses: {}", addresses.join(", ")),
+        Err(error) => writeln!(
+            text,
+            "{}",
+            textwrap::fill(
+                error,
+                textwrap::Options::new(width).initial_indent("  cannot be scanned: ").subsequent_indent("    ")
+            )
+        ),
+    };
+    let (tcp, udp) = plan.port_counts();
+    let _ = writeln!(text, "  states of {tcp} TCP and {udp} UDP ports of each address:");
+    if plan.sweep {
+        let _ = writeln!(text, "    tcp/1-65535  for --sweep");
+    }
+    for (ports, wanted) in &plan.ports {
+        let moved = if ports.count() == 1 {
+            let logical = target.logical(ports.transport(), ports.first());
+            if logical == ports.first() {
+                String::new()
+            } else {
+                format!(" (the guides' {}/{logical})", ports.transport())
+            }
+        } else {
+            String::new()
+        };
+        line(text, &format!("{ports}{moved}"), wanted, width);
+    }
+    let _ =
+        writeln!(text, "    3 more TCP ports that nothing uses, to find out whether something answers for the server");
+    let _ = writeln!(text, "  then:");
+    for (what, wanted) in follow_up(plan) {
+        line(text, &what, wanted, width);
+    }
+    text.push('\n');
+}
+
+fn line(text: &mut String, what: &str, wanted: &Wanted, width: usize) {
+    let who: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    let options = textwrap::Options::new(width).initial_indent("    ").subsequent_indent("      ");
+    let _ = writeln!(text, "{}", textwrap::fill(&format!("{what}  for {}", who.join(", ")), options));
+}
+
+fn as_json(target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>) -> serde_json::Value {
+    let (tcp, udp) = plan.port_counts();
+    json!({
+        "client": target.client,
+        "name": target.name,
+        "host": target.host.to_string(),
+        "addresses": addresses.as_ref().ok(),
+        "error": addresses.as_ref().err(),
+        "tcp_ports": tcp,
+        "udp_ports": udp,
+        "sweep": plan.sweep,
+        "ports": plan.ports.iter().map(|(ports, wanted)| json!({
+            "ports": ports.to_string(),
+            "guide_port": (ports.count() == 1).then(|| target.logical(ports.transport(), ports.first())),
+            "for": wanted,
+        })).collect::<Vec<_>>(),
+        "decoys": { "transport": Transport::Tcp, "count": 3 },
+        "follow_up": follow_up(plan).into_iter().map(|(what, wanted)| json!({ "ask": what, "for": wanted })).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,219 @@
+//! `portreeve probe`: one kind of question without any guide.
+
+use super::args::{Format, ProbeArgs, ProbeCommand, Shared};
+use super::exit::{CliError, Exit};
+use super::output::{complain, print};
+use super::progress;
+use super::session::{self, Families};
+use crate::catalog::builtin::Catalogs;
+use crate::catalog::inventory::{NO_CLIENT, parse_host};
+use crate::engine::plan::{Extra, FollowUp, Plan};
+use crate::engine::{Engine, Inquiry};
+use crate::model::http::{Request, WebPath};
+use crate::model::observation::{Attempt, Observation};
+use crate::model::ports::Ports;
+use crate::model::run::{TargetRun, Trouble};
+use crate::model::target::{Host, Role, Target};
+use crate::net::failure::millis;
+use crate::report;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Who wants what a probe asks.
+const BY_USER: &str = "probe";
+
+/// Runs `portreeve probe`.
+pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, CliError> {
+    let (probes, args, ca_file) = match command {
+        ProbeCommand::Ports { hosts, tcp, udp, shared } => (ports(&hosts, &tcp, &udp)?, shared, None),
+        ProbeCommand::Tls { places, sni, ca_file, shared } => {
+            let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
+            (at_places(&places, Some(443), sni.as_deref(), &follow_up)?, shared, ca_file)
+        }
+        ProbeCommand::Service { places, shared } => (at_places(&places, None, None, &service())?, shared, None),
+        ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
+    };
+    let families = Families::of_options(args.only_v4, args.only_v6);
+    let engine = session::engine(&args.timing, families, ca_file.as_deref())?;
+    ask(&engine, &probes, &args, shared).await
+}
+
+fn by_user() -> BTreeSet<String> {
+    BTreeSet::from([BY_USER.to_owned()])
+}
+
+fn service() -> FollowUp {
+    FollowUp { service: by_user(), ..FollowUp::default() }
+}
+
+fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, CliError> {
+    let mut wanted: Vec<Ports> = tcp.iter().chain(udp).copied().collect();
+    if wanted.is_empty() {
+        wanted = guide_ports()?;
+    }
+    let plan = plan(wanted, FollowUp::default());
+    Ok(hosts.iter().map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() }).collect())
+}
+
+/// Every port that any guide names.
+fn guide_ports() -> Result<Vec<Ports>, CliError> {
+    let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
+    let mut everything = target(Host::Name("localhost".to_owned()), None);
+    everything.roles = Role::ALL.into_iter().collect();
+    Ok(Plan::new(&everything, &catalogs.guides, &Extra::default()).ports.into_keys().collect())
+}
+
+fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
+    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), sweep: false, decoys: false, follow_up }
+}
+
+fn target(host: Host, sni: Option<&str>) -> Target {
+    Target {
+        client: NO_CLIENT.to_owned(),
+        name: host.to_string(),
+        host,
+        roles: BTreeSet::new(),
+        tags: BTreeSet::new(),
+        active_directory: None,
+        technicians: None,
+        redirectors: None,
+        split_database: None,
+        control: None,
+        sni: sni.map(str::to_owned),
+        moved: Vec::new(),
+        expected: Vec::new(),
+        notes: None,
+    }
+}
+
+/// Reads `HOST:PORT`, `[ADDRESS]:PORT`, or `HOST` where a port is implied.
+fn place(text: &str, implied: Option<u16>) -> Result<(Host, u16), CliError> {
+    let wrong = |message: String| CliError::Usage(message);
+    let quoted = crate::model::peer_text::PeerText::new(text, 120);
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or_else(|| wrong(format!("`{quoted}` has no closing bracket")))?;
+        (host, rest.strip_prefix(':'))
+    } else if text.matches(':').count() == 1 {
+        text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)))
+    } else {
+        (text, None)
+    };
+    let port = match port {
+        Some(port) => port
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| wrong(format!("`{quoted}`: the port is a whole number from 1 to 65535")))?,
+        None => implied.ok_or_else(|| wrong(format!("`{quoted}` names no port; write HOST:PORT")))?,
+    };
+    Ok((parse_host(host).map_err(wrong)?, port))
+}
+
+fn at_places(
+    places: &[String],
+    implied: Option<u16>,
+    sni: Option<&str>,
+    follow_up: &FollowUp,
+) -> Result<Vec<Inquiry>, CliError> {
+    let mut by_host: BTreeMap<Host, Vec<Ports>> = BTreeMap::new();
+    for text in places {
+        let (host, port) = place(text, implied)?;
+        by_host.entry(host).or_default().extend(Ports::tcp(port));
+    }
+    Ok(by_host
+        .into_iter()
+        .map(|(host, ports)| Inquiry { target: target(host, sni), plan: plan(ports, follow_up.clone()) })
+        .collect())
+}
+
+fn at_urls(urls: &[String]) -> Result<Vec<Inquiry>, CliError> {
+    let mut places = Vec::new();
+    for url in urls {
+        let quoted = crate::model::peer_text::PeerText::new(url, 120);
+        let (implied, rest) = match url.split_once("://") {
+            Some(("https", rest)) => (443, rest),
+            Some(("http", rest)) => (80, rest),
+            _ => return Err(CliError::Usage(format!("`{quoted}` is not an http:// or https:// URL"))),
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(CliError::Usage(format!("`{quoted}` holds a user name; portreeve sends none")));
+        }
+        let (host, port) = place(authority, Some(implied))?;
+        let host = match host {
+            Host::Address(address) if address.is_ipv6() => format!("[{address}]"),
+            host => host.to_string(),
+        };
+        places.push(format!("{host}:{port}"));
+    }
+    let requests = [
+        Request::Get(WebPath::Root),
+        Request::Get(WebPath::MissingPage),
+        Request::Options(WebPath::Root),
+        Request::Trace(WebPath::Root),
+        Request::HostlessHead(WebPath::AspNetClient),
+        Request::MissingHost,
+    ];
+    let http = requests.into_iter().map(|request| (request, by_user())).collect();
+    let follow_up = FollowUp { http, products: by_user(), ..service() };
+    at_places(&places, None, None, &follow_up)
+}
+
+async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Shared) -> Result<Exit, CliError> {
+    let interrupted = session::interrupts(shared);
+    let mut exit = Exit::Clean;
+    let mut text = String::new();
+    let mut run = session::empty_run();
+    let begin = Instant::now();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let listener = progress::listen(receiver, probes, shared.quiet);
+    let (scans, ()) = tokio::join!(engine.run(probes, interrupted, sender), listener);
+    run.elapsed_ms = millis(begin.elapsed());
+    for (probe, scan) in probes.iter().zip(scans) {
+        if !scan.troubles.iter().all(is_only_silence) {
+            exit = Exit::Partial;
+        }
+        if scan.observations.iter().any(|observation| !matches!(observation.attempt, Attempt::Answered { .. })) {
+            exit = Exit::Partial;
+        }
+        if args.format == Format::Text {
+            describe(&mut text, &probe.target, &scan.observations, shared);
+            for trouble in &scan.troubles {
+                complain(&format!("{}: {}", probe.target.host, report::text::clean(&trouble.describe())));
+            }
+        }
+        run.targets.push(TargetRun {
+            target: probe.target.clone(),
+            addresses: scan.addresses,
+            observations: scan.observations,
+            findings: Vec::new(),
+            disagreements: Vec::new(),
+            troubles: scan.troubles,
+        });
+    }
+    if args.format == Format::Json {
+        text = report::json::render(&run).map_err(|error| CliError::Bug(format!("the JSON output: {error}")))?;
+    }
+    print(&text)?;
+    Ok(exit)
+}
+
+/// A host that answers nothing is a result here, not a failure to ask.
+fn is_only_silence(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Unreachable)
+}
+
+fn describe(text: &mut String, target: &Target, observations: &[Observation], shared: &Shared) {
+    let mut address = None;
+    for observation in observations {
+        if address != Some(observation.address) {
+            address = Some(observation.address);
+            let _ = writeln!(text, "{} ({})", target.host, observation.address);
+        }
+        let line = report::describe(observation);
+        let options = textwrap::Options::new(shared.columns()).initial_indent("  ").subsequent_indent("      ");
+        let _ = writeln!(text, "{}", textwrap::fill(&report::text::clean(&line), options));
+    }
+}

@@ -1,0 +1,46 @@
+//! Progress on stderr: one line that says how far the run is. Silent where stderr is no terminal.
+
+use crate::engine::Inquiry;
+use crate::engine::event::Event;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal as _;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Listens to a run until it ends.
+pub(super) async fn listen(mut events: UnboundedReceiver<Event>, inquiries: &[Inquiry], quiet: bool) {
+    let visible = !quiet && std::io::stderr().is_terminal();
+    let draw_target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(0), draw_target);
+    let style = ProgressStyle::with_template("{spinner} {elapsed_precise} [{bar:24}] {pos}/{len} questions; {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    if visible {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
+    let mut finished = 0;
+    let say = |finished: usize| format!("{finished} of {} targets done", inquiries.len());
+    bar.set_message(say(0));
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Planned { questions, .. } => bar.inc_length(count(questions)),
+            Event::Asked { questions, .. } => bar.inc(count(questions)),
+            Event::Finished { .. } => {
+                finished += 1;
+                bar.set_message(say(finished));
+            }
+            Event::Troubled { target, trouble } => {
+                let label = inquiries.get(target).map(|inquiry| inquiry.target.label()).unwrap_or_default();
+                tracing::warn!(target = %label, "{}", trouble.describe());
+            }
+            Event::Resolved { target, addresses } => {
+                let label = inquiries.get(target).map(|inquiry| inquiry.target.label()).unwrap_or_default();
+                tracing::info!(target = %label, ?addresses, "resolved");
+            }
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,206 @@
+//! `portreeve scan`.
+
+use super::args::{FactArgs, Format, OutputArgs, ScanArgs, Shared};
+use super::exit::{CliError, Exit};
+use super::output::{PendingFile, complain, print};
+use super::session::{self, Families};
+use super::{dry_run, guides};
+use crate::catalog::inventory::{self, NO_CLIENT, Selection};
+use crate::engine::plan::Extra;
+use crate::model::run::Run;
+use crate::model::target::{Host, Role, Target};
+use crate::model::verdict::Verdict;
+use crate::report;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Runs `portreeve scan`.
+pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
+    let catalogs = guides::catalogs(&args.what.guides)?;
+    let targets = targets(&args)?;
+    if let Some(target) = targets
+        .iter()
+        .find(|target| catalogs.guides.iter().all(|guide| guide.items_for(&target.roles).next().is_none()))
+    {
+        let roles: Vec<&str> = target.roles.iter().map(|role| role.as_str()).collect();
+        return Err(CliError::Usage(format!(
+            "no guide that was chosen concerns {} (roles: {}); see `portreeve guides list`",
+            target.label(),
+            roles.join(", ")
+        )));
+    }
+    let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
+    let families = Families::of_options(args.what.only_v4, args.what.only_v6);
+    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref())?;
+    if args.dry_run {
+        return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
+    }
+    let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
+    let interrupted = session::interrupts(shared);
+    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
+    show(&run, &args.output, shared)?;
+    files.finish(&run)?;
+    Ok(Exit::of_run(&run, args.output.fail_on))
+}
+
+fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {
+    if args.targets.is_empty() {
+        return given(&args.hosts, &args.roles, &args.facts);
+    }
+    let all = inventory::load(&args.targets)?;
+    let select = &args.select;
+    let selection = Selection { clients: select.client.clone(), tags: select.tag.clone(), names: select.name.clone() };
+    let count = all.len();
+    let selected: Vec<Target> = all.into_iter().filter(|target| selection.selects(target)).collect();
+    if selected.is_empty() {
+        return Err(CliError::Usage(format!(
+            "none of the {count} targets of the inventory is selected by --client, --tag and --name"
+        )));
+    }
+    Ok(selected)
+}
+
+fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>, CliError> {
+    if roles.is_empty() {
+        let known: Vec<&str> = Role::ALL.into_iter().map(Role::as_str).collect();
+        return Err(CliError::Usage(format!("say what the server is for with --role: {}", known.join(", "))));
+    }
+    let mut seen = BTreeSet::new();
+    let mut targets = Vec::new();
+    for (index, moved) in facts.moved.iter().enumerate() {
+        let earlier = facts.moved.get(..index).unwrap_or_default();
+        if earlier.iter().any(|known| known.from.overlaps(moved.from) || known.to.overlaps(moved.to)) {
+            return Err(CliError::Usage(format!("--moved {}={} overlaps an earlier --moved", moved.from, moved.to)));
+        }
+    }
+    for host in hosts {
+        if !seen.insert(host) {
+            return Err(CliError::Usage(format!("{host} is named twice")));
+        }
+        targets.push(Target {
+            client: NO_CLIENT.to_owned(),
+            name: host.to_string(),
+            host: host.clone(),
+            roles: roles.iter().copied().collect(),
+            tags: BTreeSet::new(),
+            active_directory: facts.active_directory,
+            technicians: facts.technicians,
+            redirectors: facts.redirectors,
+            split_database: None,
+            control: facts.control.map(Into::into),
+            sni: facts.sni.clone(),
+            moved: facts.moved.clone(),
+            expected: facts.expect.clone(),
+            notes: None,
+        });
+    }
+    Ok(targets)
+}
+
+/// The reports that are written to files; their places are known to be writable before anything is asked.
+pub(super) struct Files {
+    json: Option<PendingFile>,
+    /// With the client whose report it is; `None` for the only one.
+    html: Vec<(Option<String>, PendingFile)>,
+}
+
+impl Files {
+    /// Opens their places. A client sees its own servers only, so with several clients `html` must be a folder.
+    pub(super) fn create(json: Option<&Path>, html: Option<&Path>, targets: &[Target]) -> Result<Self, CliError> {
+        if json.is_some() && json == html {
+            return Err(CliError::Usage("--json and --html name the same file".to_owned()));
+        }
+        let mut pages = Vec::new();
+        if let Some(path) = html {
+            let clients: BTreeSet<&str> = targets.iter().map(|target| target.client.as_str()).collect();
+            if path.is_dir() {
+                let mut names = BTreeSet::new();
+                for client in clients {
+                    let name = file_name(client, &mut names);
+                    pages.push((Some(client.to_owned()), PendingFile::create(&path.join(name))?));
+                }
+            } else if clients.len() > 1 {
+                return Err(CliError::Usage(format!(
+                    "the targets are of {} clients, and one HTML file would show each the others' servers; name an \
+                     existing folder with --html, and one file is written for each client",
+                    clients.len()
+                )));
+            } else {
+                pages.push((None, PendingFile::create(path)?));
+            }
+        }
+        Ok(Self { json: json.map(PendingFile::create).transpose()?, html: pages })
+    }
+
+    /// Writes all of them; a failure of one does not keep the others from being written.
+    pub(super) fn finish(self, run: &Run) -> Result<(), CliError> {
+        let mut result = self.json.map_or(Ok(()), |file| file.finish(&json(run)?));
+        for (client, file) in self.html {
+            let own = client.map(|client| report::for_client(run, &client));
+            let page = report::html::render(own.as_ref().unwrap_or(run));
+            let page = page.map_err(|error| CliError::Bug(format!("the HTML report: {error}")));
+            if let Err(error) = page.and_then(|page| file.finish(&page)) {
+                if let Err(earlier) = std::mem::replace(&mut result, Err(error)) {
+                    complain(&earlier.to_string());
+                }
+            }
+        }
+        result
+    }
+}
+
+/// A file's name for a client: letters and digits only, and none twice.
+fn file_name(client: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain: String =
+        client.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain = plain.trim_matches('-');
+    let plain = if plain.is_empty() { "client" } else { plain };
+    let mut name = format!("{plain}.html");
+    let mut number = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{plain}-{number}.html");
+        number += 1;
+    }
+    name
+}
+
+fn json(run: &Run) -> Result<String, CliError> {
+    report::json::render(run).map_err(|error| CliError::Bug(format!("the JSON report: {error}")))
+}
+
+fn show(run: &Run, output: &OutputArgs, shared: &Shared) -> Result<(), CliError> {
+    if shared.quiet {
+        return Ok(());
+    }
+    match output.format {
+        Format::Json => print(&json(run)?),
+        Format::Text => {
+            let options = Look { evidence: output.evidence, remedy: output.remedy, all: output.all };
+            print(&terminal(run, options, shared))
+        }
+    }
+}
+
+/// How much the terminal report shows.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    /// The observations beneath each verdict.
+    pub(super) evidence: bool,
+    /// What to do.
+    pub(super) remedy: bool,
+    /// Every item in full.
+    pub(super) all: bool,
+}
+
+/// The report for the terminal.
+pub(super) fn terminal(run: &Run, look: Look, shared: &Shared) -> String {
+    let options = report::terminal::Options {
+        width: shared.columns(),
+        colour: shared.colour(),
+        show: Verdict::ALL.into(),
+        lists: if look.all { report::terminal::Lists::Full } else { report::terminal::Lists::Compact },
+        evidence: look.evidence,
+        remedy: look.remedy,
+    };
+    report::terminal::render(run, &options)
+}

@@ -1,0 +1,165 @@
+//! The engine: plans what must be asked of a target, asks it, and keeps what came of it.
+//!
+//! It emits events and prints nothing; progress bars and reports only listen. Whatever happens, an interrupt, a limit, a
+//! host that stops answering, what was learned is kept and what was not asked is named.
+
+mod address;
+pub mod event;
+mod log;
+pub mod plan;
+mod stop;
+
+use crate::model::address::is_inside;
+use crate::model::observation::Observation;
+use crate::model::run::{AddressHealth, AddressRun, Trouble};
+use crate::model::target::Target;
+use crate::net::resolve::Resolver;
+use crate::probe::Asker;
+use address::AddressScan;
+use event::{Event, Events};
+use futures::stream::{self, StreamExt as _};
+use plan::Plan;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use stop::Stop;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many targets are scanned side by side.
+    pub parallel: usize,
+    /// How long one target may take.
+    pub host_time: Duration,
+    /// Ask IPv4 addresses.
+    pub ipv4: bool,
+    /// Ask IPv6 addresses.
+    pub ipv6: bool,
+}
+
+/// A target, and what is asked of it.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The target.
+    pub target: Target,
+    /// What is asked of every address of it.
+    pub plan: Plan,
+}
+
+/// What a scan of one target brought.
+#[derive(Clone, Debug)]
+pub struct TargetScan {
+    /// Its addresses.
+    pub addresses: Vec<AddressRun>,
+    /// What was asked of them.
+    pub observations: Vec<Observation>,
+    /// What kept it from being whole.
+    pub troubles: Vec<Trouble>,
+}
+
+/// What a run needs.
+#[derive(Clone)]
+pub struct Engine {
+    /// Asks.
+    pub asker: Arc<Asker>,
+    /// Resolves names.
+    pub resolver: Arc<Resolver>,
+    /// How.
+    pub settings: Settings,
+}
+
+impl Engine {
+    /// Asks; one result for each inquiry, in the same order. When `interrupted` becomes true, asking ends and what was
+    /// learned is returned.
+    pub async fn run(
+        &self,
+        inquiries: &[Inquiry],
+        interrupted: watch::Receiver<bool>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Vec<TargetScan> {
+        let events = Events(events);
+        let scans = inquiries.iter().enumerate().map(|(number, inquiry)| {
+            let (events, interrupted) = (events.clone(), interrupted.clone());
+            async move {
+                let scan = self.scan(number, inquiry, interrupted, &events).await;
+                for trouble in &scan.troubles {
+                    events.tell(Event::Troubled { target: number, trouble: trouble.clone() });
+                }
+                events.tell(Event::Finished { target: number });
+                (number, scan)
+            }
+        });
+        let mut scans: Vec<(usize, TargetScan)> =
+            stream::iter(scans).buffer_unordered(self.settings.parallel.max(1)).collect().await;
+        scans.sort_by_key(|(number, _)| *number);
+        scans.into_iter().map(|(_, scan)| scan).collect()
+    }
+
+    async fn scan(
+        &self,
+        number: usize,
+        Inquiry { target, plan }: &Inquiry,
+        interrupted: watch::Receiver<bool>,
+        events: &Events,
+    ) -> TargetScan {
+        let mut scan = TargetScan { addresses: Vec::new(), observations: Vec::new(), troubles: Vec::new() };
+        let stop = Stop::new(interrupted, Instant::now() + self.settings.host_time);
+        let addresses = match stop.unless(self.addresses(target)).await {
+            Ok(Ok((addresses, trouble))) => {
+                scan.troubles.extend(trouble);
+                addresses
+            }
+            Ok(Err(trouble)) => {
+                scan.troubles.push(trouble);
+                return scan;
+            }
+            Err(skip) => {
+                scan.troubles.push(address::trouble_of(&skip));
+                return scan;
+            }
+        };
+        events.tell(Event::Resolved { target: number, addresses: addresses.clone() });
+        let scans = addresses.iter().map(|address| {
+            AddressScan { asker: &self.asker, target, plan, address: *address, stop: &stop, events, number }.run()
+        });
+        let mut entries = Vec::new();
+        for (address, done) in addresses.iter().zip(futures::future::join_all(scans).await) {
+            let health = AddressHealth { inside: is_inside(*address), ..done.health };
+            scan.addresses.push(AddressRun { address: *address, health });
+            scan.troubles.extend(done.troubles);
+            entries.extend(done.entries);
+        }
+        if scan.troubles.is_empty() && scan.addresses.iter().all(|run| !run.health.answered) {
+            scan.troubles.push(Trouble::Unreachable);
+        }
+        let mut troubles = Vec::new();
+        for trouble in scan.troubles {
+            if !troubles.contains(&trouble) {
+                troubles.push(trouble);
+            }
+        }
+        scan.troubles = troubles;
+        scan.observations = log::settle(entries, &addresses);
+        scan
+    }
+
+    /// The addresses to ask, and what keeps them from being all.
+    async fn addresses(&self, target: &Target) -> Result<(Vec<IpAddr>, Option<Trouble>), Trouble> {
+        let resolved = self
+            .resolver
+            .resolve(&target.host)
+            .await
+            .map_err(|error| Trouble::Unresolved { message: error.to_string() })?;
+        let trouble = resolved.incomplete.map(|error| Trouble::Unresolved { message: error.to_string() });
+        let wanted = |address: &IpAddr| if address.is_ipv4() { self.settings.ipv4 } else { self.settings.ipv6 };
+        let all = resolved.addresses;
+        let addresses: Vec<IpAddr> = all.iter().copied().filter(wanted).collect();
+        if addresses.is_empty() {
+            let wanted = if self.settings.ipv4 { "IPv4" } else { "IPv6" };
+            return Err(Trouble::Unresolved { message: format!("{} has no {wanted} address", target.host) });
+        }
+        Ok((addresses, trouble))
+    }
+}

@@ -1,0 +1,174 @@
+//! The plan: which questions the items of the guides lead to. Each is asked once, however many items want it, and the
+//! plan knows who wanted what.
+
+use crate::catalog::guide::Guide;
+use crate::catalog::rule::{AnswersAs, Method, Rule};
+use crate::model::http::{Request, WebPath};
+use crate::model::ports::{Ports, Transport};
+use crate::model::target::{Role, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The ids of items that want something.
+pub type Wanted = BTreeSet<String>;
+
+/// What is asked of every address of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Ports whose state is asked, as they are on the target, with the items that want them.
+    pub ports: BTreeMap<Ports, Wanted>,
+    /// Every TCP port is asked, whatever the items want.
+    pub sweep: bool,
+    /// Ports that nothing uses are asked too, to find out whether something answers for the server.
+    pub decoys: bool,
+    /// What is asked of open TCP ports, once it is known what speaks there.
+    pub follow_up: FollowUp,
+}
+
+/// What is asked of open TCP ports. Each set names the items that want it; an empty one is not asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FollowUp {
+    /// What speaks there.
+    pub service: Wanted,
+    /// Which versions of TLS are accepted, with SNI and without.
+    pub tls_versions: Wanted,
+    /// Which certificate is served.
+    pub certificate: Wanted,
+    /// What answers these requests.
+    pub http: BTreeMap<Request, Wanted>,
+    /// Which products answer.
+    pub products: Wanted,
+    /// Whether RDP insists on network level authentication.
+    pub rdp_nla: Wanted,
+    /// Whether SMB 1 is answered.
+    pub smb1: Wanted,
+}
+
+/// What the user asks for beyond the guides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// More ports.
+    pub ports: Vec<Ports>,
+    /// Every TCP port.
+    pub sweep: bool,
+}
+
+/// Who wants a port that no item names.
+const BY_GUIDE: &str = "guide";
+const BY_INVENTORY: &str = "inventory";
+const BY_USER: &str = "option";
+
+impl Plan {
+    /// Plans `target` by the guides that concern it.
+    pub fn new(target: &Target, guides: &[Guide], extra: &Extra) -> Self {
+        let mut plan = Self { sweep: extra.sweep, decoys: true, ..Self::default() };
+        for guide in guides {
+            let mut concerned = false;
+            for item in guide.items_for(&target.roles) {
+                concerned = true;
+                for rule in &item.rules {
+                    plan.want(target, &item.id, &rule.rule);
+                }
+            }
+            if concerned {
+                for ports in &guide.also_ask {
+                    plan.want_ports(target, *ports, &format!("{BY_GUIDE} {}", guide.id));
+                }
+            }
+        }
+        for ports in &target.expected {
+            plan.want_ports(target, *ports, BY_INVENTORY);
+        }
+        for ports in &extra.ports {
+            plan.ports.entry(*ports).or_default().insert(BY_USER.to_owned());
+        }
+        plan
+    }
+
+    fn want_ports(&mut self, target: &Target, ports: Ports, who: &str) {
+        for actual in target.actual_ranges(ports) {
+            self.ports.entry(actual).or_default().insert(who.to_owned());
+        }
+    }
+
+    fn want(&mut self, target: &Target, id: &str, rule: &Rule) {
+        if !rule.asks() {
+            return;
+        }
+        for ports in rule.ports() {
+            let grows = matches!(rule, Rule::Unreachable { grows_with_technicians: true, .. });
+            self.want_ports(target, if grows { target.grown(*ports) } else { *ports }, id);
+        }
+        let follow_up = &mut self.follow_up;
+        let note = |set: &mut Wanted| {
+            set.insert(id.to_owned());
+        };
+        note(&mut follow_up.service);
+        match rule {
+            Rule::TlsRefused { .. } => note(&mut follow_up.tls_versions),
+            Rule::CertificateValid { .. } => note(&mut follow_up.certificate),
+            Rule::Reachable { answers_as: Some(AnswersAs::Product(_)), .. }
+            | Rule::Unreachable { product: Some(_), .. }
+            | Rule::VersionAtLeast { .. }
+            | Rule::NotKnownExploited { .. }
+            | Rule::ProductNotOverHttp { .. } => note(&mut follow_up.products),
+            Rule::RdpNla => note(&mut follow_up.rdp_nla),
+            Rule::Smb1Refused => note(&mut follow_up.smb1),
+            _ => {}
+        }
+        if let Rule::HeaderAbsent { skip_products, .. }
+        | Rule::MethodDenied { skip_products, .. }
+        | Rule::HostlessHeaderAbsent { skip_products }
+        | Rule::HostlessAddressHidden { skip_products } = rule
+            && !skip_products.is_empty()
+        {
+            note(&mut follow_up.products);
+        }
+        for request in requests(rule, &target.roles) {
+            note(follow_up.http.entry(request).or_default());
+        }
+    }
+
+    /// How many TCP and UDP ports are asked of each address.
+    pub fn port_counts(&self) -> (usize, usize) {
+        (self.numbers(Transport::Tcp).len(), self.numbers(Transport::Udp).len())
+    }
+
+    /// The ports of one transport, each once, in order.
+    pub fn numbers(&self, transport: Transport) -> Vec<u16> {
+        if transport == Transport::Tcp && self.sweep {
+            return (1..=u16::MAX).collect();
+        }
+        let ranges = self.ports.keys().filter(|ports| ports.transport() == transport);
+        let numbers: BTreeSet<u16> = ranges.flat_map(|ports| ports.each()).collect();
+        numbers.into_iter().collect()
+    }
+}
+
+/// The requests that a rule needs of every web port. Directories and pages are those that servers of the roles have.
+fn requests(rule: &Rule, roles: &BTreeSet<Role>) -> Vec<Request> {
+    let automate = roles.contains(&Role::Automate);
+    match rule {
+        Rule::HeaderAbsent { .. } => {
+            let mut paths = vec![WebPath::Root, WebPath::MissingPage];
+            if automate {
+                paths.push(WebPath::AutomateAgent);
+            }
+            paths.into_iter().map(Request::Get).collect()
+        }
+        Rule::MethodDenied { method: Method::Options, .. } => {
+            vec![Request::Options(WebPath::Root), Request::Get(WebPath::Root)]
+        }
+        Rule::MethodDenied { method: Method::Trace, .. } => {
+            vec![Request::Trace(WebPath::Root), Request::Options(WebPath::Root)]
+        }
+        Rule::HostlessHeaderAbsent { .. } | Rule::HostlessAddressHidden { .. } => {
+            let mut paths = vec![WebPath::AspNetClient];
+            if automate {
+                paths.push(WebPath::LabTech);
+            }
+            paths.into_iter().map(Request::HostlessHead).collect()
+        }
+        Rule::HttpSysSilent => vec![Request::MissingHost],
+        _ => Vec::new(),
+    }
+}

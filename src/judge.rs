@@ -1,0 +1,160 @@
+//! The judge: from what was seen to what is said of every item.
+//!
+//! Pure: no I/O, no clock, no printing; the same observations give the same findings. Its first law is that a question
+//! without an answer never becomes a pass: every branch that ends in [`Verdict::Pass`] names the answer that it rests
+//! on. It leaves out evidence from the host, which items that need it say.
+
+mod disagreement;
+pub mod examples;
+mod http;
+mod part;
+mod ports;
+mod product;
+mod tls;
+mod view;
+
+use crate::catalog::exploited::ExploitedVersions;
+use crate::catalog::guide::{Guide, GuideRule, Item};
+use crate::catalog::rule::{OnlyWhen, Rule, Source};
+use crate::model::observation::Observation;
+use crate::model::run::{AddressRun, Disagreement};
+use crate::model::target::{ControlServer, Role, Target};
+use crate::model::verdict::{Check, Confidence, Finding, Verdict};
+use part::Part;
+use view::View;
+
+/// What the judge is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Its addresses.
+    pub addresses: &'a [AddressRun],
+    /// What was asked of it.
+    pub observations: &'a [Observation],
+    /// The guides to hold it against.
+    pub guides: &'a [Guide],
+    /// The versions known to be attacked.
+    pub exploited: &'a ExploitedVersions,
+}
+
+/// What the judge says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// A finding for every item that concerns the target, in the guides' order.
+    pub findings: Vec<Finding>,
+    /// Where the guides ask for opposite things.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// Judges a target.
+pub fn judge(case: Case<'_>) -> Judgement {
+    let view = View::new(case);
+    let mut findings = Vec::new();
+    for guide in case.guides {
+        for item in guide.items_for(&case.target.roles) {
+            let checks = item.rules.iter().map(|rule| check(rule, &view)).collect();
+            findings.push(finding(guide, item, checks));
+        }
+    }
+    let disagreements = disagreement::find(case, &mut findings);
+    Judgement { findings, disagreements }
+}
+
+fn finding(guide: &Guide, item: &Item, checks: Vec<Check>) -> Finding {
+    let verdict = checks.iter().map(|check: &Check| check.verdict).min().unwrap_or(Verdict::Inconclusive);
+    let deciding = checks.iter().filter(|check| check.verdict == verdict);
+    let confidence = deciding.map(|check| check.confidence).min().unwrap_or(Confidence::Low);
+    Finding {
+        guide: guide.id.clone(),
+        item: item.id.clone(),
+        section: item.section.clone(),
+        title: item.title.clone(),
+        severity: item.severity,
+        verdict,
+        confidence,
+        checks,
+        rationale: item.rationale.clone(),
+        remedy: item.remedy.clone(),
+        references: item.references.lines(),
+        disagreements: item.disputed.iter().cloned().collect(),
+    }
+}
+
+fn check(rule: &GuideRule, view: &View<'_>) -> Check {
+    let mut parts = match condition(rule.only_when, view.target()) {
+        Some(part) => vec![part],
+        None => apply(&rule.rule, view),
+    };
+    if rule.rule.asks() && view.addresses.is_empty() {
+        parts = vec![
+            Part::inconclusive("the name leads to no address, so nothing was asked")
+                .settle("Make the name resolve from this machine, or give the server's address as `host`."),
+        ];
+    }
+    Part::combine(rule.rule.describe(), parts)
+}
+
+/// A rule that does not concern the target says so; one that cannot know whether it does asks.
+fn condition(only_when: Option<OnlyWhen>, target: &Target) -> Option<Part> {
+    let wanted = match only_when? {
+        OnlyWhen::ControlHere => ControlServer::Here,
+        OnlyWhen::ControlCloud => ControlServer::Cloud,
+    };
+    let here = target.roles.contains(&Role::Control) || target.roles.contains(&Role::ScreenConnect);
+    match target.control.or(here.then_some(ControlServer::Here)) {
+        Some(declared) if declared == wanted => None,
+        Some(declared) => {
+            let place = match declared {
+                ControlServer::Here => "at this host",
+                ControlServer::Elsewhere => "at another host, where it is judged as a target of its own",
+                ControlServer::Cloud => "in the vendor's cloud",
+                ControlServer::None => "not in use",
+            };
+            Some(Part::not_applicable(&format!("the inventory says that the Control server is {place}")))
+        }
+        None => Some(Part::inconclusive("the inventory does not say where the Control server is").settle(
+            "Declare `control = \"here\"`, `\"elsewhere\"`, `\"cloud\"` or `\"none\"` for this target (option --control).",
+        )),
+    }
+}
+
+fn apply(rule: &Rule, view: &View<'_>) -> Vec<Part> {
+    match rule {
+        Rule::Reachable { ports, answers_as } => ports::reachable(view, ports, *answers_as),
+        Rule::Unreachable { ports, unless_redirectors, grows_with_technicians, inside_active_directory, product } => {
+            let terms = ports::Terms {
+                unless_redirectors: *unless_redirectors,
+                grows_with_technicians: *grows_with_technicians,
+                inside_active_directory: *inside_active_directory,
+                product: *product,
+            };
+            ports::unreachable(view, ports, &terms)
+        }
+        Rule::OnlyTheseOpen { ports } => ports::only_these_open(view, ports),
+        Rule::TlsRefused { versions } => tls::refused(view, versions),
+        Rule::HttpsServed { ports } => tls::https_served(view, ports),
+        Rule::CertificateValid { ports } => tls::certificate_valid(view, ports),
+        Rule::HeaderAbsent { headers, skip_products } => http::header_absent(view, headers, skip_products),
+        Rule::MethodDenied { method, skip_products } => http::method_denied(view, *method, skip_products),
+        Rule::HostlessHeaderAbsent { skip_products } => http::hostless_header(view, skip_products),
+        Rule::HostlessAddressHidden { skip_products } => http::hostless_address(view, skip_products),
+        Rule::HttpSysSilent => http::http_sys_silent(view),
+        Rule::VersionAtLeast { product, version } => product::version_at_least(view, *product, version),
+        Rule::NotKnownExploited { product } => product::not_known_exploited(view, *product),
+        Rule::ProductNotOverHttp { product } => product::not_over_http(view, *product),
+        Rule::ServiceAbsent { services } => product::service_absent(view, services),
+        Rule::RdpNla => product::rdp_nla(view),
+        Rule::Smb1Refused => product::smb1_refused(view),
+        Rule::Needs { source, by } => vec![needs(*source, by)],
+        Rule::NotApplicable { because } => vec![Part::not_applicable(because)],
+    }
+}
+
+fn needs(source: Source, by: &str) -> Part {
+    let (verdict, why) = match source {
+        Source::Evidence => (Verdict::NeedsEvidence, "this lives inside the server and cannot be seen from outside"),
+        Source::Attestation => (Verdict::NeedsAttestation, "only a person who knows can state this"),
+    };
+    Part::new(verdict, Confidence::High, why).settle(by)
+}

@@ -1,0 +1,396 @@
+//! Rules about HTTP.
+
+use super::part::Part;
+use super::tls::nothing_suits;
+use super::view::{AddressView, Answer, View};
+use crate::catalog::rule::Method;
+use crate::model::address::is_inside;
+use crate::model::http::{HttpAnswer, Request, Scheme, WebPath};
+use crate::model::observation::ObservationId;
+use crate::model::ports::Transport;
+use crate::model::service::{Product, Service};
+use crate::model::verdict::Confidence;
+use std::net::IpAddr;
+
+const SETTLE_AGAIN: &str = "Scan again; if it stays so, look at the server's own log.";
+
+/// A web port that a rule judges.
+struct WebPort<'v, 'a> {
+    view: &'v View<'a>,
+    address: &'v AddressView<'a>,
+    port: u16,
+    place: String,
+}
+
+/// Judges every web port but those of `skipped` products; an address without web ports says so.
+fn on_web_ports<'a>(view: &View<'a>, skipped: &[Product], judge: impl Fn(&WebPort<'_, 'a>) -> Vec<Part>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for address in &view.addresses {
+        let web = address.web_ports();
+        for (port, scheme) in &web {
+            let name = view.actual_name(Transport::Tcp, *port);
+            let place = format!("{scheme} on {name} at {}", address.address);
+            if address.has_product(*port, skipped) {
+                parts.push(
+                    Part::not_applicable("the product there is no IIS: IIS settings do not reach it")
+                        .seen(format!("{place}: {}", products(address, *port))),
+                );
+                continue;
+            }
+            parts.extend(judge(&WebPort { view, address, port: *port, place }));
+        }
+        parts.extend(unaskable(view, address));
+        if web.is_empty() {
+            parts.push(nothing_suits(view, address, "HTTP"));
+        }
+    }
+    parts
+}
+
+fn products(address: &AddressView<'_>, port: u16) -> String {
+    match address.products(port) {
+        Answer::Got(seen, _) => seen.iter().map(|seen| seen.product.to_string()).collect::<Vec<_>>().join(", "),
+        _ => String::new(),
+    }
+}
+
+/// Ports that speak TLS, of which it could not be told whether HTTP is inside.
+fn unaskable(view: &View<'_>, address: &AddressView<'_>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for port in address.open_tcp() {
+        if let Answer::Got((Service::TlsOpaque { why }, _), id) = address.service(port) {
+            parts.push(
+                Part::inconclusive("the port speaks TLS, and what is inside could not be asked")
+                    .settle("Ask with a client that still speaks the server's TLS versions, or mend its TLS first and scan again.")
+                    .seen(format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), address.address))
+                    .on([id]),
+            );
+        }
+    }
+    if !address.web_ports().is_empty() {
+        parts.extend(address.unidentified().into_iter().map(|(port, why, ids)| {
+            Part::inconclusive("what speaks on an open port could not be told, and it may be HTTP")
+                .settle(SETTLE_AGAIN)
+                .seen(format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), address.address))
+                .on(ids)
+        }));
+    }
+    parts
+}
+
+/// Who answers, for sentences: a proxy may stand before IIS.
+fn answering(answer: &HttpAnswer) -> String {
+    answer
+        .first("Server")
+        .map_or_else(|| "a server that does not name itself".to_owned(), |server| format!("\"{server}\""))
+}
+
+impl<'a> WebPort<'_, 'a> {
+    /// Every GET that was asked of this port.
+    fn gets(&self) -> Vec<(Request, Answer<&'a HttpAnswer>)> {
+        WebPath::ALL
+            .into_iter()
+            .map(|path| (Request::Get(path), self.address.http(self.port, Request::Get(path))))
+            .filter(|(_, answer)| !matches!(answer, Answer::NotAsked))
+            .collect()
+    }
+
+    fn unanswered(&self, request: Request, why: &str, id: ObservationId) -> Part {
+        Part::inconclusive(&format!("{request} got no answer that can be read"))
+            .settle(SETTLE_AGAIN)
+            .seen(format!("{}, {request}: {why}", self.place))
+            .on([id])
+    }
+}
+
+pub(super) fn header_absent(view: &View<'_>, headers: &[String], skipped: &[Product]) -> Vec<Part> {
+    on_web_ports(view, skipped, |web| {
+        let gets = web.gets();
+        let mut sent: Vec<(String, Vec<String>, ObservationId)> = Vec::new();
+        let mut paths = Vec::new();
+        let mut unanswered = Vec::new();
+        for (request, answer) in gets {
+            match answer {
+                Answer::Got(answer, id) => {
+                    paths.push((request.path().to_string(), id));
+                    for name in headers {
+                        for value in answer.header(name) {
+                            let field = format!("{name}: {value}");
+                            match sent.iter_mut().find(|(known, ..)| *known == field) {
+                                Some((_, on, _)) => on.push(request.path().to_string()),
+                                None => sent.push((field, vec![request.path().to_string()], id)),
+                            }
+                        }
+                    }
+                }
+                Answer::None(why, id) => unanswered.push(web.unanswered(request, &why, id)),
+                Answer::NotAsked => {}
+            }
+        }
+        if !sent.is_empty() {
+            let mut part = Part::fail("the header is sent");
+            for (field, on, id) in sent {
+                part = part.seen(format!("{} sends \"{field}\" on {}", web.place, on.join(", "))).on([id]);
+            }
+            return vec![part];
+        }
+        if !unanswered.is_empty() {
+            return unanswered;
+        }
+        if paths.is_empty() {
+            return vec![Part::inconclusive("no page was asked for").settle("Scan again.").seen(web.place.clone())];
+        }
+        let asked: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
+        vec![
+            Part::pass("no answer carries it")
+                .seen(format!("{} sends none of {} on {}", web.place, headers.join(", "), asked.join(", ")))
+                .on(paths.iter().map(|(_, id)| *id)),
+        ]
+    })
+}
+
+pub(super) fn method_denied(view: &View<'_>, method: Method, skipped: &[Product]) -> Vec<Part> {
+    on_web_ports(view, skipped, |web| {
+        vec![match method {
+            Method::Options => options_denied(web),
+            Method::Trace => trace_denied(web),
+        }]
+    })
+}
+
+fn options_denied(web: &WebPort<'_, '_>) -> Part {
+    let request = Request::Options(WebPath::Root);
+    let (options, id) = match web.address.http(web.port, request) {
+        Answer::Got(answer, id) => (answer, id),
+        Answer::None(why, id) => return web.unanswered(request, &why, id),
+        Answer::NotAsked => {
+            return Part::inconclusive("OPTIONS was not asked").settle("Scan again.").seen(web.place.clone());
+        }
+    };
+    let get_request = Request::Get(WebPath::Root);
+    let (get, get_id) = match web.address.http(web.port, get_request) {
+        Answer::Got(answer, id) => (Some(answer), Some(id)),
+        Answer::None(_, id) => (None, Some(id)),
+        Answer::NotAsked => (None, None),
+    };
+    let allow = options.first("Allow").or_else(|| options.first("Public"));
+    let allow = allow.map_or_else(String::new, |allow| format!(", Allow: {allow}"));
+    let get_said = get.map_or_else(|| "no answer".to_owned(), |get| get.status.to_string());
+    let seen = format!(
+        "{}: OPTIONS / answers {}{allow}; GET / answers {get_said}; answered by {}",
+        web.place,
+        options.status,
+        answering(options)
+    );
+    let part = match (options.status, get.map(|get| get.status)) {
+        (200..=299, _) => Part::fail("OPTIONS is answered"),
+        (_, None) => Part::inconclusive("OPTIONS is refused, but GET of the same path got no answer to compare with")
+            .settle(SETTLE_AGAIN),
+        (400 | 403 | 404 | 405 | 501, Some(get)) if get != options.status => {
+            Part::pass("OPTIONS is refused where GET of the same path is not")
+        }
+        (_, Some(get)) if get == options.status => Part::inconclusive(
+            "OPTIONS is answered like GET, so it is not told whether the method is denied",
+        )
+        .settle("Check Request Filtering in IIS Manager, tab HTTP Verbs: OPTIONS must be listed as not allowed."),
+        _ => Part::inconclusive("the answer to OPTIONS is neither an acceptance nor a refusal of the method")
+            .settle("Check Request Filtering in IIS Manager, tab HTTP Verbs: OPTIONS must be listed as not allowed."),
+    };
+    part.seen(seen).on([id]).on(get_id)
+}
+
+fn trace_denied(web: &WebPort<'_, '_>) -> Part {
+    let request = Request::Trace(WebPath::Root);
+    let listed = match web.address.http(web.port, Request::Options(WebPath::Root)) {
+        Answer::Got(answer, _)
+            if answer.first("Allow").is_some_and(|allow| allow.as_str().to_ascii_uppercase().contains("TRACE")) =>
+        {
+            "; OPTIONS lists it"
+        }
+        _ => "",
+    };
+    match web.address.http(web.port, request) {
+        Answer::Got(answer, id) => {
+            let seen =
+                format!("{}: TRACE / answers {}{listed}; answered by {}", web.place, answer.status, answering(answer));
+            let echo = answer.body_start.as_str().contains("TRACE / HTTP/");
+            let part = match answer.status {
+                200..=299 if echo => Part::fail("TRACE is answered with the request itself"),
+                200..=299 => Part::inconclusive("TRACE is answered, but not with the request itself")
+                    .settle("Compare with the page that GET / shows; deny TRACE under Request Filtering to be sure."),
+                300..=399 => Part::inconclusive("TRACE is redirected like any other method")
+                    .settle("Deny TRACE under Request Filtering to be sure."),
+                _ => Part::pass("TRACE is refused"),
+            };
+            part.seen(seen).on([id])
+        }
+        Answer::None(why, id) => web.unanswered(request, &why, id),
+        Answer::NotAsked => Part::inconclusive("TRACE was not asked").settle("Scan again.").seen(web.place.clone()),
+    }
+}
+
+/// The directories that were asked for without Host.
+fn hostless<'a>(web: &WebPort<'_, 'a>) -> Vec<(Request, Answer<&'a HttpAnswer>)> {
+    WebPath::ALL
+        .into_iter()
+        .map(|path| (Request::HostlessHead(path), web.address.http(web.port, Request::HostlessHead(path))))
+        .filter(|(_, answer)| !matches!(answer, Answer::NotAsked))
+        .collect()
+}
+
+pub(super) fn hostless_header(view: &View<'_>, skipped: &[Product]) -> Vec<Part> {
+    on_web_ports(view, skipped, |web| {
+        let answers = hostless(web);
+        if answers.is_empty() {
+            return vec![Part::inconclusive("the request was not made").settle("Scan again.").seen(web.place.clone())];
+        }
+        answers
+            .into_iter()
+            .map(|(request, answer)| match answer {
+                Answer::Got(answer, id) => {
+                    let place = format!("{}: {request} answers {}", web.place, answer.status);
+                    match answer.first("Server") {
+                        Some(server) => {
+                            Part::fail("the answer names the server").seen(format!("{place}, Server: {server}"))
+                        }
+                        None => {
+                            Part::pass("the answer does not name the server").seen(format!("{place}, no Server header"))
+                        }
+                    }
+                    .on([id])
+                }
+                Answer::None(why, id) => web.unanswered(request, &why, id),
+                Answer::NotAsked => Part::inconclusive("the request was not made").settle("Scan again."),
+            })
+            .collect()
+    })
+}
+
+pub(super) fn hostless_address(view: &View<'_>, skipped: &[Product]) -> Vec<Part> {
+    on_web_ports(view, skipped, |web| {
+        let parts: Vec<Part> = hostless(web)
+            .into_iter()
+            .map(|(request, answer)| match answer {
+                Answer::Got(answer, id) => location(web, request, answer).on([id]),
+                Answer::None(why, id) => web.unanswered(request, &why, id),
+                Answer::NotAsked => Part::inconclusive("the request was not made").settle("Scan again."),
+            })
+            .collect();
+        if parts.is_empty() {
+            return vec![Part::inconclusive("the request was not made").settle("Scan again.").seen(web.place.clone())];
+        }
+        // One directory that exists is enough to tell; those that are absent say nothing more.
+        let (told, untold): (Vec<Part>, Vec<Part>) =
+            parts.into_iter().partition(|part| part.verdict() != crate::model::verdict::Verdict::Inconclusive);
+        if told.is_empty() { untold } else { told }
+    })
+}
+
+fn location(web: &WebPort<'_, '_>, request: Request, answer: &HttpAnswer) -> Part {
+    let place = format!("{}: {request} answers {}", web.place, answer.status);
+    let Some(location) = answer.first("Location") else {
+        return match answer.status {
+            400 => Part::pass("a request without Host is refused before it could reveal an address").seen(place),
+            404 => Part::inconclusive("the directory does not exist, so no redirect was provoked")
+                .settle("Ask for a directory that exists: curl -sI --http1.0 -H 'Host:' https://SERVER/DIRECTORY")
+                .seen(place),
+            _ => Part::inconclusive("the answer is no redirect, so it is not told what a redirect would reveal")
+                .settle("Ask for a directory that exists: curl -sI --http1.0 -H 'Host:' https://SERVER/DIRECTORY")
+                .seen(place),
+        };
+    };
+    let seen = format!("{place}, Location: {location}");
+    let Some(host) = location_host(location.as_str()) else {
+        return Part::pass("the redirect names no host").seen(seen);
+    };
+    let own_address = host.parse::<IpAddr>().is_ok_and(|address| address == web.address.address);
+    let own_name = web.view.target().server_name().is_some_and(|name| name.eq_ignore_ascii_case(&host));
+    match host.parse::<IpAddr>() {
+        _ if own_name => Part::pass("the redirect names only the public name").seen(seen),
+        Ok(_) if own_address && web.address.health.inside => {
+            Part::inconclusive("the redirect names the very address that was scanned, which is not public")
+                .settle("Scan the public name from outside.")
+                .seen(seen)
+        }
+        Ok(_) if own_address => Part::pass("the redirect names only the address that was scanned").seen(seen),
+        Ok(address) if is_inside(address) => Part::fail("the redirect names an internal address").seen(seen),
+        Ok(_) => Part::fail("the redirect names an address other than the one that was scanned")
+            .at_most(Confidence::Medium)
+            .seen(seen),
+        Err(_) if is_internal_name(&host) => Part::fail("the redirect names an internal host name").seen(seen),
+        Err(_) => Part::pass("the redirect names a public name").at_most(Confidence::Medium).seen(seen),
+    }
+}
+
+/// The host of an absolute or scheme-relative reference (RFC 3986, section 3.2.2).
+fn location_host(location: &str) -> Option<String> {
+    let authority = location.split_once("//").filter(|(scheme, _)| scheme.is_empty() || scheme.ends_with(':'))?.1;
+    let authority = authority.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
+    };
+    (!host.is_empty()).then(|| host.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// A name without a dot, or under a suffix that is never delegated (RFC 6762, RFC 9476; ICANN's `internal`).
+fn is_internal_name(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    !host.contains('.')
+        || ["local", "lan", "internal", "corp", "home", "intranet", "private", "localdomain"].contains(&last)
+}
+
+pub(super) fn http_sys_silent(view: &View<'_>) -> Vec<Part> {
+    on_web_ports(view, &[], |web| {
+        vec![match web.address.http(web.port, Request::MissingHost) {
+            Answer::Got(answer, id) => {
+                let place = format!("{}: {} answers {}", web.place, Request::MissingHost, answer.status);
+                match answer.first("Server") {
+                    Some(server) if server.as_str().contains("Microsoft-HTTPAPI") => {
+                        Part::fail("the kernel's http.sys names itself").seen(format!("{place}, Server: {server}"))
+                    }
+                    Some(server) => {
+                        Part::pass("http.sys does not name itself").seen(format!("{place}, Server: {server}"))
+                    }
+                    None => {
+                        Part::pass("the answer does not name the server").seen(format!("{place}, no Server header"))
+                    }
+                }
+                .on([id])
+            }
+            Answer::None(why, id) => web.unanswered(Request::MissingHost, &why, id),
+            Answer::NotAsked => {
+                Part::inconclusive("the request was not made").settle("Scan again.").seen(web.place.clone())
+            }
+        }]
+    })
+}
+
+/// The web ports where `product` answers, with how.
+pub(super) fn ports_of(address: &AddressView<'_>, product: Product) -> Vec<(u16, Scheme)> {
+    address.web_ports().into_iter().filter(|(port, _)| address.has_product(*port, &[product])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_redirect_is_found() {
+        let host = |location: &str| location_host(location);
+        assert_eq!(host("https://10.0.0.4/dir/").as_deref(), Some("10.0.0.4"));
+        assert_eq!(host("https://WIN-1:8443/dir/").as_deref(), Some("win-1"));
+        assert_eq!(host("//user@srv.lan./x").as_deref(), Some("srv.lan"));
+        assert_eq!(host("https://[fd00::1]:443/x").as_deref(), Some("fd00::1"));
+        assert_eq!(host("/dir//x"), None);
+        assert_eq!(host("dir/"), None);
+    }
+
+    #[test]
+    fn internal_names_are_known() {
+        assert!(
+            is_internal_name("win-srv01") && is_internal_name("srv.acme.local") && !is_internal_name("rmm.example.com")
+        );
+    }
+}

@@ -1,0 +1,325 @@
+//! Rules about TLS and certificates.
+
+use super::part::Part;
+use super::view::{AddressView, Answer, PortSeen, View};
+use crate::model::fact::PortState;
+use crate::model::observation::ObservationId;
+use crate::model::ports::{Ports, Transport};
+use crate::model::service::Service;
+use crate::model::tls::{CertificateFact, TlsAnswer, TlsVersion, Trust};
+use crate::model::verdict::Confidence;
+
+const SETTLE_AGAIN: &str = "Scan again; if it stays so, ask from another network, or look at the server's own log.";
+
+/// Parts for an address where no port suits a rule about what speaks there.
+pub(super) fn nothing_suits(view: &View<'_>, address: &AddressView<'_>, what: &str) -> Part {
+    let at = address.address;
+    if !address.health.answered {
+        return Part::inconclusive("nothing at this address answered anything")
+            .settle("Check that the server is up and that this machine can reach it, then scan again.");
+    }
+    let open: Vec<u16> = address.open_tcp().collect();
+    if open.is_empty() {
+        return Part::inconclusive(&format!("no open TCP port was seen, so {what} could not be asked"))
+            .settle("Scan from a network that the server lets in, or declare moved ports in the inventory.");
+    }
+    if let Some((port, why, ids)) = address.unidentified().into_iter().next() {
+        return Part::inconclusive("what speaks on an open port could not be told")
+            .settle(SETTLE_AGAIN)
+            .seen(format!("{} at {at}: {why}", view.actual_name(Transport::Tcp, port)))
+            .on(ids);
+    }
+    if address.health.handshakes_untrusted() {
+        return Part::inconclusive(
+            "a middlebox completes handshakes for the server, so what stands behind is not known",
+        )
+        .settle("Scan from a network without such a middlebox.");
+    }
+    Part::not_applicable(&format!("no open port speaks {what}"))
+        .seen(format!("{} open TCP ports at {at}, none speaks {what}", open.len()))
+}
+
+pub(super) fn refused(view: &View<'_>, versions: &[TlsVersion]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for address in &view.addresses {
+        let before = parts.len();
+        for port in address.open_tcp() {
+            if let Answer::Got((_, Some(_)), _) = address.service(port) {
+                parts.extend(versions.iter().map(|version| refused_on(view, address, port, *version, versions)));
+            }
+        }
+        if parts.len() == before {
+            parts.push(nothing_suits(view, address, "TLS"));
+        } else {
+            // A port that could not be identified may speak TLS.
+            parts.extend(address.unidentified().into_iter().map(|(port, why, ids)| {
+                Part::inconclusive("what speaks on an open port could not be told, and it may be TLS")
+                    .settle(SETTLE_AGAIN)
+                    .seen(format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), address.address))
+                    .on(ids)
+            }));
+        }
+    }
+    parts
+}
+
+/// What the hellos of one kind, with or without SNI, brought.
+#[derive(Default)]
+struct Hellos {
+    accepted: Vec<ObservationId>,
+    refused: Vec<(String, ObservationId)>,
+    unanswered: Vec<(String, ObservationId)>,
+    control: Option<(TlsVersion, ObservationId)>,
+}
+
+fn hellos(address: &AddressView<'_>, port: u16, version: TlsVersion, tested: &[TlsVersion], sni: bool) -> Hellos {
+    let mut hellos = Hellos::default();
+    for other in TlsVersion::ALL.into_iter().rev() {
+        if let Answer::Got(answer, id) = address.tls(port, other, sni) {
+            match answer {
+                // Whoever answers another hello in this version accepts it too.
+                TlsAnswer::OtherVersion { version: number } if *number == version.wire() && other != version => {
+                    hellos.accepted.push(id);
+                }
+                TlsAnswer::Accepted { .. } if !tested.contains(&other) && hellos.control.is_none() => {
+                    hellos.control = Some((other, id));
+                }
+                _ => {}
+            }
+        }
+    }
+    match address.tls(port, version, sni) {
+        Answer::Got(TlsAnswer::Accepted { .. }, id) => hellos.accepted.push(id),
+        Answer::Got(TlsAnswer::NotTls { first_bytes }, id) => {
+            hellos.unanswered.push((format!("the answer is no TLS: \"{first_bytes}\""), id));
+        }
+        Answer::Got(answer, id) => hellos.refused.push((refusal(answer), id)),
+        Answer::None(why, id) => hellos.unanswered.push((why, id)),
+        Answer::NotAsked => {}
+    }
+    hellos
+}
+
+fn refusal(answer: &TlsAnswer) -> String {
+    match answer {
+        TlsAnswer::OtherVersion { version } => match TlsVersion::from_wire(*version) {
+            Some(version) => format!("answered in {version}"),
+            None => format!("answered in version 0x{version:04x}"),
+        },
+        TlsAnswer::Alert { description } => format!("alert {description}"),
+        TlsAnswer::Reset => "connection reset".to_owned(),
+        TlsAnswer::Closed => "connection closed".to_owned(),
+        TlsAnswer::Accepted { .. } | TlsAnswer::NotTls { .. } => String::new(),
+    }
+}
+
+fn refused_on(
+    view: &View<'_>,
+    address: &AddressView<'_>,
+    port: u16,
+    version: TlsVersion,
+    tested: &[TlsVersion],
+) -> Part {
+    let place = format!("{} at {}", view.actual_name(Transport::Tcp, port), address.address);
+    let with = hellos(address, port, version, tested, true);
+    let without = hellos(address, port, version, tested, false);
+    let accepted: Vec<ObservationId> = with.accepted.iter().chain(&without.accepted).copied().collect();
+    if !accepted.is_empty() {
+        let how = match (with.accepted.is_empty(), without.accepted.is_empty()) {
+            (false, false) => "",
+            (false, true) => " to a hello with SNI",
+            _ => " to a hello without SNI",
+        };
+        return Part::fail(&format!("{version} is accepted"))
+            .seen(format!("{place} accepts {version}{how}"))
+            .on(accepted);
+    }
+    let unanswered = with
+        .unanswered
+        .iter()
+        .chain(&without.unanswered)
+        .find(|(why, _)| !why.starts_with("not asked: the target has no name"));
+    if let Some((why, id)) = unanswered {
+        return Part::inconclusive(&format!("a hello with {version} got no answer that can be read"))
+            .settle(SETTLE_AGAIN)
+            .seen(format!("{place}, {version}: {why}"))
+            .on([*id]);
+    }
+    let refused: Vec<&(String, ObservationId)> = with.refused.iter().chain(&without.refused).collect();
+    let Some((how, _)) = refused.first() else {
+        return Part::inconclusive(&format!("{version} was not asked")).settle("Scan again.").seen(place);
+    };
+    let Some((control, control_id)) = with.control.or(without.control) else {
+        return Part::inconclusive(&format!(
+            "{version} was refused, but no other version worked on the same port, so the refusal may have another cause"
+        ))
+        .settle(SETTLE_AGAIN)
+        .seen(format!("{place}: {version} refused ({how}), no version accepted"))
+        .on(refused.iter().map(|(_, id)| *id));
+    };
+    Part::pass(&format!("{version} is refused where {control} works"))
+        .seen(format!("{place} refuses {version} ({how}) and accepts {control}"))
+        .on(refused.iter().map(|(_, id)| *id).chain([control_id]))
+}
+
+/// The open ports of `ports` at an address, as asked, and a part for each that is not open.
+fn open_ports(view: &View<'_>, address: &AddressView<'_>, ports: &[Ports]) -> (Vec<u16>, Vec<Part>) {
+    let mut open = Vec::new();
+    let mut parts = Vec::new();
+    for logical in ports.iter().flat_map(|ports| ports.each()) {
+        let actual = view.target().actual(Transport::Tcp, logical);
+        let name = view.port_name(Transport::Tcp, logical);
+        match address.port(Transport::Tcp, actual) {
+            PortSeen::Known(fact, _) if fact.state == PortState::Open => open.push(actual),
+            PortSeen::Known(fact, observation) => parts.push(
+                Part::inconclusive("the port is not open from here, so what it serves could not be asked")
+                    .settle("Scan from a network that the server lets in, or declare the moved port in the inventory.")
+                    .seen(format!("{name} {} at {}", fact.state, address.address))
+                    .on([observation.id]),
+            ),
+            PortSeen::Unknown(_) | PortSeen::NotAsked => parts.push(
+                Part::inconclusive("the port's state is not known, so what it serves could not be asked")
+                    .settle("Scan again.")
+                    .seen(format!("{name} at {}", address.address)),
+            ),
+        }
+    }
+    (open, parts)
+}
+
+/// The best address decides where a service is reachable at one address of a name only: certificates and schemes are
+/// judged where the port is open, and an address where it is not says nothing against the others.
+fn judged_where_open(
+    view: &View<'_>,
+    ports: &[Ports],
+    judge: impl Fn(&AddressView<'_>, u16) -> Vec<Part>,
+) -> Vec<Part> {
+    let mut judged = Vec::new();
+    let mut closed = Vec::new();
+    for address in &view.addresses {
+        let (open, parts) = open_ports(view, address, ports);
+        judged.extend(open.into_iter().flat_map(|port| judge(address, port)));
+        closed.extend(parts);
+    }
+    if judged.is_empty() { closed } else { judged }
+}
+
+pub(super) fn https_served(view: &View<'_>, ports: &[Ports]) -> Vec<Part> {
+    judged_where_open(view, ports, |address, port| {
+        let place = format!("{} at {}", view.actual_name(Transport::Tcp, port), address.address);
+        vec![match address.service(port) {
+            Answer::Got((service @ Service::Https, _), id) => {
+                Part::pass("HTTPS answers there").seen(format!("{place}: {service}")).on([id])
+            }
+            Answer::Got((service @ Service::Http, _), id) => {
+                Part::fail("what passes there is not encrypted").seen(format!("{place}: {service}")).on([id])
+            }
+            Answer::Got((service, _), id) => Part::inconclusive("the port is open and not recognised as HTTPS or HTTP")
+                .settle(
+                    "Look in a browser which product answers on that port; if it was moved, declare it under `moved`.",
+                )
+                .seen(format!("{place}: {service}"))
+                .on([id]),
+            Answer::None(why, id) => Part::inconclusive("what speaks there could not be told")
+                .settle(SETTLE_AGAIN)
+                .seen(format!("{place}: {why}"))
+                .on([id]),
+            Answer::NotAsked => Part::inconclusive("what speaks there was not asked").settle("Scan again.").seen(place),
+        }]
+    })
+}
+
+pub(super) fn certificate_valid(view: &View<'_>, ports: &[Ports]) -> Vec<Part> {
+    judged_where_open(view, ports, |address, port| {
+        let place = format!("{} at {}", view.actual_name(Transport::Tcp, port), address.address);
+        match address.service(port) {
+            Answer::Got((Service::Http, _), id) => {
+                return vec![
+                    Part::fail("the port serves HTTP without TLS, so there is no certificate")
+                        .seen(format!("{place}: HTTP without TLS"))
+                        .on([id]),
+                ];
+            }
+            Answer::Got((service, None), id) => {
+                return vec![
+                    Part::inconclusive("the port does not speak TLS")
+                        .settle("Look which program listens there; if the service was moved, declare it under `moved`.")
+                        .seen(format!("{place}: {service}"))
+                        .on([id]),
+                ];
+            }
+            _ => {}
+        }
+        let named = view.target().server_name().is_some();
+        vec![match address.certificate(port, named) {
+            Answer::Got(certificate, id) => judge_certificate(certificate, named, &place).on([id]),
+            Answer::None(why, id) => Part::inconclusive("the certificate could not be read")
+                .settle(SETTLE_AGAIN)
+                .seen(format!("{place}: {why}"))
+                .on([id]),
+            Answer::NotAsked => {
+                Part::inconclusive("the certificate was not asked for").settle("Scan again.").seen(place)
+            }
+        }]
+    })
+}
+
+fn judge_certificate(certificate: &CertificateFact, named: bool, place: &str) -> Part {
+    let mut wrong = Vec::new();
+    if certificate.days_left < 0 {
+        wrong.push(format!("it ended on {}", certificate.not_after));
+    }
+    if certificate.not_yet_valid {
+        wrong.push(format!("it begins only on {}", certificate.not_before));
+    }
+    if certificate.self_signed {
+        wrong.push("it is self-signed".to_owned());
+    }
+    if certificate.weak_key {
+        wrong.push(format!("its key is weak ({})", certificate.key));
+    }
+    if certificate.weak_signature {
+        wrong.push(format!("its signature is weak ({})", certificate.signature));
+    }
+    let explained = certificate.days_left < 0 || certificate.not_yet_valid || certificate.self_signed;
+    if let Trust::Untrusted { reason } = &certificate.trust
+        && !explained
+    {
+        let incomplete =
+            if certificate.chain_length < 2 { "; the server sent no intermediate certificate" } else { "" };
+        wrong.push(format!("it is not trusted: {reason}{incomplete}"));
+    }
+    if !certificate.name_matches && named {
+        wrong.push(format!("it is not valid for {}", certificate.checked_name));
+    }
+    let seen = format!(
+        "{place} serves {}, issued by {}, until {} ({} days), {}, {}",
+        certificate.subject,
+        certificate.issuer,
+        certificate.not_after,
+        certificate.days_left,
+        certificate.key,
+        certificate.signature
+    );
+    if !wrong.is_empty() {
+        return Part::fail(&wrong.join("; ")).seen(seen);
+    }
+    if let Trust::Unknown { reason } = &certificate.trust {
+        return Part::inconclusive(&format!("this machine's trust store could not be read: {reason}"))
+            .settle("Install the system's CA certificates (package ca-certificates), or give them with --ca-file.")
+            .seen(seen);
+    }
+    if !certificate.name_matches {
+        return Part::inconclusive("the target is given by address only, so the name cannot be checked")
+            .settle("Give the name that clients use: as `host`, or with `sni` (option --sni).")
+            .seen(seen);
+    }
+    let part =
+        Part::pass("it is trusted, in date, valid for the name, and its key and signature are strong").seen(seen);
+    if certificate.days_left < 14 {
+        return part
+            .at_most(Confidence::Medium)
+            .seen(format!("it ends in {} days: renew it now", certificate.days_left));
+    }
+    part
+}
