@@ -70,22 +70,27 @@ impl AddressScan<'_> {
         let udp = self.plan.numbers(Transport::Udp);
         let decoys = self.decoys(&tcp);
         self.events.tell(Event::Planned { target: self.number, questions: tcp.len() + udp.len() });
-        let (tcp, udp, decoys) = futures::join!(self.tcp_ports(&tcp), self.udp_ports(&udp), self.ask_decoys(&decoys));
-        let mut entries: Vec<Entry> = tcp.into_iter().chain(udp).collect();
+        let ((mut entries, mut health), udp) = futures::join!(self.tcp(&tcp, &decoys), self.udp_ports(&udp));
+        entries.extend(udp);
+        health.answered = entries.iter().any(is_sign_of_life);
+        let troubles = self.troubles(&entries);
+        Done { health, entries, troubles }
+    }
+
+    /// Everything over TCP: the ports, what speaks on the open ones, and whether the target still answers at the end.
+    async fn tcp(&self, ports: &[u16], decoys: &[u16]) -> (Vec<Entry>, AddressHealth) {
+        let (mut entries, decoys) = futures::join!(self.tcp_ports(ports), self.ask_decoys(decoys));
         let open = open_ports(&entries);
-        let mut health = AddressHealth {
-            answered: entries.iter().any(is_sign_of_life),
-            decoys_asked: decoys.len(),
-            decoys_open: decoys.into_iter().filter_map(|(port, open)| open.then_some(port)).collect(),
-            stopped_answering: false,
-            inside: false,
-        };
         let looked_into = open.iter().take(PORTS_LOOKED_INTO).map(|port| self.look_into(*port));
         let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
         entries.extend(found.into_iter().flatten());
-        health.stopped_answering = self.stopped_answering(&entries).await;
-        let troubles = self.troubles(&entries);
-        Done { health, entries, troubles }
+        let health = AddressHealth {
+            decoys_asked: decoys.len(),
+            decoys_open: decoys.into_iter().filter_map(|(port, open)| open.then_some(port)).collect(),
+            stopped_answering: self.stopped_answering(&entries).await,
+            ..AddressHealth::default()
+        };
+        (entries, health)
     }
 
     /// Ports that nothing uses: asked beside the others, to find out whether something answers for the server.

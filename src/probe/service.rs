@@ -45,8 +45,8 @@ const OTHERS: [Step; 6] = [Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb,
 /// What the number suggests, to be asked before all else.
 fn first_steps(logical_port: u16) -> &'static [Step] {
     match logical_port {
-        // MySQL counts every broken handshake against us: one connection, and not a byte sent. The relay may speak first.
-        21 | 22 | 23 | 25 | 3306 | 33060 | 8041 => &[Step::Unasked],
+        // MySQL counts every broken handshake against us: one connection, and not a byte sent.
+        21 | 22 | 23 | 25 | 3306 | 33060 => &[Step::Unasked],
         70 | 12413 => &[Step::Redirector],
         135 => &[Step::MsRpc],
         139 => &[Step::NetBios],
@@ -188,7 +188,10 @@ fn looks_like_tls(bytes: &[u8]) -> bool {
 async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
     let name = session.peer.server_name();
     let mut bytes = Vec::new();
-    let answer = hello(session, TlsPreface::Direct, TlsVersion::Tls10, name, &mut bytes, classify).await?;
+    let within = session.asker.timing.connect + session.asker.timing.first_byte;
+    let asked = hello(session, TlsPreface::Direct, TlsVersion::Tls10, name, &mut bytes, classify);
+    let Ok(answer) = tokio::time::timeout(within, asked).await else { return Ok(settle(&bytes)) };
+    let answer = answer?;
     Ok(match answer.ok() {
         Some(Service::Tls { .. }) => {
             Service::TlsOpaque { why: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }
