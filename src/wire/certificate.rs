@@ -117,8 +117,9 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Subject and issuer are equal and the signature is its own. Where the library cannot check the signature (MD5, SHA-512
-/// with ECDSA, keys that it holds too weak) the key identifiers decide (RFC 5280, section 4.2.1.1): absent or equal.
+/// Subject and issuer are equal and the signature is its own. Where the library cannot check the signature (MD5,
+/// SHA-512 with ECDSA, keys that it holds too weak) the key identifiers decide (RFC 5280, section 4.2.1.1): absent or
+/// equal.
 fn is_self_signed(certificate: &X509Certificate<'_>, key_bits: usize) -> bool {
     if certificate.subject().as_raw() != certificate.issuer().as_raw() {
         return false;

@@ -12,8 +12,8 @@ pub const LIMIT: usize = 8 * 1024;
 
 /// Classifies first bytes, whether they came unasked or in answer to any of our requests.
 ///
-/// [`Parse::Incomplete`] while they may still become something that we know, [`Service::Unknown`] when they cannot. A TLS
-/// record tells nothing of what is inside.
+/// [`Parse::Incomplete`] while they may still become something that we know, [`Service::Unknown`] when they cannot. A
+/// TLS record tells nothing of what is inside.
 pub fn classify(bytes: &[u8]) -> Parse<Service> {
     if bytes.is_empty() {
         return Parse::Incomplete;

@@ -14,17 +14,14 @@ pub use request::{host_value, request_bytes};
 #[cfg(doc)]
 use crate::model::http::Request;
 
-/// Whether these first bytes are the beginning of an HTTP/1 status line (RFC 9112, section 4); `None` while too few have
-/// come to tell.
+/// Whether these first bytes are the beginning of an HTTP/1 status line (RFC 9112, section 4); `None` while too few
+/// have come to tell.
 pub fn looks_like_http(bytes: &[u8]) -> Option<bool> {
     const START: &[u8] = b"HTTP/1.";
     if bytes.iter().zip(START).any(|(byte, expected)| byte != expected) {
         return Some(false);
     }
-    match bytes.get(START.len()) {
-        Some(minor) => Some(minor.is_ascii_digit()),
-        None => None,
-    }
+    bytes.get(START.len()).map(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ const BIND: u8 = 11;
 const BIND_ACK: u8 = 12;
 const BIND_NAK: u8 = 13;
 
-/// The endpoint mapper's interface, `e1af8308-5d1f-11c9-91a4-08002b14a0fa` version 3.0 (C706, appendix O), as on the wire.
+/// The endpoint mapper's interface, `e1af8308-5d1f-11c9-91a4-08002b14a0fa` version 3.0 (C706, appendix O), as on the
+/// wire.
 const ENDPOINT_MAPPER: [u8; 20] =
     [0x08, 0x83, 0xaf, 0xe1, 0x1f, 0x5d, 0xc9, 0x11, 0x91, 0xa4, 0x08, 0x00, 0x2b, 0x14, 0xa0, 0xfa, 3, 0, 0, 0];
 
@@ -104,6 +105,16 @@ mod tests {
         let request = bind_request();
         assert_eq!(request.len(), 72);
         assert_eq!(request[8..10], [72, 0]);
+    }
+
+    /// samba-dcerpcd 4.17.12.
+    const SAMBA: &str =
+        "05000c03100000003c00000001000000d016d0165882000004003133350000000100000000000000045d888aeb1cc9119fe80800
+        2b10486002000000";
+
+    #[test]
+    fn a_real_endpoint_mapper_acknowledges() {
+        assert_eq!(only_whole(&hex(SAMBA), read_bind_answer), BindAnswer::Ack);
     }
 
     #[test]

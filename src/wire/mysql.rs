@@ -103,7 +103,8 @@ fn greeting(bytes: &[u8]) -> Result<Greeting, Stop> {
     Ok(Greeting::V10 { version: PeerText::from_bytes(version, TEXT), capabilities })
 }
 
-/// The rest of an `ERR_Packet`. Before the greeting it has no SQL state, as the client's capabilities are not yet known.
+/// The rest of an `ERR_Packet`. Before the greeting it has no SQL state, as the client's capabilities are not yet
+/// known.
 fn refusal(mut packet: Bytes<'_>) -> Result<Greeting, Stop> {
     let code = packet.u16_le()?;
     // Server errors begin at 1000.
@@ -111,8 +112,7 @@ fn refusal(mut packet: Bytes<'_>) -> Result<Greeting, Stop> {
         return Err(bad(format!("an error numbered {code}")));
     }
     let message = match packet.rest() {
-        [b'#', _, _, _, _, _, message @ ..] => message,
-        message => message,
+        [b'#', _, _, _, _, _, message @ ..] | message => message,
     };
     Ok(Greeting::Refused { code, message: PeerText::from_bytes(message, TEXT) })
 }
@@ -142,9 +142,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// mariadbd 10.11.19 (Debian 12).
+    const MARIADB: &str =
+        "640000000a352e352e352d31302e31312e31392d4d6172696144422d302b646562313275310003000000475b74573544337400fe
+        ff080200ff81150000000000001d0000006e4c7277213836463c3b526b006d7973716c5f6e61746976655f70617373776f726400";
+
+    #[test]
+    fn a_greeting_shows_version_and_tls() {
+        let greeting = only_whole(&hex(MARIADB), read_greeting);
+        assert!(greeting.offers_tls());
+        let version = Some(PeerText::new("10.11.19-MariaDB-0+deb12u1", 99));
+        assert_eq!(Service::from(greeting), Service::MySql { version, refused: None, tls: true });
+    }
+
+    /// mariadbd 10.11.19 to an address for which it has no account.
+    const NOT_ALLOWED: &str = "44000000ff6a04486f737420273132372e302e302e3227206973206e6f7420616c6c6f7765642074
+        6f20636f6e6e65637420746f2074686973204d61726961444220736572766572";
+
+    #[test]
+    fn a_real_refusal_has_no_sql_state() {
+        let message = PeerText::new("Host '127.0.0.2' is not allowed to connect to this MariaDB server", 99);
+        let greeting = only_whole(&hex(NOT_ALLOWED), read_greeting);
+        assert_eq!(greeting, Greeting::Refused { code: HOST_NOT_PRIVILEGED, message });
+    }
+
     #[test]
     fn a_refused_host_is_known_by_the_code() {
-        // The layout of MySQL 8.0 for a host that is not allowed, in a language of its own.
+        // The same in a server's own language.
         let answer = [&hex("0a 00 00 00 ff 6a 04")[..], b"Rechner"].concat();
         let greeting = only_whole(&answer, read_greeting);
         assert_eq!(greeting, Greeting::Refused { code: HOST_NOT_PRIVILEGED, message: PeerText::new("Rechner", 99) });

@@ -23,8 +23,8 @@ pub fn session_request() -> Vec<u8> {
     request
 }
 
-/// Appends a name in first-level encoding (RFC 1001, section 14.1): padded to 15 characters with a suffix for the kind of
-/// service, each half byte as a letter from `A`.
+/// Appends a name in first-level encoding (RFC 1001, section 14.1): padded to 15 characters with a suffix for the kind
+/// of service, each half byte as a letter from `A`.
 fn push_name(out: &mut Vec<u8>, name: &[u8], suffix: u8) {
     out.push(32);
     let padded = name.iter().copied().chain(std::iter::repeat(b' ')).take(15).chain([suffix]);

@@ -2,27 +2,25 @@
 //!
 //! A version is given only where the answer spells it in a way that we know; else the evidence shows what stood there.
 
+use super::http::{BODY_LIMIT, Body};
 use crate::model::http::{Header, WebPath};
 use crate::model::peer_text::PeerText;
 use crate::model::service::{Identified, Product, Version};
 
-/// How much of a body is looked at, in bytes.
-pub const BODY_LIMIT: usize = 64 * 1024;
-
 /// How much evidence is kept, in bytes.
 const EVIDENCE: usize = 160;
 
-/// The products that an answer to `GET path` gives away, possibly none. One product is named twice only where two parts of
-/// the answer hold different versions.
-pub fn recognise(path: WebPath, status: u16, headers: &[Header], body: &[u8]) -> Vec<Identified> {
-    let text = String::from_utf8_lossy(body.get(..BODY_LIMIT).unwrap_or(body));
+/// The products that an answer to `GET path` gives away, possibly none. One product is named twice only where two parts
+/// of the answer hold different versions.
+pub fn recognise(path: WebPath, status: u16, headers: &[Header], body: &Body) -> Vec<Identified> {
+    let text = String::from_utf8_lossy(body.bytes.get(..BODY_LIMIT).unwrap_or(&body.bytes));
     let mut seen = Vec::new();
     for server in values(headers, "server") {
         seen.extend(screenconnect_header(server));
         seen.extend(iis_header(server));
     }
     match path {
-        WebPath::AutomateAgent if status == 200 => seen.extend(automate(&text)),
+        WebPath::AutomateAgent if status == 200 => seen.extend(automate(&text, body.whole)),
         WebPath::ScreenConnectScript if status == 200 => seen.extend(screenconnect_script(&text)),
         WebPath::EndpointCentralConfigurations if status == 200 => seen.extend(endpoint_central_build(&text)),
         _ => {}
@@ -40,7 +38,8 @@ pub fn recognise(path: WebPath, status: u16, headers: &[Header], body: &[u8]) ->
         .collect()
 }
 
-/// Whether the kernel's http.sys answered in place of a web server above it: it names itself `Microsoft-HTTPAPI/2.0`, alone.
+/// Whether the kernel's http.sys answered in place of a web server above it: it names itself `Microsoft-HTTPAPI/2.0`,
+/// alone.
 pub fn is_http_sys(headers: &[Header]) -> bool {
     values(headers, "server").any(|server| server.trim().starts_with("Microsoft-HTTPAPI/"))
 }
@@ -80,7 +79,8 @@ fn values<'a>(headers: &'a [Header], name: &'a str) -> impl Iterator<Item = &'a 
     headers.iter().filter(move |h| h.name.as_str().eq_ignore_ascii_case(name)).map(|h| h.value.as_str())
 }
 
-/// The version at the beginning of `text`: digits and dots, with at least one dot, and then nothing that could belong to it.
+/// The version at the beginning of `text`: digits and dots, with at least one dot, and then nothing that could belong
+/// to it.
 fn leading_version(text: &str) -> Option<Version> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (version, rest) = text.split_at_checked(end)?;
@@ -102,8 +102,8 @@ fn iis_header(server: &str) -> Option<Sight> {
     Some(Sight::new(Product::Iis, version, format!("Server: {server}")))
 }
 
-/// Six pipes and the version: `||||||220.105`.
-fn automate(body: &str) -> Option<Sight> {
+/// Six pipes and the version: `||||||220.105`. Of a body that was cut, a version at the end may be half of one.
+fn automate(body: &str, whole: bool) -> Option<Sight> {
     let text = body.trim_start_matches('\u{feff}').trim();
     let rest = text.strip_prefix("||||||")?;
     let line = rest.lines().next().unwrap_or_default().trim();
@@ -111,7 +111,8 @@ fn automate(body: &str) -> Option<Sight> {
     if !line.is_empty() && !line.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let version = if line.contains('|') { None } else { leading_version(line) };
+    let cut = !whole && line.len() == rest.len();
+    let version = if cut || line.contains('|') { None } else { leading_version(line) };
     Some(Sight::new(Product::Automate, version, text.lines().next().unwrap_or_default()))
 }
 
@@ -163,8 +164,8 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// The version of a build: `100474` is 10.0.474, and a dotted build is its own version. Numbers of other lengths are cut in
-/// ways that we do not know, so they have no version.
+/// The version of a build: `100474` is 10.0.474, and a dotted build is its own version. Numbers of other lengths are
+/// cut in ways that we do not know, so they have no version.
 fn build_version(build: &str) -> Option<Version> {
     if build.contains('.') {
         return whole_version(build);

@@ -142,6 +142,17 @@ mod tests {
         assert_eq!(only_whole(&answer, read_confirm), Confirm::NoNegotiation);
     }
 
+    #[test]
+    fn xrdp_selects_what_it_can() {
+        // xrdp 0.9.21.1 to the protocols 0, and to 1, 3 and 11.
+        for (answer, protocol) in [
+            ("030000130ed000001234000201080000000000", PROTOCOL_RDP),
+            ("030000130ed000001234000201080001000000", PROTOCOL_SSL),
+        ] {
+            assert_eq!(only_whole(&hex(answer), read_confirm), Confirm::Selected { protocol, flags: 1 });
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {

@@ -7,8 +7,8 @@ use crate::model::service::Service;
 /// The longest answer that is read; a negotiate response with its security blob takes a few hundred bytes.
 pub const LIMIT: usize = 64 * 1024;
 
-/// The dialects that are offered (MS-SMB2 2.2.3): 2.0.2, 2.1, 3.0, 3.0.2. 3.1.1 would need negotiate contexts, and a server
-/// that has it has the others.
+/// The dialects that are offered (MS-SMB2 2.2.3): 2.0.2, 2.1, 3.0, 3.0.2. 3.1.1 would need negotiate contexts, and a
+/// server that has it has the others.
 const DIALECTS: [u16; 4] = [0x0202, 0x0210, 0x0300, 0x0302];
 
 /// `ProtocolId` of SMB2 (MS-SMB2 2.2.1).
@@ -78,7 +78,8 @@ pub enum Negotiated {
     },
     /// An SMB1 response that chose a dialect (MS-CIFS 2.2.4.52.2): SMB1 is on.
     Smb1,
-    /// An SMB1 response that chose none of the dialects or carried an error: it speaks the format and refuses the protocol.
+    /// An SMB1 response that chose none of the dialects or carried an error: it speaks the format and refuses the
+    /// protocol.
     Smb1Refused,
 }
 
@@ -171,12 +172,41 @@ mod tests {
         assert_eq!(smb1_negotiate().len(), 4 + 32 + 3 + 12);
     }
 
+    /// smbd 4.17.12 with its defaults.
+    const SMB2_ANSWER: &str =
+        "000000cafe534d424000000000000000000001000100000000000000000000000000000000000000000000000000000000000000
+        000000000000000000000000000000004100010002030000766d0000000000000000000000000000070000000000800000008000
+        00008000c6e80f615f79dd01000000000000000080004a0000000000604806062b0601050502a03e303ca00e300c060a2b060104
+        01823702020aa32a3028a0261b246e6f745f646566696e65645f696e5f5246433431373840706c656173655f69676e6f7265";
+    /// smbd 4.17.12 with `server min protocol = NT1`.
+    const SMB1_ON: &str =
+        "0000009fff534d4272000000008801c8000000000000000000000000fffffeff0000000011000003320001000441000000000100
+        8a400000fdf38080b56814615f79dd010000005a00766d0000000000000000000000000000604806062b0601050502a03e303ca0
+        0e300c060a2b06010401823702020aa32a3028a0261b246e6f745f646566696e65645f696e5f5246433431373840706c65617365
+        5f69676e6f7265";
+    /// smbd 4.17.12 with its defaults: it answers in SMB1 that it takes none of the dialects.
+    const SMB1_OFF: &str = "00000025ff534d4272000000008803c0000000000000000000000000fffffeff0000000001ffff0000";
+
+    #[test]
+    fn smb2_answers_with_the_dialect() {
+        let answer = only_whole(&hex(SMB2_ANSWER), read_negotiated);
+        assert_eq!(answer, Negotiated::Smb2 { dialect: 0x0302 });
+        assert_eq!(answer.service(), Some(Service::Smb { dialect: 0x0302 }));
+    }
+
+    #[test]
+    fn smb1_is_on_only_where_a_dialect_was_chosen() {
+        assert_eq!(only_whole(&hex(SMB1_ON), read_negotiated), Negotiated::Smb1);
+        assert_eq!(only_whole(&hex(SMB1_OFF), read_negotiated), Negotiated::Smb1Refused);
+        assert!(!Negotiated::Smb1Refused.is_smb1());
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>, smb1: bool) {
             let _ = read_negotiated(&bytes);
             let length = u8::try_from(bytes.len().min(200) + 4).unwrap();
-            let _ = read_negotiated(&[&[0, 0, 0, length][..], &if smb1 { SMB1 } else { SMB2 }[..], &bytes].concat());
+            let _ = read_negotiated(&[&[0, 0, 0, length][..], if smb1 { SMB1 } else { SMB2 }, &bytes].concat());
         }
     }
 }

@@ -1,8 +1,8 @@
 //! TLS as far as the question "is this version accepted?" goes: hellos of our own, and what answers them.
 //!
-//! No TLS library still speaks SSL 3.0 to TLS 1.1, so the hellos are our own bytes. A hello offers exactly one version and
-//! every suite that a server of its time may have, so that a refusal is about the version. The handshake ends with the
-//! server's first flight; nothing is ever encrypted.
+//! No TLS library still speaks SSL 3.0 to TLS 1.1, so the hellos are our own bytes. A hello offers exactly one version
+//! and every suite that a server of its time may have, so that a refusal is about the version. The handshake ends with
+//! the server's first flight; nothing is ever encrypted.
 
 mod alert;
 mod answer;
@@ -23,12 +23,11 @@ pub const ANSWER_LIMIT: usize = 64 * 1024;
 /// How many bytes are read for the certificate chain.
 pub const CHAIN_LIMIT: usize = 256 * 1024;
 
-/// Whether these first bytes can be the beginning of a TLS record: a content type (RFC 8446, section 5.1) and a version of
-/// major number 3.
+/// Whether these first bytes can be the beginning of a TLS record: a content type (RFC 8446, section 5.1) and a version
+/// of major number 3.
 pub fn looks_like_record(bytes: &[u8]) -> bool {
     match bytes {
-        [kind] => messages::is_content_type(*kind),
-        [kind, 3, ..] => messages::is_content_type(*kind),
+        [kind] | [kind, 3, ..] => messages::is_content_type(*kind),
         _ => false,
     }
 }

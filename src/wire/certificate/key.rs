@@ -15,8 +15,8 @@ pub(super) struct Key {
     pub(super) name: String,
     /// The size; 0 where it could not be read.
     pub(super) bits: usize,
-    /// Below 112 bits of strength (NIST SP 800-57 part 1, table 2): RSA below 2048 bits, curves below 224; and DSA of any
-    /// size, which FIPS 186-5 no longer approves.
+    /// Below 112 bits of strength (NIST SP 800-57 part 1, table 2): RSA below 2048 bits, curves below 224; and DSA of
+    /// any size, which FIPS 186-5 no longer approves.
     pub(super) weak: bool,
 }
 
@@ -47,8 +47,8 @@ pub(super) fn describe(info: &SubjectPublicKeyInfo<'_>) -> Key {
                     Some((2 | 3, point)) => point.len() * 8,
                     _ => 0,
                 };
-                let name = curve.map_or_else(|| "with parameters of its own".to_owned(), |curve| oid_name(&curve));
-                Key { name: format!("EC {name}"), bits, weak: bits != 0 && bits < 224 }
+                let name = curve.map_or_else(|| "parameters of its own".to_owned(), |curve| oid_name(&curve));
+                Key { name: format!("EC {bits} ({name})"), bits, weak: bits != 0 && bits < 224 }
             }
         };
     }

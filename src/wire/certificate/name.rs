@@ -23,8 +23,8 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(octets).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
 }
 
-/// Whether one of `names` is for `wanted`: an address only by an IP address, a DNS name only by a DNS name. The common name
-/// does not count (RFC 9525, section 2).
+/// Whether one of `names` is for `wanted`: an address only by an IP address, a DNS name only by a DNS name. The common
+/// name does not count (RFC 9525, section 2).
 pub(super) fn matches<'a>(mut names: impl Iterator<Item = &'a GeneralName<'a>>, wanted: &str) -> bool {
     let bare = wanted.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(wanted);
     if let Ok(wanted) = bare.parse::<IpAddr>() {
@@ -33,8 +33,8 @@ pub(super) fn matches<'a>(mut names: impl Iterator<Item = &'a GeneralName<'a>>, 
     names.any(|name| matches!(name, GeneralName::DNSName(pattern) if name_matches(pattern, wanted)))
 }
 
-/// Whether the DNS name `pattern` of a certificate is for `wanted` (RFC 9525, section 6.3). A wildcard counts only as the
-/// whole left-most label, for exactly one label, and never for a whole top-level domain.
+/// Whether the DNS name `pattern` of a certificate is for `wanted` (RFC 9525, section 6.3). A wildcard counts only as
+/// the whole left-most label, for exactly one label, and never for a whole top-level domain.
 pub fn name_matches(pattern: &str, wanted: &str) -> bool {
     let wanted = wanted.strip_suffix('.').unwrap_or(wanted);
     if wanted.is_empty() || !wanted.is_ascii() || wanted.contains('*') || wanted.split('.').any(str::is_empty) {

@@ -19,8 +19,9 @@ pub struct Body {
 
 /// Reads a body (RFC 9112, section 6.3) out of all bytes that came after the head.
 ///
-/// `answers_head` is whether the request was a `HEAD`, `closed` whether the server has closed the connection. While it is
-/// open the result may be [`Parse::Incomplete`]; when it is closed, or no more will be waited for, what came is returned.
+/// `answers_head` is whether the request was a `HEAD`, `closed` whether the server has closed the connection. While it
+/// is open the result may be [`Parse::Incomplete`]; when it is closed, or no more will be waited for, what came is
+/// returned.
 pub fn read_body(head: &Head, answers_head: bool, bytes: &[u8], closed: bool) -> Parse<Body> {
     if answers_head || matches!(head.status, 100..200 | 204 | 304) {
         return Parse::Done(Body { bytes: Vec::new(), whole: true });

@@ -17,7 +17,7 @@ pub struct ServerHello {
     pub version: u16,
     /// The chosen suite.
     pub suite: u16,
-    /// Whether it is a HelloRetryRequest. It settles version and suite, and asks for another key share.
+    /// Whether it is a `HelloRetryRequest`. It settles version and suite, and asks for another key share.
     pub is_retry: bool,
 }
 
@@ -66,11 +66,10 @@ pub fn read_server_answer(bytes: &[u8]) -> Parse<ServerAnswer> {
 fn answer(messages: &mut Messages<'_>) -> Result<ServerAnswer, Stop> {
     loop {
         match messages.next()? {
-            Message::Alert { level: 1, .. } => {}
+            // RFC 5246, section 7.4.1.1: a HelloRequest may come at any time and is ignored while negotiating.
+            Message::Alert { level: 1, .. } | Message::Handshake { kind: HELLO_REQUEST, .. } => {}
             Message::Alert { level: 2, description } => return Ok(ServerAnswer::FatalAlert { description }),
             Message::Alert { level, .. } => return Err(bad(format!("an alert of level {level}"))),
-            // RFC 5246, section 7.4.1.1: a HelloRequest may come at any time and is ignored while negotiating.
-            Message::Handshake { kind: HELLO_REQUEST, .. } => {}
             Message::Handshake { kind: SERVER_HELLO, body } => {
                 return read_server_hello(&body).map(ServerAnswer::Hello);
             }
@@ -88,7 +87,7 @@ pub(super) const SERVER_HELLO: u8 = 2;
 /// The `supported_versions` extension (RFC 8446, section 4.2.1).
 const SUPPORTED_VERSIONS: u16 = 43;
 
-/// The random that makes a ServerHello a HelloRetryRequest: the SHA-256 of "HelloRetryRequest" (RFC 8446, section 4.1.3).
+/// The random that makes a ServerHello a `HelloRetryRequest`: the SHA-256 of that word (RFC 8446, section 4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
     0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,

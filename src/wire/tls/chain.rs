@@ -12,8 +12,8 @@ const CERTIFICATE: u8 = 11;
 const SERVER_KEY_EXCHANGE: u8 = 12;
 const SERVER_HELLO_DONE: u8 = 14;
 
-/// Reads the chain, leaf first, in DER, out of all bytes that answered a hello for TLS 1.2 or older. It is empty where the
-/// server chose an anonymous suite. TLS 1.3 encrypts its certificates: those servers are asked by a TLS library.
+/// Reads the chain, leaf first, in DER, out of all bytes that answered a hello for TLS 1.2 or older. It is empty where
+/// the server chose an anonymous suite. TLS 1.3 encrypts its certificates: those servers are asked by a TLS library.
 pub fn read_certificate_chain(bytes: &[u8]) -> Parse<Vec<Vec<u8>>> {
     match chain(&mut Messages::new(bytes.get(..CHAIN_LIMIT).unwrap_or(bytes), CHAIN_LIMIT)) {
         Err(Stop::Short) if bytes.len() >= CHAIN_LIMIT => {

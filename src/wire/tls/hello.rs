@@ -12,8 +12,8 @@ pub struct Seed {
     pub random: [u8; 32],
     /// The legacy session id of a TLS 1.3 hello; earlier versions send none.
     pub session_id: [u8; 32],
-    /// The public value of the X25519 key share. Any 32 bytes are one (RFC 7748, section 5), and as the handshake goes no
-    /// further nobody needs the secret.
+    /// The public value of the X25519 key share. Any 32 bytes are one (RFC 7748, section 5), and as the handshake goes
+    /// no further nobody needs the secret.
     pub key_share: [u8; 32],
 }
 
@@ -42,12 +42,12 @@ mod extension {
 /// x25519 (RFC 8446, section 4.2.7).
 const X25519: u16 = 0x001d;
 
-/// The groups of all versions: x25519, secp256r1, secp384r1, secp521r1, x448, secp256k1 and secp224r1 (RFC 8422, section
-/// 5.1.1), and the Brainpool curves (RFC 7027).
+/// The groups of all versions: x25519, secp256r1, secp384r1, secp521r1, x448, secp256k1 and secp224r1 (RFC 8422,
+/// section 5.1.1), and the Brainpool curves (RFC 7027).
 const GROUPS: [u16; 10] = [X25519, 0x0017, 0x0018, 0x0019, 0x001e, 0x0016, 0x0015, 0x001a, 0x001b, 0x001c];
 
-/// Groups beyond those for TLS 1.3, where a server without the key share that we sent asks for another: the finite-field
-/// groups (RFC 7919). In an older hello they would forbid every other Diffie-Hellman group.
+/// Groups beyond those for TLS 1.3, where a server without the key share that we sent asks for another: the
+/// finite-field groups (RFC 7919). In an older hello they would forbid every other Diffie-Hellman group.
 const FINITE_FIELD_GROUPS: [u16; 5] = [0x0100, 0x0101, 0x0102, 0x0103, 0x0104];
 
 /// Signature schemes (RFC 8446, section 4.2.3), and for TLS 1.2 also SHA-224, SHA-1 and DSA: ECDSA, `EdDSA`, RSA-PSS,
@@ -59,8 +59,8 @@ const SIGNATURES: [u16; 22] = [
 
 /// A hello that offers `version` and no other, in a record of its own.
 ///
-/// `server_name` is sent as SNI where it is a DNS name; RFC 6066 section 3 does not permit addresses there. An SSL 3.0 hello
-/// has no extensions and so no SNI.
+/// `server_name` is sent as SNI where it is a DNS name; RFC 6066 section 3 does not permit addresses there. An SSL 3.0
+/// hello has no extensions and so no SNI.
 pub fn client_hello(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Vec<u8> {
     let mut body = Vec::with_capacity(600);
     // RFC 8446, section 4.1.2: TLS 1.3 calls itself 1.2 here.
@@ -118,7 +118,7 @@ fn extensions(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Ve
     });
     if version >= TlsVersion::Tls12 {
         extension(&mut out, extension::SIGNATURE_ALGORITHMS, |out| {
-            with_u16_length(out, |out| numbers(out, &SIGNATURES))
+            with_u16_length(out, |out| numbers(out, &SIGNATURES));
         });
     }
     if version == TlsVersion::Tls13 {
@@ -155,7 +155,8 @@ fn numbers(out: &mut Vec<u8>, numbers: &[u16]) {
     out.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
 }
 
-/// Whether `name` can be sent as SNI: an ASCII DNS name (RFC 6066, section 3), no address. A final dot must be cut first.
+/// Whether `name` can be sent as SNI: an ASCII DNS name (RFC 6066, section 3), no address. A final dot must be cut
+/// first.
 pub fn is_server_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -225,7 +226,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_hello_has_a_length_that_middleboxes_hang_on(name in "[a-z]{1,60}(\\.[a-z]{1,60}){0,3}", random: [u8; 32]) {
+        fn no_hello_has_a_length_that_middleboxes_hang_on(
+            name in "[a-z]{1,60}(\\.[a-z]{1,60}){0,3}",
+            random: [u8; 32],
+        ) {
             for version in TlsVersion::ALL {
                 let hello = client_hello(version, Some(&name), &Seed { random, ..SEED });
                 let message = hello.len() - 5;

@@ -103,9 +103,7 @@ impl<'a> Messages<'a> {
             return Err(bad(format!("a record of {length} bytes")));
         }
         let body = match kind {
-            // Whether an alert is split over records or not, its bytes count as they come.
-            ALERT => self.records.take(usize::from(length))?,
-            HANDSHAKE => self.records.take(usize::from(length))?,
+            ALERT | HANDSHAKE => self.records.take(usize::from(length))?,
             CHANGE_CIPHER_SPEC => return Err(bad("ChangeCipherSpec before the server's hello was read")),
             _ => return Err(bad("application data before the server's hello was read")),
         };

@@ -14,8 +14,8 @@ pub(super) const RENEGOTIATION_INFO: u16 = 0x00ff;
 /// The suites of TLS 1.3 (RFC 8446, section B.4).
 const TLS13: [u16; 5] = [0x1302, 0x1303, 0x1301, 0x1304, 0x1305];
 
-/// The suites that need TLS 1.2: GCM, CCM, ChaCha20 and CBC with SHA-2 (RFC 5246, 5288, 5289, 5932, 6209, 6367, 6655, 7251,
-/// 7905).
+/// The suites that need TLS 1.2: GCM, CCM, `ChaCha20` and CBC with SHA-2 (RFC 5246, 5288, 5289, 5932, 6209, 6367, 6655,
+/// 7251, 7905).
 const TLS12: [u16; 56] = [
     0xc02c, 0xc030, 0x009f, 0x00a3, 0xcca9, 0xcca8, 0xccaa, 0xc02b, 0xc02f, 0x009e, 0x00a2, 0xc0ad, 0xc0ac, 0xc0af,
     0xc0ae, 0xc09f, 0xc09e, 0xc0a3, 0xc0a2, 0xc024, 0xc028, 0x006b, 0x006a, 0xc023, 0xc027, 0x0067, 0x0040, 0x009d,
@@ -37,8 +37,8 @@ const CLASSIC: [u16; 36] = [
     0x0003, 0x003a, 0x0034, 0x0089, 0x0046, 0x001b, 0x0018, 0x0017,
 ];
 
-/// The suites that a hello of `version` offers, best first, with the renegotiation signal last: fewer than 128, which some
-/// old servers cannot exceed.
+/// The suites that a hello of `version` offers, best first, with the renegotiation signal last: fewer than 128, which
+/// some old servers cannot exceed.
 pub(super) fn offered(version: TlsVersion) -> Vec<u16> {
     let parts: &[&[u16]] = match version {
         TlsVersion::Ssl3 => &[&CLASSIC],

@@ -1,0 +1,14 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portreeve::wire::Parse;
+use portreeve::wire::http::{read_body, read_head};
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Parse::Done(head) = read_head(bytes) {
+        let body = bytes.get(head.length..).expect("a head is part of the answer");
+        for closed in [false, true] {
+            let _ = read_body(&head, false, body, closed);
+        }
+    }
+});

@@ -1,0 +1,9 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portreeve::wire::tls;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = tls::read_server_answer(bytes);
+    let _ = tls::read_certificate_chain(bytes);
+});
