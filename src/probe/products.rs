@@ -9,7 +9,8 @@ use crate::model::peer_text::PeerText;
 use crate::model::service::{Identified, Product};
 use crate::net::failure::{from_io, timed_out};
 use crate::net::trust::recording_client;
-use crate::wire::product::{BODY_LIMIT, recognise};
+use crate::wire::http::{BODY_LIMIT, Body};
+use crate::wire::product::recognise;
 use std::error::Error;
 use std::io;
 
@@ -84,7 +85,7 @@ fn client(session: &Session<'_>) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| error.to_string())
 }
 
-type Page = (u16, Vec<Header>, Vec<u8>);
+type Page = (u16, Vec<Header>, Body);
 
 async fn fetch(client: &reqwest::Client, base: &str, path: WebPath, session: &Session<'_>) -> Result<Page, Failure> {
     let explain = |error: reqwest::Error| explain(&error, session);
@@ -97,11 +98,14 @@ async fn fetch(client: &reqwest::Client, base: &str, path: WebPath, session: &Se
             value: PeerText::from_bytes(value.as_bytes(), 4096),
         })
         .collect();
-    let mut body = Vec::new();
-    while body.len() < BODY_LIMIT {
+    let mut body = Body { bytes: Vec::new(), whole: false };
+    while body.bytes.len() < BODY_LIMIT {
         match response.chunk().await {
-            Ok(Some(chunk)) => body.extend(chunk.into_iter().take(BODY_LIMIT - body.len())),
-            Ok(None) => break,
+            Ok(Some(chunk)) => body.bytes.extend(chunk.into_iter().take(BODY_LIMIT - body.bytes.len())),
+            Ok(None) => {
+                body.whole = true;
+                break;
+            }
             // The head came: what there is of the body may do.
             Err(error) => {
                 tracing::debug!(%error, %path, "the body ends early");
