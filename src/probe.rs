@@ -66,7 +66,7 @@ impl Default for Timing {
             connect: Duration::from_secs(1),
             connect_again: Duration::from_millis(2500),
             tries: 2,
-            exchange: Duration::from_secs(8),
+            exchange: Duration::from_secs(5),
             first_byte: Duration::from_millis(1500),
             unasked: Duration::from_secs(3),
             udp_tries: 2,

@@ -4,6 +4,7 @@
 //! documentation, and the namespaces have no way out.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 
 use portreeve::model::fact::{PortFact, PortReason, PortState};
 use portreeve::model::observation::{Blame, Cause};
@@ -29,7 +30,7 @@ const ROUTER_RULES: &str = "table inet lab { chain forward { type filter hook fo
     tcp dport 1004 reject with icmpx port-unreachable; udp dport 1004 reject with icmpx port-unreachable;
     tcp dport 1005 reject with icmpx host-unreachable; udp dport 1005 reject with icmpx host-unreachable;
     tcp dport 1006 reject with icmpx no-route; udp dport 1006 reject with icmpx no-route;
-    udp dport 40000-41000 drop; }; }";
+    iifname near0 udp dport 40000-41000 drop; }; }";
 const TARGET_RULES: &str = "table inet lab { chain input { type filter hook input priority 0;
     tcp dport 1010 reject with icmpx port-unreachable; }; }";
 const SCANNER_RULES: &str =

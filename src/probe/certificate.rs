@@ -2,7 +2,7 @@
 
 use super::handshake::handshake;
 use super::session::Session;
-use super::tls_version::{exchange, negotiated};
+use super::tls_version::{Hello, exchange, negotiated};
 use super::{Stop, bug, preface};
 use crate::model::observation::{Blame, Cause, Failure, Stage};
 use crate::model::tls::{CertificateFact, TlsPreface, TlsVersion};
@@ -56,7 +56,8 @@ async fn by_older_hello(session: &mut Session<'_>, preface: TlsPreface, sni: boo
     let server_name = session.server_name(sni)?;
     for version in OLDER {
         let mut buffer = Vec::new();
-        let chain = exchange(session, preface, version, server_name, &mut buffer, read_certificate_chain).await?;
+        let hello = Hello { preface, version, server_name, within: session.asker.timing.exchange };
+        let chain = exchange(session, hello, &mut buffer, read_certificate_chain).await?;
         if let (Ok(chain), Some(version)) = (chain, negotiated(&buffer))
             && !chain.is_empty()
         {

@@ -4,7 +4,7 @@ use super::Stop;
 use super::handshake::handshake;
 use super::session::Session;
 use super::talk::{Cut, Deadline, read, send};
-use super::tls_version::exchange as hello;
+use super::tls_version::{Hello, exchange};
 use crate::model::fact::Fact;
 use crate::model::http::{Request, Scheme, WebPath};
 use crate::model::observation::{Cause, Failure};
@@ -16,6 +16,7 @@ use crate::wire::first_bytes::{LIMIT, classify, settle};
 use crate::wire::http::request_bytes;
 use crate::wire::tls::looks_like_record;
 use crate::wire::{msrpc, netbios, rdp, redirector, smb};
+use std::collections::VecDeque;
 
 /// One thing to try, each on a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,22 +63,31 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
 /// said only of a listener that was asked everything.
 pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<Fact, Stop> {
     let first = first_steps(logical_port);
+    let mut steps: VecDeque<Step> =
+        first.iter().chain(LIKELY.iter().filter(|step| !first.contains(step))).copied().collect();
+    let mut listened = false;
     let mut unknown = None;
-    for step in first.iter().chain(LIKELY.iter().filter(|step| !first.contains(step))) {
-        let service = match try_step(session, *step).await {
+    while let Some(step) = steps.pop_front() {
+        let service = match try_step(session, step).await {
             Ok(service) => service,
             // What was said before still stands.
             Err(_) if unknown.is_some() => break,
             Err(stop) => return Err(stop),
         };
         tracing::trace!(?step, %service, "tried");
+        listened |= step == Step::Unasked;
         match service {
             Service::Silent => {}
             Service::Unknown { .. } => {
+                let known_before = unknown.is_some();
                 unknown.get_or_insert(service);
-                // It spoke without being asked, and would say the same again.
-                if *step == Step::Unasked {
+                if step == Step::Unasked {
+                    // It speaks without being asked, and would say the same again.
                     return Ok(fact(unknown.unwrap_or(Service::Silent)));
+                }
+                if !listened && !known_before {
+                    // Was that an answer, or would it have been said anyway?
+                    steps.push_front(Step::Unasked);
                 }
             }
             known => return Ok(fact(known)),
@@ -126,7 +136,8 @@ async fn try_step(session: &mut Session<'_>, step: Step) -> Result<Service, Stop
     };
     let timing = session.asker.timing;
     let mut connection = session.connect().await?;
-    let deadline = Deadline::after(if step == Step::Unasked { timing.unasked } else { timing.first_byte });
+    let deadline =
+        Deadline::after(if step == Step::Unasked { timing.unasked.max(timing.first_byte) } else { timing.first_byte });
     let mut bytes = Vec::new();
     let sent = if request.is_empty() { Ok(()) } else { send(&mut connection, &request, deadline).await };
     let answer = read(&mut connection, &mut bytes, LIMIT, deadline, classify).await;
@@ -188,10 +199,13 @@ fn looks_like_tls(bytes: &[u8]) -> bool {
 async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
     let name = session.peer.server_name();
     let mut bytes = Vec::new();
-    let within = session.asker.timing.connect + session.asker.timing.first_byte;
-    let asked = hello(session, TlsPreface::Direct, TlsVersion::Tls10, name, &mut bytes, classify);
-    let Ok(answer) = tokio::time::timeout(within, asked).await else { return Ok(settle(&bytes)) };
-    let answer = answer?;
+    let hello = Hello {
+        preface: TlsPreface::Direct,
+        version: TlsVersion::Tls10,
+        server_name: name,
+        within: session.asker.timing.first_byte,
+    };
+    let answer = exchange(session, hello, &mut bytes, classify).await?;
     Ok(match answer.ok() {
         Some(Service::Tls { .. }) => {
             Service::TlsOpaque { why: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }

@@ -1,12 +1,13 @@
 //! Is this version of TLS accepted?
 
 use super::session::Session;
-use super::talk::{Cut, read, send};
+use super::talk::{Cut, Deadline, read, send};
 use super::{Stop, preface};
 use crate::model::observation::{Cause, Stage};
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::wire::Parse;
-use crate::wire::tls::{ANSWER_LIMIT, Seed, ServerAnswer, client_hello, read_server_answer};
+use crate::wire::tls::{CHAIN_LIMIT, Seed, ServerAnswer, client_hello, read_server_answer};
+use std::time::Duration;
 
 /// The answer to a hello of exactly `version`.
 ///
@@ -38,7 +39,8 @@ async fn once(
     server_name: Option<&str>,
 ) -> Result<TlsAnswer, Stop> {
     let mut buffer = Vec::new();
-    match exchange(session, preface, version, server_name, &mut buffer, read_server_answer).await? {
+    let hello = Hello { preface, version, server_name, within: session.asker.timing.exchange };
+    match exchange(session, hello, &mut buffer, read_server_answer).await? {
         Ok(answer) => Ok(answer.to_fact(version)),
         Err((Cut::Closed, _)) if buffer.is_empty() => Ok(TlsAnswer::Closed),
         Err((Cut::Reset, _)) if buffer.is_empty() => Ok(TlsAnswer::Reset),
@@ -46,22 +48,30 @@ async fn once(
     }
 }
 
+/// A hello to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hello<'a> {
+    pub(super) preface: TlsPreface,
+    pub(super) version: TlsVersion,
+    pub(super) server_name: Option<&'a str>,
+    /// How long the whole exchange may take.
+    pub(super) within: Duration,
+}
+
 /// Sends a hello of our own and reads the answer with `parse`; what came is in `buffer` in any case.
 pub(super) async fn exchange<T>(
     session: &mut Session<'_>,
-    preface: TlsPreface,
-    version: TlsVersion,
-    server_name: Option<&str>,
+    hello: Hello<'_>,
     buffer: &mut Vec<u8>,
     parse: impl Fn(&[u8]) -> Parse<T>,
-) -> Result<Result<T, (Cut, super::talk::Deadline)>, Stop> {
+) -> Result<Result<T, (Cut, Deadline)>, Stop> {
     let mut connection = session.connect().await?;
-    let deadline = session.deadline();
-    preface::pass(&mut connection, preface, deadline).await?;
-    let hello = client_hello(version, server_name, &seed());
+    let deadline = Deadline::after(hello.within);
+    preface::pass(&mut connection, hello.preface, deadline).await?;
+    let hello = client_hello(hello.version, hello.server_name, &seed());
     let sent = send(&mut connection, &hello, deadline).await;
     // A server may answer and close before it has taken the hello: what it said is there to be read.
-    let answer = read(&mut connection, buffer, ANSWER_LIMIT.max(crate::wire::tls::CHAIN_LIMIT), deadline, parse).await;
+    let answer = read(&mut connection, buffer, CHAIN_LIMIT, deadline, parse).await;
     Ok(match (sent, answer) {
         (_, Ok(answer)) => Ok(answer),
         (Err(cut), Err(_)) if buffer.is_empty() => Err((cut, deadline)),

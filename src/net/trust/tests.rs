@@ -1,5 +1,3 @@
-//! The certificates are those of `wire`'s tests, read as files.
-
 use super::*;
 
 fn store(roots: Vec<CertificateDer<'static>>, verifier: Result<Verifier, String>) -> TrustStore {
@@ -27,7 +25,7 @@ fn bytes_that_are_no_certificate_are_never_trusted() {
 }
 
 #[test]
-fn a_pinned_certificate_still_has_its_time() {
+fn a_pinned_certificate_that_cannot_be_read_is_not_trusted() {
     let garbage = pinned(&[1, 2, 3], UnixTime::now());
     assert!(matches!(garbage, Trust::Untrusted { .. }));
 }

@@ -1,0 +1,273 @@
+//! Questions asked of listeners that behave badly, each in its own way.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+use portreeve::model::fact::{Fact, PortReason, PortState};
+use portreeve::model::http::{Request, Scheme, WebPath};
+use portreeve::model::observation::{Attempt, Blame, Cause, Failure, Skip, Stage};
+use portreeve::model::ports::Ports;
+use portreeve::model::question::Question;
+use portreeve::model::service::Service;
+use portreeve::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
+use portreeve::net::dial::Dialer;
+use portreeve::net::limits::Limits;
+use portreeve::net::pace::Rates;
+use portreeve::net::trust::TrustStore;
+use portreeve::probe::{Asker, Known, Outcome, Peer, Timing};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn timing() -> Timing {
+    let short = Duration::from_millis(300);
+    Timing {
+        connect: short,
+        connect_again: short,
+        exchange: short,
+        first_byte: short,
+        unasked: short,
+        ..Timing::default()
+    }
+}
+
+fn asker(timing: Timing) -> Asker {
+    let trust = TrustStore::load(None).unwrap();
+    Asker::new(Dialer::new(Limits::new(64), Rates::default()), timing, trust, Instant::now())
+}
+
+fn peer() -> Peer {
+    Peer { address: HERE, name: None }
+}
+
+/// A listener that runs `behave` for every connection, and how many there were.
+async fn listener<F: Future<Output = ()> + Send>(
+    behave: impl Fn(TcpStream) -> F + Send + Sync + Copy + 'static,
+) -> (u16, Arc<AtomicU32>) {
+    let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move { behave(stream).await });
+        }
+    });
+    (port, count)
+}
+
+async fn silent(mut stream: TcpStream) {
+    while stream.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
+}
+
+async fn hang_up(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 4096]).await;
+}
+
+async fn reset(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 1]).await;
+    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Says `bytes` at once, whatever it is asked.
+async fn greet(mut stream: TcpStream, bytes: &[u8]) {
+    let _ = stream.write_all(bytes).await;
+    silent(stream).await;
+}
+
+/// Waits for a request and answers `bytes`.
+async fn answer(mut stream: TcpStream, bytes: &[u8]) {
+    let _ = stream.read(&mut [0; 4096]).await;
+    let _ = stream.write_all(bytes).await;
+    silent(stream).await;
+}
+
+async fn endless(mut stream: TcpStream) {
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").await;
+    while stream.write_all(&[b'y'; 4096]).await.is_ok() {}
+}
+
+async fn drip(mut stream: TcpStream) {
+    while stream.write_all(b"H").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn half(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 4096]).await;
+    let _ = stream.write_all(&[22, 3, 1, 0, 80, 2, 0, 0]).await;
+}
+
+async fn nla(mut stream: TcpStream) {
+    let mut request = [0; 19];
+    let _ = stream.read_exact(&mut request).await;
+    let _ = stream.write_all(b"\x03\0\0\x13\x0e\xd0\0\0\0\0\0\x03\0\x08\0\x05\0\0\0").await;
+}
+
+/// Refuses TLS alone and takes standard security.
+async fn lax(mut stream: TcpStream) {
+    let mut request = [0; 19];
+    let _ = stream.read_exact(&mut request).await;
+    let refused = request[15] == 1;
+    let _ = stream.write_all(&[3, 0, 0, 19, 14, 0xd0, 0, 0, 0, 0, 0, if refused { 3 } else { 2 }, 0, 8, 0]).await;
+    let _ = stream.write_all(&[if refused { 5 } else { 0 }, 0, 0, 0]).await;
+}
+
+async fn ask(question: Question, known: Known) -> Outcome {
+    asker(timing()).ask(&peer(), question, &known).await
+}
+
+fn fact(outcome: Outcome) -> Fact {
+    match outcome.attempt {
+        Attempt::Answered { fact } => fact,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(outcome: Outcome) -> Failure {
+    match outcome.attempt {
+        Attempt::Failed { failure } => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn service(port: u16, hint: u16) -> Service {
+    let known = Known { logical_port: Some(hint), ..Known::default() };
+    match fact(ask(Question::Service { port }, known).await) {
+        Fact::Service { service, .. } => service,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn hello(port: u16) -> Question {
+    Question::TlsVersion { port, version: TlsVersion::Tls10, sni: false }
+}
+
+#[tokio::test]
+async fn a_hang_up_a_reset_and_silence_after_a_hello_are_kept_apart() {
+    let tls = |answer| Fact::Tls { answer };
+    let (port, count) = listener(hang_up).await;
+    assert_eq!(fact(ask(hello(port), Known::default()).await), tls(TlsAnswer::Closed));
+    assert_eq!(count.load(Ordering::SeqCst), 2, "believed only the second time");
+    let (port, _) = listener(reset).await;
+    assert_eq!(fact(ask(hello(port), Known::default()).await), tls(TlsAnswer::Reset));
+    let (port, _) = listener(|stream| answer(stream, &[21, 3, 1, 0, 2, 2, 70])).await;
+    assert_eq!(fact(ask(hello(port), Known::default()).await), tls(TlsAnswer::Alert { description: 70 }));
+    let (port, _) = listener(silent).await;
+    let silence = failure(ask(hello(port), Known::default()).await);
+    assert_eq!((silence.stage, silence.blame), (Stage::Handshake, Blame::Peer));
+    assert!(matches!(silence.cause, Cause::TimedOut { .. }));
+}
+
+#[tokio::test]
+async fn an_answer_cut_short_is_a_failure_and_no_refusal() {
+    let (port, _) = listener(half).await;
+    assert_eq!(failure(ask(hello(port), Known::default()).await).cause, Cause::Closed);
+}
+
+#[tokio::test]
+async fn a_port_without_listener_is_never_a_tls_answer() {
+    let port = TcpListener::bind((HERE, 0)).await.unwrap().local_addr().unwrap().port();
+    for question in [hello(port), Question::Service { port }, Question::Smb1 { port }, Question::RdpNla { port }] {
+        let failure = failure(ask(question, Known::default()).await);
+        assert_eq!((failure.stage, failure.cause), (Stage::Connect, Cause::Refused), "{question}");
+    }
+    let ports = Ports::tcp(port).unwrap();
+    let Fact::Port(port) = fact(ask(Question::Port { ports }, Known::default()).await) else { panic!() };
+    assert_eq!(port.state, PortState::Closed);
+    assert!(matches!(port.reason, PortReason::Reset | PortReason::Refused));
+}
+
+#[tokio::test]
+async fn without_a_name_sni_is_not_asked_for() {
+    let question = Question::TlsVersion { port: 9, version: TlsVersion::Tls12, sni: true };
+    let outcome = ask(question, Known::default()).await;
+    assert_eq!((outcome.attempt, outcome.tries), (Attempt::Skipped { skip: Skip::NoName }, 0));
+}
+
+/// `Protocol::HandshakeV10` of a MariaDB, shortened.
+const MYSQL: &[u8] =
+    b"\x32\0\0\0\x0a5.5.5-10.6.1-MariaDB\0\x07\0\0\0abcdefgh\0\xfe\xff\x08\x02\0\xff\x81\0\0\0\0\0\0\0\0\0";
+
+#[tokio::test]
+async fn a_mysql_is_asked_by_one_connection_whatever_its_port() {
+    for hint in [3306, 443, 8484] {
+        let (port, count) = listener(|stream| greet(stream, MYSQL)).await;
+        let service = service(port, hint).await;
+        assert!(matches!(service, Service::MySql { tls: true, .. }), "{service:?}");
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+    let blocked = b"\x0f\0\0\0\xff\x69\x04Host blocked";
+    let (port, _) = listener(|stream| greet(stream, blocked)).await;
+    assert!(matches!(service(port, 3306).await, Service::MySql { refused: Some(1129), .. }));
+}
+
+#[tokio::test]
+async fn what_speaks_is_told_by_its_answer_and_not_by_its_port() {
+    let (port, count) = listener(|stream| answer(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n")).await;
+    assert_eq!(service(port, 443).await, Service::Http);
+    assert_eq!(count.load(Ordering::SeqCst), 1, "the answer to a TLS hello gives it away");
+    let confirm = b"\x03\0\0\x13\x0e\xd0\0\0\0\0\0\x03\0\x08\0\x05\0\0\0";
+    let (port, _) = listener(|stream| answer(stream, confirm)).await;
+    assert_eq!(service(port, 3389).await, Service::Rdp { selected: None, failure: Some(5) });
+    let (port, count) = listener(|stream| greet(stream, b"\0\x01\x02relay")).await;
+    assert!(matches!(service(port, 8484).await, Service::Unknown { .. }));
+    assert_eq!(count.load(Ordering::SeqCst), 2, "it speaks unasked, so the other questions are spared");
+    let (port, count) = listener(silent).await;
+    assert_eq!(service(port, 8041).await, Service::Silent);
+    assert_eq!(count.load(Ordering::SeqCst), 9);
+}
+
+#[tokio::test]
+async fn network_level_authentication_is_enforced_only_where_nobody_gets_in_without() {
+    let (port, _) = listener(nla).await;
+    let enforced = fact(ask(Question::RdpNla { port }, Known::default()).await);
+    assert_eq!(enforced, Fact::RdpNla { enforced: true, code: 5 });
+    let (port, _) = listener(lax).await;
+    let open = fact(ask(Question::RdpNla { port }, Known::default()).await);
+    assert_eq!(open, Fact::RdpNla { enforced: false, code: 0 });
+    let (port, _) = listener(silent).await;
+    assert_eq!(failure(ask(Question::RdpNla { port }, Known::default()).await).stage, Stage::Preface);
+    let (port, _) = listener(nla).await;
+    let known = Known { preface: Some(TlsPreface::Rdp), ..Known::default() };
+    let refused = failure(ask(hello(port), known).await);
+    assert!(matches!(refused, Failure { stage: Stage::Preface, cause: Cause::Declined { .. }, .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn http_is_read_as_sent_and_within_bounds() {
+    let get = |port| Question::Http { port, request: Request::Get(WebPath::Root) };
+    let known = Known { scheme: Some(Scheme::Http), ..Known::default() };
+    let redirect = b"HTTP/1.1 302 Found\r\nX-a: 1\r\nx-A: 2\r\nLocation: http://203.0.113.1/\r\n\r\nhello";
+    let (port, count) = listener(|stream| answer(stream, redirect)).await;
+    let Fact::Http(http) = fact(ask(get(port), known).await) else { panic!() };
+    let names: Vec<&str> = http.headers.iter().map(|header| header.name.as_str()).collect();
+    assert_eq!((http.status, names, http.body_start.as_str()), (302, vec!["X-a", "x-A", "Location"], "hello"));
+    assert_eq!(count.load(Ordering::SeqCst), 1, "redirects are recorded and never followed");
+    let (port, _) = listener(endless).await;
+    assert!(matches!(failure(ask(get(port), known).await).cause, Cause::Malformed { .. } | Cause::TooLarge { .. }));
+    let (port, _) = listener(drip).await;
+    let start = Instant::now();
+    ask(get(port), known).await;
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_cancelled_question_gives_back_what_it_held() {
+    let (port, _) = listener(silent).await;
+    let trust = TrustStore::load(None).unwrap();
+    let asker = Asker::new(Dialer::new(Limits::new(1), Rates::default()), Timing::default(), trust, Instant::now());
+    let (peer, known) = (peer(), Known::default());
+    for _ in 0..3 {
+        let asking = asker.ask(&peer, hello(port), &known);
+        assert!(tokio::time::timeout(Duration::from_millis(50), asking).await.is_err());
+    }
+    let ports = Ports::tcp(port).unwrap();
+    let Fact::Port(port) = fact(asker.ask(&peer, Question::Port { ports }, &known).await) else { panic!() };
+    assert_eq!(port.state, PortState::Open);
+}
