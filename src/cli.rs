@@ -16,6 +16,7 @@ use args::{Cli, Command, Shared};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{CliError, Exit};
 use output::{complain, print};
+use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -100,9 +101,9 @@ fn version() -> String {
     let mut version = env!("CARGO_PKG_VERSION").to_owned();
     if let Ok(catalogs) = crate::catalog::builtin::Catalogs::built_in() {
         for guide in &catalogs.guides {
-            version += &format!("\nguide {} {} ({} items)", guide.id, guide.revision, guide.items.len());
+            let _ = write!(version, "\nguide {} {} ({} items)", guide.id, guide.revision, guide.items.len());
         }
-        version += &format!("\nexploited versions {}", catalogs.exploited.revision);
+        let _ = write!(version, "\nexploited versions {}", catalogs.exploited.revision);
     }
     version
 }

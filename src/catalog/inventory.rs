@@ -98,7 +98,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
                 Ok(more) => targets.extend(more),
                 Err(Diagnostics(more)) => found.extend(more),
             },
-            Err(diagnostic) => found.push(diagnostic),
+            Err(diagnostic) => found.push(*diagnostic),
         }
     }
     if targets.len() > TARGET_LIMIT {
@@ -112,7 +112,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Reads a file of the user's as UTF-8, with an error that says where it is not.
-pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
+pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     let problem = |error: std::io::Error| {
         let help = match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -121,20 +121,22 @@ pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
             std::io::ErrorKind::PermissionDenied => Some("let this user read the file".to_owned()),
             _ => None,
         };
-        Diagnostic::whole(&shown(path), &format!("cannot be read: {error}"), help)
+        Box::new(Diagnostic::whole(&shown(path), &format!("cannot be read: {error}"), help))
     };
     let metadata = std::fs::metadata(path).map_err(problem)?;
     if !metadata.is_file() {
-        return Err(Diagnostic::whole(&shown(path), "this is not a regular file", None));
+        return Err(Box::new(Diagnostic::whole(&shown(path), "this is not a regular file", None)));
     }
     if metadata.len() > FILE_LIMIT as u64 {
-        return Err(Diagnostic::whole(&shown(path), &format!("the file is larger than {FILE_LIMIT} bytes"), None));
+        let message = format!("the file is larger than {FILE_LIMIT} bytes");
+        return Err(Box::new(Diagnostic::whole(&shown(path), &message, None)));
     }
     let bytes = std::fs::read(path).map_err(problem)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        Diagnostic::at(&shown(path), &text, valid..valid, "the file is not UTF-8", Some("save it as UTF-8".to_owned()))
+        let help = Some("save it as UTF-8".to_owned());
+        Box::new(Diagnostic::at(&shown(path), &text, valid..valid, "the file is not UTF-8", help))
     })
 }
 

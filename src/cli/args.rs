@@ -423,8 +423,7 @@ fn role_parser() -> impl TypedValueParser<Value = Role> {
 }
 
 fn host(text: &str) -> Result<Host, String> {
-    parse_host(text)
-        .map_err(|error| error.replace("as moved (`\"tcp/443\" = ", "with --moved (`tcp/443=").replace("`)", "`)"))
+    parse_host(text).map_err(|error| error.replace("as moved (`\"tcp/443\" = ", "with --moved (`tcp/443="))
 }
 
 fn name(text: &str) -> Result<String, String> {

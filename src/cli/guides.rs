@@ -38,7 +38,7 @@ pub(super) fn catalogs(wanted: &[String]) -> Result<Catalogs, CliError> {
 }
 
 fn read(path: &Path) -> Result<Guide, CliError> {
-    let text = read_text(path).map_err(|diagnostic| Diagnostics(vec![diagnostic]))?;
+    let text = read_text(path).map_err(|diagnostic| Diagnostics(vec![*diagnostic]))?;
     Ok(guide::parse(shown(path).as_str(), &text, false)?)
 }
 
@@ -165,7 +165,7 @@ fn check(files: &[PathBuf]) -> Result<Exit, CliError> {
         let content = match read_text(path) {
             Ok(content) => content,
             Err(diagnostic) => {
-                found.push(diagnostic);
+                found.push(*diagnostic);
                 continue;
             }
         };

@@ -139,10 +139,10 @@ impl Files {
             let own = client.map(|client| report::for_client(run, &client));
             let page = report::html::render(own.as_ref().unwrap_or(run));
             let page = page.map_err(|error| CliError::Bug(format!("the HTML report: {error}")));
-            if let Err(error) = page.and_then(|page| file.finish(&page)) {
-                if let Err(earlier) = std::mem::replace(&mut result, Err(error)) {
-                    complain(&earlier.to_string());
-                }
+            if let Err(error) = page.and_then(|page| file.finish(&page))
+                && let Err(earlier) = std::mem::replace(&mut result, Err(error))
+            {
+                complain(&earlier.to_string());
             }
         }
         result

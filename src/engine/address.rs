@@ -246,7 +246,10 @@ impl AddressScan<'_> {
     }
 
     async fn ask(&self, question: Question, known: &Known) -> Entry {
-        match self.stop.unless(self.asker.ask(&self.peer(), question, known)).await {
+        // One future can ask anything, so it is as large as the largest question: it is kept off the callers' frames.
+        let peer = self.peer();
+        let asked = Box::pin(self.asker.ask(&peer, question, known));
+        match self.stop.unless(asked).await {
             Ok(outcome) => self.entry(question, outcome),
             Err(skip) => self.skipped(question, skip),
         }

@@ -12,7 +12,7 @@ pub(super) type Entry = Observation;
 /// Puts observations in order, joins neighbouring ports that answered alike, and numbers them.
 pub(super) fn settle(mut entries: Vec<Entry>, addresses: &[IpAddr]) -> Vec<Observation> {
     let place = |address: &IpAddr| addresses.iter().position(|known| known == address);
-    entries.sort_by_key(|entry| (place(&entry.address), rank(&entry.question), entry.question));
+    entries.sort_by_key(|entry| (place(&entry.address), rank(entry.question), entry.question));
     let mut settled: Vec<Observation> = Vec::new();
     for entry in entries {
         match settled.last_mut() {
@@ -27,7 +27,7 @@ pub(super) fn settle(mut entries: Vec<Entry>, addresses: &[IpAddr]) -> Vec<Obser
 }
 
 /// Port states first, then what was asked of each port in turn.
-fn rank(question: &Question) -> (u8, Transport, u16) {
+fn rank(question: Question) -> (u8, Transport, u16) {
     match question {
         Question::Port { .. } => (0, question.transport(), 0),
         _ => (1, question.transport(), question.port()),

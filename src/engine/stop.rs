@@ -21,14 +21,8 @@ impl Stop {
         let mut interrupted = self.interrupted.clone();
         tokio::select! {
             biased;
-            changed = interrupted.wait_for(|interrupted| *interrupted) => match changed {
-                Ok(_) => Skip::Interrupted,
-                // Nobody can interrupt any more, so only the clock is left.
-                Err(_) => {
-                    sleep_until(self.deadline).await;
-                    Skip::OutOfTime
-                }
-            },
+            // Without anybody left who could interrupt, this branch is off and only the clock counts.
+            Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => Skip::Interrupted,
             () = sleep_until(self.deadline) => Skip::OutOfTime,
         }
     }

@@ -136,15 +136,15 @@ mod tests {
     #[test]
     fn every_example_of_the_built_in_guides_holds() {
         let catalogs = Catalogs::built_in().unwrap_or_else(|errors| panic!("{errors}"));
-        let mut broken = String::new();
+        let mut broken = Vec::new();
         for guide in &catalogs.guides {
             let (count, found) = run(guide, &catalogs);
             assert!(count >= guide.items.len(), "{}: {count} examples", guide.id);
             for Broken { item, line, expected, actual, why } in found {
-                broken +=
-                    &format!("guides/{}.toml:{line}: {item}: expected {expected}, got {actual}: {why}\n", guide.id);
+                broken
+                    .push(format!("guides/{}.toml:{line}: {item}: expected {expected}, got {actual}: {why}", guide.id));
             }
         }
-        assert!(broken.is_empty(), "{broken}");
+        assert!(broken.is_empty(), "{}", broken.join("\n"));
     }
 }
