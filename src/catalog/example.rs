@@ -189,7 +189,7 @@ fn service(name: &str) -> Option<(Service, Option<TlsPreface>)> {
         "mysql" => (Service::MySql { version, refused: None, tls: false }, None),
         "mysqlx" => (Service::MySqlX, None),
         "rdp" => (Service::Rdp { selected: Some(2), failure: None }, Some(TlsPreface::Rdp)),
-        "smb" => (Service::Smb { dialect: 0x0302 }, None),
+        "smb" => (Service::Smb { dialect: Some(0x0302) }, None),
         "netbios" => (Service::NetBios { answer: 0x82 }, None),
         "msrpc" => (Service::MsRpc { answer: 12 }, None),
         "redirector" => (Service::AutomateRedirector, None),

@@ -44,8 +44,9 @@ pub enum Service {
     },
     /// SMB over TCP, by its negotiate response.
     Smb {
-        /// The SMB2 dialect's revision (MS-SMB2 2.2.4), such as 0x0302.
-        dialect: u16,
+        /// The SMB2 dialect's revision (MS-SMB2 2.2.4), such as 0x0302; `None` where it speaks SMB and none of those that
+        /// were offered: SMB 1 only, or 3.1.1 only.
+        dialect: Option<u16>,
     },
     /// The NetBIOS session service (RFC 1002, section 4.3).
     NetBios {
@@ -102,7 +103,8 @@ impl fmt::Display for Service {
             Self::MySql { .. } => write!(f, "MySQL"),
             Self::MySqlX => write!(f, "MySQL X protocol"),
             Self::Rdp { .. } => write!(f, "Remote Desktop (RDP)"),
-            Self::Smb { dialect } => write!(f, "SMB, dialect 0x{dialect:04x}"),
+            Self::Smb { dialect: Some(dialect) } => write!(f, "SMB, dialect 0x{dialect:04x}"),
+            Self::Smb { dialect: None } => write!(f, "SMB, in none of the dialects 2.0.2 to 3.0.2"),
             Self::NetBios { .. } => write!(f, "NetBIOS session service"),
             Self::MsRpc { .. } => write!(f, "MSRPC endpoint mapper"),
             Self::AutomateRedirector => write!(f, "Automate redirector"),

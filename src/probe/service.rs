@@ -30,6 +30,8 @@ enum Step {
     Http,
     Rdp,
     Smb,
+    /// SMB 1 only, for servers that know nothing later.
+    OldSmb,
     NetBios,
     MsRpc,
     Redirector,
@@ -41,7 +43,8 @@ enum Step {
 const LIKELY: [Step; 2] = [Step::Tls, Step::Http];
 
 /// What is tried side by side when those met silence, so that a mute listener does not cost a wait for each.
-const OTHERS: [Step; 6] = [Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb, Step::MsRpc, Step::NetBios];
+const OTHERS: [Step; 7] =
+    [Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb, Step::OldSmb, Step::MsRpc, Step::NetBios];
 
 /// What the number suggests, to be asked before all else.
 fn first_steps(logical_port: u16) -> &'static [Step] {
@@ -51,7 +54,7 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
         70 | 12413 => &[Step::Redirector],
         135 => &[Step::MsRpc],
         139 => &[Step::NetBios],
-        445 => &[Step::Smb],
+        445 => &[Step::Smb, Step::OldSmb],
         3389 => &[Step::Rdp],
         _ => &[],
     }
@@ -130,6 +133,7 @@ async fn try_step(session: &mut Session<'_>, step: Step) -> Result<Service, Stop
         Step::Http => request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Http)),
         Step::Rdp => rdp::connection_request(rdp::PROTOCOL_SSL | rdp::PROTOCOL_HYBRID),
         Step::Smb => smb::smb2_negotiate(std::array::from_fn(|_| fastrand::u8(..))),
+        Step::OldSmb => smb::smb1_negotiate(),
         Step::NetBios => netbios::session_request(),
         Step::MsRpc => msrpc::bind_request(),
         Step::Redirector => redirector::PROBE.to_vec(),
@@ -192,7 +196,7 @@ fn outside(failure: &Failure) -> PeerText {
 }
 
 fn looks_like_tls(bytes: &[u8]) -> bool {
-    matches!(classify(bytes), Parse::Done(Service::Tls { .. }))
+    matches!(classify(bytes), Parse::Done(Service::TlsOpaque { .. }))
         || (matches!(classify(bytes), Parse::Incomplete) && bytes.len() >= 5 && looks_like_record(bytes))
 }
 
@@ -207,7 +211,7 @@ async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
     };
     let answer = exchange(session, hello, &mut bytes, classify).await?;
     Ok(match answer.ok() {
-        Some(Service::Tls { .. }) => {
+        Some(Service::TlsOpaque { .. }) => {
             Service::TlsOpaque { why: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }
         }
         Some(service) => service,

@@ -79,6 +79,11 @@ fn http_status(bytes: &[u8]) -> Parse<Service> {
     }
 }
 
+/// What is inside cannot be told from first bytes.
+fn tls_seen() -> Service {
+    Service::TlsOpaque { why: PeerText::new("known by its first bytes only", 40) }
+}
+
 /// An alert or a handshake record with a message or alert that a server sends first.
 fn tls_record(bytes: &[u8]) -> Parse<Service> {
     if !tls::looks_like_record(bytes) {
@@ -86,19 +91,13 @@ fn tls_record(bytes: &[u8]) -> Parse<Service> {
     }
     // An alert is an answer whatever its level: what matters here is who speaks.
     match (bytes, tls::read_server_answer(bytes)) {
-        ([21, 3, minor, 0, 2, 1 | 2, _, ..], _) if *minor <= 4 => {
-            Parse::Done(Service::Tls { inside: PeerText::default() })
-        }
-        (_, answer) => answer.map(|_| Service::Tls { inside: PeerText::default() }),
+        ([21, 3, minor, 0, 2, 1 | 2, _, ..], _) if *minor <= 4 => Parse::Done(tls_seen()),
+        (_, answer) => answer.map(|_| tls_seen()),
     }
 }
 
 fn smb2_response(bytes: &[u8]) -> Parse<Service> {
-    match smb::read_negotiated(bytes) {
-        Parse::Done(answer) => answer.service().map_or_else(refuse, Parse::Done),
-        Parse::Incomplete => Parse::Incomplete,
-        Parse::Malformed(what) => Parse::Malformed(what),
-    }
+    smb::read_negotiated(bytes).map(smb::Negotiated::service)
 }
 
 #[cfg(test)]
@@ -108,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn tls() -> Service {
-        Service::Tls { inside: PeerText::default() }
+        tls_seen()
     }
 
     #[test]

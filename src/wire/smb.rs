@@ -89,11 +89,11 @@ impl Negotiated {
         self == Self::Smb1
     }
 
-    /// What it proves of the listener; `None` where no SMB2 dialect was chosen.
-    pub fn service(self) -> Option<Service> {
+    /// What it proves of the listener: whoever answers in SMB speaks SMB, whatever it chose.
+    pub fn service(self) -> Service {
         match self {
-            Self::Smb2 { dialect } => Some(Service::Smb { dialect }),
-            Self::Smb2Refused { .. } | Self::Smb1 | Self::Smb1Refused => None,
+            Self::Smb2 { dialect } => Service::Smb { dialect: Some(dialect) },
+            Self::Smb2Refused { .. } | Self::Smb1 | Self::Smb1Refused => Service::Smb { dialect: None },
         }
     }
 }
@@ -191,7 +191,7 @@ mod tests {
     fn smb2_answers_with_the_dialect() {
         let answer = only_whole(&hex(SMB2_ANSWER), read_negotiated);
         assert_eq!(answer, Negotiated::Smb2 { dialect: 0x0302 });
-        assert_eq!(answer.service(), Some(Service::Smb { dialect: 0x0302 }));
+        assert_eq!(answer.service(), Service::Smb { dialect: Some(0x0302) });
     }
 
     #[test]

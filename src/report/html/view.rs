@@ -25,6 +25,7 @@ pub(super) struct Page<'a> {
     bottom_line: String,
     missing: Vec<(String, Vec<String>)>,
     inside: Vec<String>,
+    all_inside: bool,
     scope: String,
     asked: String,
     figures: Vec<Figure>,
@@ -204,7 +205,8 @@ impl<'a> Page<'a> {
                 .into_iter()
                 .map(|(label, what)| (label, what.iter().map(|text| capitalised(text)).collect()))
                 .collect(),
-            inside: inside.map(|run| run.address.to_string()).collect(),
+            inside: inside.map(|run| run.address.to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
+            all_inside: run.targets.iter().flat_map(|target| &target.addresses).all(|address| address.health.inside),
             scope: format!(
                 "{} of {}",
                 counted(run.targets.len(), "server", "servers"),

@@ -246,7 +246,7 @@ fn spoken(service: &Spoken) -> (&'static str, Option<String>, Option<u32>) {
         Spoken::MySqlX => ("mysql-x", None, None),
         Spoken::Rdp { selected: Some(selected), .. } => ("rdp", Some("selected".to_owned()), Some(*selected)),
         Spoken::Rdp { failure, .. } => ("rdp", failure.map(|_| "failure".to_owned()), *failure),
-        Spoken::Smb { dialect } => ("smb", None, Some(u32::from(*dialect))),
+        Spoken::Smb { dialect } => ("smb", None, dialect.map(u32::from)),
         Spoken::NetBios { answer } => ("netbios", None, Some(u32::from(*answer))),
         Spoken::MsRpc { answer } => ("msrpc", None, Some(u32::from(*answer))),
         Spoken::AutomateRedirector => ("automate-redirector", None, None),
