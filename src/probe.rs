@@ -42,9 +42,9 @@ const USER_AGENT: &str = concat!("portreeve/", env!("CARGO_PKG_VERSION"));
 /// How long to wait, and how often to ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// For a TCP handshake at the first try.
+    /// For a TCP handshake at every try but the last.
     pub connect: Duration,
-    /// For a TCP handshake at every further try.
+    /// For a TCP handshake at the last try; long enough for the system to send its SYN twice.
     pub connect_again: Duration,
     /// How often a TCP port that stays silent is asked; an answer after a silence is confirmed by one try more.
     pub tries: u32,
@@ -64,8 +64,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(1),
-            connect_again: Duration::from_millis(2500),
-            tries: 2,
+            connect_again: Duration::from_millis(2200),
+            tries: 3,
             exchange: Duration::from_secs(5),
             first_byte: Duration::from_millis(1500),
             unasked: Duration::from_secs(3),
