@@ -213,7 +213,8 @@ pub(super) struct WhatArgs {
     /// More ports, such as tcp/8443 or udp/500-510.
     #[arg(short, long, value_name = "PORTS", value_parser = ports, value_delimiter = ',')]
     pub(super) ports: Vec<Ports>,
-    /// Every TCP port, 1 to 65535: the proof that nothing else is open.
+    /// Every TCP port, 1 to 65535: the proof that nothing else is open. At the default --rate 8 minutes where the server
+    /// refuses, 25 where it drops.
     #[arg(long)]
     pub(super) sweep: bool,
     /// Ask only IPv4 addresses.
@@ -234,9 +235,10 @@ pub(super) struct TimingArgs {
     /// How long to wait for a handshake at the first try, in seconds; all other waits keep their proportion to it.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub(super) timeout: Duration,
-    /// How long a whole target may take, in seconds; what is not asked by then is named as missing.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
-    pub(super) host_time: Duration,
+    /// How long a whole target may take, in seconds; what is not asked by then is named as missing [default: 300; with
+    /// --sweep 3600].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) host_time: Option<Duration>,
     /// At most this many new connections a second to one address; firewalls often drop more than 200.
     #[arg(long, value_name = "N", value_parser = rate, default_value = "150")]
     pub(super) rate: NonZeroU32,
@@ -264,6 +266,17 @@ pub(super) struct OutputArgs {
     /// Write the report for the client as one HTML file; into a folder, one for each client.
     #[arg(long, value_name = "FILE|DIR")]
     pub(super) html: Option<PathBuf>,
+    /// How much of the report is printed.
+    #[command(flatten)]
+    pub(super) look: LookArgs,
+    /// Exit with 1 when a verdict is at or beyond this.
+    #[arg(long, value_name = "VERDICT", default_value = "fail")]
+    pub(super) fail_on: FailOn,
+}
+
+/// How much of the report is printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LookArgs {
     /// Show the observations beneath each verdict.
     #[arg(short, long)]
     pub(super) evidence: bool,
@@ -273,9 +286,6 @@ pub(super) struct OutputArgs {
     /// Show every item in full, also those that pass, need evidence or do not apply.
     #[arg(short, long)]
     pub(super) all: bool,
-    /// Exit with 1 when a verdict is at or beyond this.
-    #[arg(long, value_name = "VERDICT", default_value = "fail")]
-    pub(super) fail_on: FailOn,
 }
 
 /// What to print.
@@ -307,15 +317,9 @@ pub(super) struct DemoArgs {
     /// Where to write the reports [default: a new folder portreeve-demo-N in the current one].
     #[arg(long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
-    /// Show the observations beneath each verdict.
-    #[arg(short, long)]
-    pub(super) evidence: bool,
-    /// Show what to do, step by step.
-    #[arg(long)]
-    pub(super) remedy: bool,
-    /// Show every item in full.
-    #[arg(short, long)]
-    pub(super) all: bool,
+    /// How much of the report is printed.
+    #[command(flatten)]
+    pub(super) look: LookArgs,
 }
 
 /// `probe`

@@ -3,7 +3,7 @@
 use super::args::{DemoArgs, Shared, TimingArgs};
 use super::exit::{CliError, Exit};
 use super::output::{print, shown};
-use super::scan::{Files, Look, terminal};
+use super::scan::{Files, terminal};
 use super::session::{self, Families};
 use crate::catalog::builtin::Catalogs;
 use crate::engine::plan::Extra;
@@ -48,7 +48,7 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let timing = DefaultTiming::parse_from(["demo"]).timing;
     let families = Families { ipv4: true, ipv6: false };
-    let engine = session::engine(&timing, families, Some(&ca_file))?;
+    let engine = session::engine(&timing, families, Some(&ca_file), false)?;
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let files = Files::create(Some(&json), Some(&html), &targets)?;
     let interrupted = session::interrupts(shared);
@@ -58,7 +58,7 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     }
     let written = files.finish(&run);
     if !shared.quiet {
-        let mut text = terminal(&run, Look { evidence: args.evidence, remedy: args.remedy, all: args.all }, shared);
+        let mut text = terminal(&run, args.look, shared);
         let _ = write!(
             text,
             "\nThese were mock servers on loopback, two of them with planted faults. The reports are in {}:\n  \

@@ -1,6 +1,6 @@
 //! `portreeve scan`.
 
-use super::args::{FactArgs, Format, OutputArgs, ScanArgs, Shared};
+use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{PendingFile, complain, print};
 use super::session::{self, Families};
@@ -31,7 +31,7 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     }
     let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
-    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref())?;
+    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep)?;
     if args.dry_run {
         return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
     }
@@ -174,26 +174,12 @@ fn show(run: &Run, output: &OutputArgs, shared: &Shared) -> Result<(), CliError>
     }
     match output.format {
         Format::Json => print(&json(run)?),
-        Format::Text => {
-            let options = Look { evidence: output.evidence, remedy: output.remedy, all: output.all };
-            print(&terminal(run, options, shared))
-        }
+        Format::Text => print(&terminal(run, output.look, shared)),
     }
 }
 
-/// How much the terminal report shows.
-#[derive(Clone, Copy)]
-pub(super) struct Look {
-    /// The observations beneath each verdict.
-    pub(super) evidence: bool,
-    /// What to do.
-    pub(super) remedy: bool,
-    /// Every item in full.
-    pub(super) all: bool,
-}
-
 /// The report for the terminal.
-pub(super) fn terminal(run: &Run, look: Look, shared: &Shared) -> String {
+pub(super) fn terminal(run: &Run, look: LookArgs, shared: &Shared) -> String {
     let options = report::terminal::Options {
         width: shared.columns(),
         colour: shared.colour(),

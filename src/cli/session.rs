@@ -42,10 +42,26 @@ impl Families {
     }
 }
 
+/// How long a target may take where no option says so.
+const HOST_TIME: Duration = Duration::from_mins(5);
+const HOST_TIME_OF_SWEEP: Duration = Duration::from_hours(1);
+
+/// How long connections to ports that drop them are held in all, in seconds: a sweep at full rate needs room for them.
+const HELD_FOR: usize = 5;
+
 /// The engine that the options describe.
-pub(super) fn engine(timing: &TimingArgs, families: Families, ca_file: Option<&Path>) -> Result<Engine, CliError> {
+pub(super) fn engine(
+    timing: &TimingArgs,
+    families: Families,
+    ca_file: Option<&Path>,
+    sweep: bool,
+) -> Result<Engine, CliError> {
     let trust = TrustStore::load(ca_file).map_err(|error| CliError::Usage(error.to_string()))?;
-    let rates = Rates { all: timing.max_rate, tcp: timing.rate, udp: timing.udp_rate, ..Rates::default() };
+    let mut rates = Rates { all: timing.max_rate, tcp: timing.rate, udp: timing.udp_rate, ..Rates::default() };
+    if sweep {
+        let rate = usize::try_from(timing.rate.get()).unwrap_or(usize::MAX);
+        rates.connections = rates.connections.max(rate.saturating_mul(HELD_FOR));
+    }
     let dialer = Dialer::new(Limits::of_system(None), rates);
     let asker = Asker::new(dialer, waits(timing.timeout), trust, Instant::now());
     Ok(Engine {
@@ -53,7 +69,7 @@ pub(super) fn engine(timing: &TimingArgs, families: Families, ca_file: Option<&P
         resolver: Arc::new(Resolver::of_system(RESOLVE_WITHIN)),
         settings: Settings {
             parallel: usize::from(timing.parallel),
-            host_time: timing.host_time,
+            host_time: timing.host_time.unwrap_or(if sweep { HOST_TIME_OF_SWEEP } else { HOST_TIME }),
             ipv4: families.ipv4,
             ipv6: families.ipv6,
         },

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// How many questions are under way at once to one address; the asker's pace and permits bound them further.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 4096;
 
 /// How many open ports are looked into at once: each costs several connections.
 const PORTS_AT_ONCE: usize = 24;
