@@ -14,6 +14,7 @@ use crate::model::observation::Observation;
 use crate::model::run::{AddressHealth, AddressRun, Trouble};
 use crate::model::target::Target;
 use crate::net::resolve::Resolver;
+use crate::net::route;
 use crate::probe::Asker;
 use address::AddressScan;
 use event::{Event, Events};
@@ -127,7 +128,7 @@ impl Engine {
         let mut entries = Vec::new();
         for (address, done) in addresses.iter().zip(futures::future::join_all(scans).await) {
             let health = AddressHealth { inside: is_inside(*address), ..done.health };
-            scan.addresses.push(AddressRun { address: *address, health });
+            scan.addresses.push(AddressRun { address: *address, vantage: route::source(*address), health });
             scan.troubles.extend(done.troubles);
             entries.extend(done.entries);
         }

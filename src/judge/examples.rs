@@ -52,7 +52,7 @@ fn run_one(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, cata
     let roles = item.roles.as_ref().unwrap_or(&guide.roles);
     let target = target(&example.given, roles.first().copied().into_iter().collect());
     let observations = observations(example);
-    let run = AddressRun { address: ADDRESS, health: health(example, &observations) };
+    let run = AddressRun { address: ADDRESS, vantage: None, health: health(example, &observations) };
     let addresses = [run];
     let case = Case {
         target: &target,

@@ -5,7 +5,7 @@ use crate::catalog::exploited::ExploitedVersions;
 use crate::catalog::guide::Guide;
 use crate::model::fact::{Fact, PortFact, PortState};
 use crate::model::http::{HttpAnswer, Request, Scheme};
-use crate::model::observation::{Attempt, Observation, ObservationId};
+use crate::model::observation::{Attempt, Observation, ObservationId, Skip};
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::AddressHealth;
@@ -55,6 +55,8 @@ impl<T> Answer<T> {
                 None => Self::None("the answer was of another kind (a defect of portreeve)".to_owned(), observation.id),
             },
             Attempt::Failed { failure } => Self::None(failure.to_string(), observation.id),
+            // Without a name there is nothing to ask with SNI: the hello without it is the whole question.
+            Attempt::Skipped { skip: Skip::NoName } => Self::NotAsked,
             Attempt::Skipped { skip } => Self::None(format!("not asked: {skip}"), observation.id),
         }
     }

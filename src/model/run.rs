@@ -49,6 +49,8 @@ impl AddressHealth {
 pub struct AddressRun {
     /// The address.
     pub address: IpAddr,
+    /// The vantage: the address of this machine from which it was asked.
+    pub vantage: Option<IpAddr>,
     /// Whether its port results can be believed.
     pub health: AddressHealth,
 }

@@ -18,6 +18,14 @@ pub fn exists(address: IpAddr) -> bool {
     }
 }
 
+/// The address of this machine from which the system would ask `address`; nothing is sent.
+pub fn source(address: IpAddr) -> Option<IpAddr> {
+    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).ok()?;
+    socket.connect(&SocketAddr::new(address, 9).into()).ok()?;
+    socket.local_addr().ok()?.as_socket().map(|local| local.ip())
+}
+
 /// Whether a local call (not an answer from the network) says that there is no route or no such address family.
 pub(super) fn is_no_route(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable)
@@ -43,6 +51,8 @@ mod tests {
 
     #[test]
     fn loopback_is_reachable() {
-        assert!(exists(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
+        let here = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        assert!(exists(here));
+        assert_eq!(source(here), Some(here));
     }
 }

@@ -117,7 +117,9 @@ fn named(name: &str) -> Host {
 }
 
 fn address(text: &str, health: AddressHealth) -> AddressRun {
-    AddressRun { address: text.parse().unwrap(), health }
+    let address: std::net::IpAddr = text.parse().unwrap();
+    let vantage = if address.is_ipv4() { "198.51.100.2" } else { "2001:db8:51::2" };
+    AddressRun { address, vantage: Some(vantage.parse().unwrap()), health }
 }
 
 fn healthy() -> AddressHealth {

@@ -65,6 +65,18 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The scanning machine's own addresses from which the target was asked.
+pub(super) fn vantages(target: &TargetRun) -> Vec<String> {
+    let mut vantages: Vec<String> = Vec::new();
+    for vantage in target.addresses.iter().filter_map(|run| run.vantage) {
+        let vantage = vantage.to_string();
+        if !vantages.contains(&vantage) {
+            vantages.push(vantage);
+        }
+    }
+    vantages
+}
+
 /// The products and other telling services that answered, each with the port.
 pub fn products_seen(target: &TargetRun) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();

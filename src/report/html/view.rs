@@ -7,7 +7,7 @@ use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 use crate::report::describe::describe;
 use crate::report::reading::{
     Caution, Coverage, bottom_line, by_client, cautions, coverage, is_doubtful, meaning, missing, products_seen,
-    tallied, timing, with_verdict,
+    tallied, timing, vantages, with_verdict,
 };
 use crate::report::reference::Reference;
 use crate::report::text::{capitalised, counted, listed, number};
@@ -281,6 +281,7 @@ fn identity(run: &TargetRun) -> Vec<(&'static str, String)> {
     let texts = |values: Vec<String>| values.join(", ");
     let mut rows = vec![
         ("Host", target.host.to_string()),
+        ("Scanned from", texts(vantages(run))),
         ("Addresses", texts(run.addresses.iter().map(|run| run.address.to_string()).collect())),
         ("Roles", texts(target.roles.iter().map(ToString::to_string).collect())),
         ("Seen there", texts(products_seen(run))),

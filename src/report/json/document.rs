@@ -185,6 +185,8 @@ struct Moved {
 struct Address {
     /// The address.
     address: String,
+    /// The scanning machine's own address from which it was asked.
+    vantage: Option<String>,
     /// Something at it answered.
     answered: bool,
     /// How many decoy ports were asked.
@@ -292,7 +294,16 @@ impl From<&run::TargetRun> for Target {
 impl From<&run::AddressRun> for Address {
     fn from(run: &run::AddressRun) -> Self {
         let run::AddressHealth { answered, decoys_open, decoys_asked, stopped_answering, inside } = run.health.clone();
-        Self { address: run.address.to_string(), answered, decoys_asked, decoys_open, stopped_answering, inside }
+        let vantage = run.vantage.map(|vantage| vantage.to_string());
+        Self {
+            address: run.address.to_string(),
+            vantage,
+            answered,
+            decoys_asked,
+            decoys_open,
+            stopped_answering,
+            inside,
+        }
     }
 }
 

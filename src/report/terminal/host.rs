@@ -4,7 +4,9 @@ use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW};
 use super::{Lists, Options, findings};
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
-use crate::report::reading::{Caution, cautions, coverage, is_doubtful, meaning, products_seen, tallied, with_verdict};
+use crate::report::reading::{
+    Caution, cautions, coverage, is_doubtful, meaning, products_seen, tallied, vantages, with_verdict,
+};
 use crate::report::text::{counted, number};
 use anstyle::Style;
 use std::fmt::Write as _;
@@ -75,6 +77,7 @@ fn identity(page: &mut Page, target: &TargetRun) {
     };
     row("Addresses", if addresses.is_empty() { "none" } else { "" });
     row("Addresses", &addresses.join(", "));
+    row("From", &vantages(target).join(", "));
     row("Roles", &roles.join(", "));
     row("Seen", &products_seen(target).join(", "));
     row("Sent name", target.target.sni.as_deref().unwrap_or_default());
