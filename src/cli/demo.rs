@@ -93,10 +93,11 @@ fn folder(named: Option<&Path>) -> Result<PathBuf, CliError> {
 }
 
 fn target(builtin: Builtin, description: &Description, running: &Running) -> Target {
-    let (role, control) = match builtin {
-        Builtin::AutomateHardened | Builtin::AutomateCareless => (Role::Automate, Some(ControlServer::None)),
-        Builtin::ScreenConnect => (Role::ScreenConnect, None),
-        Builtin::EndpointCentral => (Role::EndpointCentral, None),
+    let automate = matches!(builtin, Builtin::AutomateHardened | Builtin::AutomateCareless);
+    let roles = match builtin {
+        Builtin::AutomateHardened | Builtin::AutomateCareless => BTreeSet::from([Role::Automate, Role::Iis]),
+        Builtin::ScreenConnect => BTreeSet::from([Role::ScreenConnect]),
+        Builtin::EndpointCentral => BTreeSet::from([Role::EndpointCentral]),
     };
     let moved = running.ports().iter().filter_map(|mapping| {
         let transport = match mapping.transport {
@@ -111,13 +112,13 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         client: "Demo".to_owned(),
         name: description.name.clone(),
         host: Host::Address(running.address()),
-        roles: BTreeSet::from([role]),
+        roles,
         tags: BTreeSet::from(["demo".to_owned()]),
         active_directory: Some(false),
-        technicians: (role == Role::Automate).then_some(5),
-        redirectors: (role == Role::Automate).then_some(false),
+        technicians: automate.then_some(5),
+        redirectors: automate.then_some(false),
         split_database: None,
-        control,
+        control: automate.then_some(ControlServer::None),
         sni: Some(description.host.clone()),
         moved: moved.collect(),
         expected: Vec::new(),
