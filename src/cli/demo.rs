@@ -35,9 +35,9 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     std::fs::write(&ca_file, authority.ca_pem()).map_err(|error| machine(shown(&ca_file).as_str(), &error))?;
     let mut servers = Vec::new();
     let mut targets = Vec::new();
-    for builtin in Builtin::ALL {
+    for (builtin, number) in Builtin::ALL.into_iter().zip(1..) {
         let description = Description::builtin(builtin);
-        let running = mock_servers::start(&description, &authority, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+        let running = mock_servers::start(&description, &authority, address(number)).await;
         let running = running.map_err(|error| machine("a mock server could not be started", &error))?;
         targets.push(target(builtin, &description, &running));
         servers.push(running);
@@ -90,6 +90,14 @@ fn folder(named: Option<&Path>) -> Result<PathBuf, CliError> {
         }
     }
     Err(CliError::Usage("this folder is full of portreeve-demo-N folders; name another with --output".to_owned()))
+}
+
+/// A loopback address of its own for each server, where the system has more than one: a decoy port of one server must
+/// not be a real one of another.
+fn address(number: u8) -> IpAddr {
+    let own = Ipv4Addr::new(127, 0, 0, number);
+    let usable = std::net::TcpListener::bind((own, 0)).is_ok();
+    IpAddr::V4(if usable { own } else { Ipv4Addr::LOCALHOST })
 }
 
 fn target(builtin: Builtin, description: &Description, running: &Running) -> Target {
