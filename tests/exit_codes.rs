@@ -127,9 +127,11 @@ fn three_where_there_is_no_route_and_where_nothing_answers() {
         echo $code";
     let Some(output) = in_namespace(script, folder.path()) else { return };
     assert_eq!(stdout(&output), "3\n3\n3\n", "{}", stderr(&output));
-    for (file, trouble) in
-        [("v6.json", "no route to 2001:db8::1"), ("v4.json", "no route to 203.0.113.1"), ("silent.json", "nothing at any")]
-    {
+    for (file, trouble) in [
+        ("v6.json", "no route to 2001:db8::1"),
+        ("v4.json", "no route to 203.0.113.1"),
+        ("silent.json", "nothing at any"),
+    ] {
         let report = json(&folder.path().join(file));
         let troubles = array(&report["targets"][0], "troubles").iter().map(ToString::to_string).collect::<String>();
         assert!(troubles.contains(trouble), "{file}: {troubles}");
@@ -181,7 +183,12 @@ fn interrupted(mock: &Mock, quiet: bool) -> (std::process::Output, serde_json::V
     let file = mock.path("run.json");
     let inventory = mock.inventory("roles = [\"iis\"]");
     let mut command = process();
-    command.arg("scan").arg("--targets").arg(inventory).args(["--guide", SMALL, "--timeout", "100", "--json"]).arg(&file);
+    command
+        .arg("scan")
+        .arg("--targets")
+        .arg(inventory)
+        .args(["--guide", SMALL, "--timeout", "100", "--json"])
+        .arg(&file);
     if quiet {
         command.arg("--quiet");
     }
@@ -232,8 +239,7 @@ fn quiet_scans_speak_by_files_and_the_exit_code() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     for arguments in [&["guides", "list"][..], &["schema"], &["man"], &["completions", "bash"]] {
-        let mut child =
-            process().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = process().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         ended(&output, 0);
@@ -264,7 +270,9 @@ fn a_client_is_shown_its_own_servers_only() {
     let mock = Mock::new(FAULTY);
     let clients = ["Acme Dental", "../Harbour & Söhne", "acme-dental"];
     let target = |client: &str, number: usize| {
-        format!("[[target]]\nclient = \"{client}\"\nname = \"server{number}\"\nhost = \"host{number}.invalid\"\nroles = [\"iis\"]\n")
+        format!(
+            "[[target]]\nclient = \"{client}\"\nname = \"server{number}\"\nhost = \"host{number}.invalid\"\nroles = [\"iis\"]\n"
+        )
     };
     let inventory = mock.path("all.toml");
     let refused = format!("{}{}", target(clients[0], 1), target(clients[1], 2));
@@ -289,7 +297,8 @@ fn a_client_is_shown_its_own_servers_only() {
         fs::read_dir(&folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
     assert_eq!(pages.len(), 3);
     for number in 1..=3 {
-        let holding: Vec<&String> = pages.iter().filter(|page| page.contains(&format!("host{number}.invalid"))).collect();
+        let holding: Vec<&String> =
+            pages.iter().filter(|page| page.contains(&format!("host{number}.invalid"))).collect();
         assert_eq!(holding.len(), 1, "host{number} is on {} pages", holding.len());
         let others = (1..=3).filter(|other| *other != number);
         for other in others {
