@@ -206,6 +206,9 @@ pub fn parse(file: &str, text: &str, places: &mut Places) -> Result<Vec<Target>,
 fn check_name(reader: &mut Reader<'_>, key: &str, value: &Spanned<String>) {
     reader.require_text(key, value);
     let text = value.get_ref();
+    if text.trim().is_empty() {
+        return;
+    }
     if text.chars().count() > 100 {
         reader.wrong(value.span(), &format!("`{key}` is longer than 100 characters"), None);
     }

@@ -112,7 +112,7 @@ pub(super) struct ScanArgs {
     #[arg(value_name = "HOST", value_parser = host, required_unless_present = "targets")]
     pub(super) hosts: Vec<Host>,
     /// What the servers are for; give several where a server has several roles.
-    #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',', requires = "hosts")]
+    #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',', conflicts_with = "targets")]
     pub(super) roles: Vec<Role>,
     /// Inventory files, or folders of them, instead of HOST.
     #[arg(short, long, value_name = "FILE|DIR", num_args = 1.., conflicts_with = "hosts")]
@@ -142,13 +142,13 @@ pub(super) struct ScanArgs {
 #[command(next_help_heading = "Select from the inventory")]
 pub(super) struct SelectArgs {
     /// Only targets of this client.
-    #[arg(long, value_name = "CLIENT", requires = "targets")]
+    #[arg(long, value_name = "CLIENT", requires = "targets", conflicts_with = "hosts")]
     pub(super) client: Vec<String>,
     /// Only targets with this tag.
-    #[arg(long, value_name = "TAG", requires = "targets")]
+    #[arg(long, value_name = "TAG", requires = "targets", conflicts_with = "hosts")]
     pub(super) tag: Vec<String>,
     /// Only targets with this name, or CLIENT/NAME; `*` stands for any characters.
-    #[arg(long, value_name = "NAME", requires = "targets")]
+    #[arg(long, value_name = "NAME", requires = "targets", conflicts_with = "hosts")]
     pub(super) name: Vec<String>,
 }
 

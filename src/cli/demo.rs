@@ -35,9 +35,9 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     std::fs::write(&ca_file, authority.ca_pem()).map_err(|error| machine(shown(&ca_file).as_str(), &error))?;
     let mut servers = Vec::new();
     let mut targets = Vec::new();
-    for builtin in Builtin::ALL {
+    for (builtin, number) in Builtin::ALL.into_iter().zip(1..) {
         let description = Description::builtin(builtin);
-        let running = mock_servers::start(&description, &authority, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+        let running = mock_servers::start(&description, &authority, address(number)).await;
         let running = running.map_err(|error| machine("a mock server could not be started", &error))?;
         targets.push(target(builtin, &description, &running));
         servers.push(running);
@@ -92,11 +92,20 @@ fn folder(named: Option<&Path>) -> Result<PathBuf, CliError> {
     Err(CliError::Usage("this folder is full of portreeve-demo-N folders; name another with --output".to_owned()))
 }
 
+/// A loopback address of its own for each server, where the system has more than one: a decoy port of one server must
+/// not be a real one of another.
+fn address(number: u8) -> IpAddr {
+    let own = Ipv4Addr::new(127, 0, 0, number);
+    let usable = std::net::TcpListener::bind((own, 0)).is_ok();
+    IpAddr::V4(if usable { own } else { Ipv4Addr::LOCALHOST })
+}
+
 fn target(builtin: Builtin, description: &Description, running: &Running) -> Target {
-    let (role, control) = match builtin {
-        Builtin::AutomateHardened | Builtin::AutomateCareless => (Role::Automate, Some(ControlServer::None)),
-        Builtin::ScreenConnect => (Role::ScreenConnect, None),
-        Builtin::EndpointCentral => (Role::EndpointCentral, None),
+    let automate = matches!(builtin, Builtin::AutomateHardened | Builtin::AutomateCareless);
+    let roles = match builtin {
+        Builtin::AutomateHardened | Builtin::AutomateCareless => BTreeSet::from([Role::Automate, Role::Iis]),
+        Builtin::ScreenConnect => BTreeSet::from([Role::ScreenConnect]),
+        Builtin::EndpointCentral => BTreeSet::from([Role::EndpointCentral]),
     };
     let moved = running.ports().iter().filter_map(|mapping| {
         let transport = match mapping.transport {
@@ -111,13 +120,13 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         client: "Demo".to_owned(),
         name: description.name.clone(),
         host: Host::Address(running.address()),
-        roles: BTreeSet::from([role]),
+        roles,
         tags: BTreeSet::from(["demo".to_owned()]),
         active_directory: Some(false),
-        technicians: (role == Role::Automate).then_some(5),
-        redirectors: (role == Role::Automate).then_some(false),
+        technicians: automate.then_some(5),
+        redirectors: automate.then_some(false),
         split_database: None,
-        control,
+        control: automate.then_some(ControlServer::None),
         sni: Some(description.host.clone()),
         moved: moved.collect(),
         expected: Vec::new(),

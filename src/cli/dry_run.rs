@@ -2,7 +2,7 @@
 
 use super::args::{Format, Shared};
 use super::exit::{CliError, Exit};
-use super::output::print;
+use super::output::{print, wrapped};
 use crate::catalog::builtin::Catalogs;
 use crate::engine::Engine;
 use crate::engine::plan::{Extra, Plan, Wanted};
@@ -70,20 +70,16 @@ fn follow_up(plan: &Plan) -> Vec<(String, &Wanted)> {
 
 fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>, width: usize) {
     let roles: Vec<&str> = target.roles.iter().map(|role| role.as_str()).collect();
-    let _ = writeln!(text, "{} ({}), roles {}", target.label(), target.host, roles.join(", "));
-    let _ = match addresses {
-        Ok(addresses) => writeln!(text, "  addresses: {}", addresses.join(", ")),
-        Err(error) => writeln!(
-            text,
-            "{}",
-            textwrap::fill(
-                error,
-                textwrap::Options::new(width).initial_indent("  cannot be scanned: ").subsequent_indent("    ")
-            )
-        ),
+    let head = format!("{} ({}), roles {}", target.label(), target.host, roles.join(", "));
+    let addresses = match addresses {
+        Ok(addresses) => format!("addresses: {}", addresses.join(", ")),
+        Err(error) => format!("cannot be scanned: {error}"),
     };
     let (tcp, udp) = plan.port_counts();
-    let _ = writeln!(text, "  states of {tcp} TCP and {udp} UDP ports of each address:");
+    let ports = format!("states of {tcp} TCP and {udp} UDP ports of each address:");
+    for (line, first, rest) in [(head, "", "  "), (addresses, "  ", "    "), (ports, "  ", "    ")] {
+        let _ = writeln!(text, "{}", wrapped(&line, width, first, rest));
+    }
     if plan.sweep {
         let _ = writeln!(text, "    tcp/1-65535  for --sweep");
     }
@@ -100,8 +96,8 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
         };
         line(text, &format!("{ports}{moved}"), wanted, width);
     }
-    let _ =
-        writeln!(text, "    3 more TCP ports that nothing uses, to find out whether something answers for the server");
+    let decoys = "3 more TCP ports that nothing uses, to find out whether something answers for the server";
+    let _ = writeln!(text, "{}", wrapped(decoys, width, "    ", "      "));
     let _ = writeln!(text, "  then:");
     for (what, wanted) in follow_up(plan) {
         line(text, &what, wanted, width);
@@ -111,8 +107,7 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
 
 fn line(text: &mut String, what: &str, wanted: &Wanted, width: usize) {
     let who: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    let options = textwrap::Options::new(width).initial_indent("    ").subsequent_indent("      ");
-    let _ = writeln!(text, "{}", textwrap::fill(&format!("{what}  for {}", who.join(", ")), options));
+    let _ = writeln!(text, "{}", wrapped(&format!("{what}  for {}", who.join(", ")), width, "    ", "      "));
 }
 
 fn as_json(target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use super::args::{GuidesCommand, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{print, shown};
+use super::output::{print, shown, wrapped};
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::catalog::guide::{self, Guide, Item};
@@ -61,14 +61,9 @@ fn list(wanted: &[String], roles: &[Role], shared: &Shared) -> Result<Exit, CliE
         if items.is_empty() {
             continue;
         }
-        let _ = writeln!(
-            text,
-            "{}: {} (revision {}, {} items)",
-            guide.id,
-            safe(&guide.title),
-            safe(&guide.revision),
-            items.len()
-        );
+        let (title, revision) = (safe(&guide.title), safe(&guide.revision));
+        let head = format!("{}: {title} (revision {revision}, {} items)", guide.id, items.len());
+        let _ = writeln!(text, "{}", wrapped(&head, width, "", "  "));
         for item in items {
             let how: Vec<&str> = item.how.iter().map(|how| how.words()).collect();
             let line = format!(
@@ -78,8 +73,7 @@ fn list(wanted: &[String], roles: &[Role], shared: &Shared) -> Result<Exit, CliE
                 safe(&item.title),
                 how.join(", ")
             );
-            let options = textwrap::Options::new(width).subsequent_indent("                       ");
-            let _ = writeln!(text, "{}", textwrap::fill(&line, options));
+            let _ = writeln!(text, "{}", wrapped(&line, width, "", "                       "));
         }
         text.push('\n');
     }
@@ -105,7 +99,7 @@ fn show(id: &str, wanted: &[String], shared: &Shared) -> Result<Exit, CliError> 
 fn describe(guide: &Guide, item: &Item, width: usize) -> String {
     let mut text = String::new();
     let how: Vec<&str> = item.how.iter().map(|how| how.words()).collect();
-    let _ = writeln!(text, "{}", textwrap::fill(&format!("{}  {}", item.id, safe(&item.title)), width));
+    let _ = writeln!(text, "{}", wrapped(&format!("{}  {}", item.id, safe(&item.title)), width, "", ""));
     let head = format!(
         "{}, section {}, revision {}; severity {}; answered {}",
         safe(&guide.title),
@@ -114,9 +108,9 @@ fn describe(guide: &Guide, item: &Item, width: usize) -> String {
         item.severity,
         how.join(" and ")
     );
-    let _ = writeln!(text, "{}", textwrap::fill(&head, width));
+    let _ = writeln!(text, "{}", wrapped(&head, width, "", ""));
     let roles: Vec<String> = item.roles.as_ref().unwrap_or(&guide.roles).iter().map(ToString::to_string).collect();
-    let _ = writeln!(text, "{}", textwrap::fill(&format!("for the roles {}", roles.join(", ")), width));
+    let _ = writeln!(text, "{}", wrapped(&format!("for the roles {}", roles.join(", ")), width, "", ""));
     let mut section = |title: &str, lines: &[String], numbered: bool| {
         if lines.is_empty() {
             return;
@@ -127,8 +121,7 @@ fn describe(guide: &Guide, item: &Item, width: usize) -> String {
             let indent = " ".repeat(mark.len());
             for (row, part) in safe(line).split("\\n").enumerate() {
                 let first = if row == 0 { mark.as_str() } else { indent.as_str() };
-                let options = textwrap::Options::new(width).initial_indent(first).subsequent_indent(&indent);
-                let _ = writeln!(text, "{}", textwrap::fill(part, options));
+                let _ = writeln!(text, "{}", wrapped(part, width, first, &indent));
             }
         }
     };

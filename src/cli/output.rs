@@ -59,6 +59,15 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Wraps `text` so that no line is wider than `width`: the algorithm that balances lines lets some be.
+pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
+    let options = textwrap::Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    textwrap::fill(text, options)
+}
+
 /// A path as it may be shown.
 pub(super) fn shown(path: &Path) -> PeerText {
     PeerText::new(&path.display().to_string(), 400)

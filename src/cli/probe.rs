@@ -2,7 +2,7 @@
 
 use super::args::{Format, ProbeArgs, ProbeCommand, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{complain, print};
+use super::output::{complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
 use crate::catalog::builtin::Catalogs;
@@ -213,7 +213,6 @@ fn describe(text: &mut String, target: &Target, observations: &[Observation], sh
             let _ = writeln!(text, "{} ({})", target.host, observation.address);
         }
         let line = report::describe(observation);
-        let options = textwrap::Options::new(shared.columns()).initial_indent("  ").subsequent_indent("      ");
-        let _ = writeln!(text, "{}", textwrap::fill(&report::text::clean(&line), options));
+        let _ = writeln!(text, "{}", wrapped(&report::text::clean(&line), shared.columns(), "  ", "      "));
     }
 }

@@ -96,9 +96,11 @@ fn waits(timeout: Duration) -> Timing {
 pub(super) fn interrupts(shared: &Shared) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let quiet = shared.quiet;
+    // Listened for from here on: a signal that comes before the task below has run must not end the program.
+    let mut signals = StopSignals::listen();
     tokio::spawn(async move {
         let mut count = 0;
-        while stop_signal().await {
+        while signals.next().await {
             count += 1;
             if count > 1 {
                 std::process::exit(i32::from(super::exit::Exit::Partial as u8));
@@ -113,18 +115,42 @@ pub(super) fn interrupts(shared: &Shared) -> watch::Receiver<bool> {
 }
 
 #[cfg(unix)]
-async fn stop_signal() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return tokio::signal::ctrl_c().await.is_ok() };
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.is_ok(),
-        terminated = terminate.recv() => terminated.is_some(),
+struct StopSignals([Option<tokio::signal::unix::Signal>; 2]);
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
+    }
+
+    async fn next(&mut self) -> bool {
+        async fn received(signal: &mut Option<tokio::signal::unix::Signal>) -> bool {
+            match signal {
+                Some(signal) => signal.recv().await.is_some(),
+                None => std::future::pending().await,
+            }
+        }
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            interrupted = received(interrupt) => interrupted,
+            terminated = received(terminate) => terminated,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() -> bool {
-    tokio::signal::ctrl_c().await.is_ok()
+struct StopSignals;
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) -> bool {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
 }
 
 /// Scans `targets` and judges them.

@@ -312,6 +312,38 @@ fn is_sign_of_life(entry: &Entry) -> bool {
         (PortState::Rejected, PortReason::Icmp { v6: false, code, .. }) => !matches!(code, 0 | 1),
         (PortState::Rejected, PortReason::Icmp { v6: true, code, .. }) => !matches!(code, 0 | 3),
         (PortState::Rejected, _) => false,
-        (state, _) => matches!(state, PortState::Open | PortState::Closed | PortState::Unstable),
+        // Silence at first and a router's word later is no answer of the target's.
+        (PortState::Unstable, PortReason::Disagreement { tries }) => tries.iter().any(|state| is_answer(*state)),
+        (state, _) => is_answer(state) || state == PortState::Unstable,
+    }
+}
+
+fn is_answer(state: PortState) -> bool {
+    matches!(state, PortState::Open | PortState::Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fact::PortFact;
+
+    #[test]
+    fn a_routers_word_after_silence_is_no_sign_of_life() {
+        let life = |tries: Vec<PortState>| {
+            let fact =
+                PortFact { state: PortState::Unstable, reason: PortReason::Disagreement { tries }, sender: None };
+            is_sign_of_life(&Entry {
+                id: ObservationId(0),
+                address: IpAddr::from([192, 0, 2, 1]),
+                question: port_question(Transport::Tcp, 443),
+                started_ms: 0,
+                elapsed_ms: 0,
+                elapsed_max_ms: 0,
+                tries: 3,
+                attempt: Attempt::Answered { fact: Fact::Port(fact) },
+            })
+        };
+        assert!(!life(vec![PortState::Filtered, PortState::Rejected, PortState::Filtered]));
+        assert!(life(vec![PortState::Filtered, PortState::Closed]) && life(vec![PortState::Open, PortState::Filtered]));
     }
 }
