@@ -24,3 +24,4 @@ mod rig;
 mod tls;
 mod web;
 mod webserver;
+mod windows;
