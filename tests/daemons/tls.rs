@@ -115,6 +115,20 @@ fn of_a_server_that_wants_a_client_certificate_the_tls_is_judged_and_the_http_co
     }
 }
 
+#[test]
+fn a_server_that_wants_a_client_certificate_by_an_error_page_hides_what_it_would_send() {
+    let Some(rig) = Rig::with(&["nginx"]) else { return };
+    let identity = self_signed(&rig);
+    let wanted = format!("ssl_verify_client on;\nssl_client_certificate {};", identity.certificate.display());
+    let page = "location / { add_header X-Powered-By ASP.NET; return 200 hello; }";
+    let server = nginx(&rig, "ssl", &format!("{}{wanted}\n{page}", nginx_tls(&identity, "TLSv1.2 TLSv1.3")));
+    let report = scan(&rig, &["--role", "automate", "--moved", &server.moved(443)]);
+    report.says("AUT-TLS-01", "pass", &["refuses TLS 1.0", "accepts TLS 1.3"]);
+    report.says("AUT-IIS-01", "fail", &["Server: nginx"]);
+    report.says("AUT-IIS-02", "inconclusive", &["every page turned us away", "GET / answers 400"]);
+    report.says("AUT-IIS-03", "inconclusive", &["OPTIONS / answers 400"]);
+}
+
 /// Greets everybody like an SSH server, and says nothing more.
 fn ssh_like(rig: &Rig) -> u16 {
     let listener = TcpListener::bind((rig.address, 0)).unwrap();
