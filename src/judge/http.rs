@@ -1,9 +1,12 @@
 //! Rules about HTTP.
 
+mod methods;
+
+pub(super) use methods::method_denied;
+
 use super::part::Part;
 use super::tls::nothing_suits;
 use super::view::{AddressView, Answer, View};
-use crate::catalog::rule::Method;
 use crate::model::address::is_inside;
 use crate::model::http::{HttpAnswer, Request, Scheme, WebPath};
 use crate::model::observation::ObservationId;
@@ -103,16 +106,26 @@ impl<'a> WebPort<'_, 'a> {
     }
 }
 
+/// Whether a status says that the page itself was not reached: no certificate, no sign-in, not from here, not now. Such
+/// answers come from what stands before the page, and may lack what the page sends.
+fn turns_away(status: u16) -> bool {
+    matches!(status, 400 | 401 | 403 | 407 | 421 | 429 | 495 | 496 | 500..)
+}
+
 pub(super) fn header_absent(view: &View<'_>, headers: &[String], skipped: &[Product]) -> Vec<Part> {
     on_web_ports(view, skipped, |web| {
         let gets = web.gets();
         let mut sent: Vec<(String, Vec<String>, ObservationId)> = Vec::new();
         let mut paths = Vec::new();
+        let mut turned_away = Vec::new();
         let mut unanswered = Vec::new();
         for (request, answer) in gets {
             match answer {
                 Answer::Got(answer, id) => {
                     paths.push((request.path().to_string(), id));
+                    if turns_away(answer.status) {
+                        turned_away.push(format!("{request} answers {}", answer.status));
+                    }
                     for name in headers {
                         for value in answer.header(name) {
                             let field = format!("{name}: {value}");
@@ -141,92 +154,21 @@ pub(super) fn header_absent(view: &View<'_>, headers: &[String], skipped: &[Prod
             return vec![Part::inconclusive("no page was asked for").settle("Scan again.").seen(web.place.clone())];
         }
         let asked: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
+        let ids = paths.iter().map(|(_, id)| *id);
+        if turned_away.len() == paths.len() {
+            return vec![
+                Part::inconclusive("every page turned us away, so what it sends to those who are let in was not seen")
+                    .settle("Look at the answers as a user who is let in (browser, developer tools, network), or let this machine in and scan again.")
+                    .seen(format!("{}: {}", web.place, turned_away.join(", ")))
+                    .on(ids),
+            ];
+        }
         vec![
             Part::pass("no answer carries it")
                 .seen(format!("{} sends none of {} on {}", web.place, headers.join(", "), asked.join(", ")))
-                .on(paths.iter().map(|(_, id)| *id)),
+                .on(ids),
         ]
     })
-}
-
-pub(super) fn method_denied(view: &View<'_>, method: Method, skipped: &[Product]) -> Vec<Part> {
-    on_web_ports(view, skipped, |web| {
-        vec![match method {
-            Method::Options => options_denied(web),
-            Method::Trace => trace_denied(web),
-        }]
-    })
-}
-
-fn options_denied(web: &WebPort<'_, '_>) -> Part {
-    let request = Request::Options(WebPath::Root);
-    let (options, id) = match web.address.http(web.port, request) {
-        Answer::Got(answer, id) => (answer, id),
-        Answer::None(why, id) => return web.unanswered(request, &why, id),
-        Answer::NotAsked => {
-            return Part::inconclusive("OPTIONS was not asked").settle("Scan again.").seen(web.place.clone());
-        }
-    };
-    let get_request = Request::Get(WebPath::Root);
-    let (get, get_id) = match web.address.http(web.port, get_request) {
-        Answer::Got(answer, id) => (Some(answer), Some(id)),
-        Answer::None(_, id) => (None, Some(id)),
-        Answer::NotAsked => (None, None),
-    };
-    let allow = options.first("Allow").or_else(|| options.first("Public"));
-    let allow = allow.map_or_else(String::new, |allow| format!(", Allow: {allow}"));
-    let get_said = get.map_or_else(|| "no answer".to_owned(), |get| get.status.to_string());
-    let seen = format!(
-        "{}: OPTIONS / answers {}{allow}; GET / answers {get_said}; answered by {}",
-        web.place,
-        options.status,
-        answering(options)
-    );
-    let part = match (options.status, get.map(|get| get.status)) {
-        (200..=299, _) => Part::fail("OPTIONS is answered"),
-        (_, None) => Part::inconclusive("OPTIONS is refused, but GET of the same path got no answer to compare with")
-            .settle(SETTLE_AGAIN),
-        (400 | 403 | 404 | 405 | 501, Some(get)) if get != options.status => {
-            Part::pass("OPTIONS is refused where GET of the same path is not")
-        }
-        (_, Some(get)) if get == options.status => Part::inconclusive(
-            "OPTIONS is answered like GET, so it is not told whether the method is denied",
-        )
-        .settle("Check Request Filtering in IIS Manager, tab HTTP Verbs: OPTIONS must be listed as not allowed."),
-        _ => Part::inconclusive("the answer to OPTIONS is neither an acceptance nor a refusal of the method")
-            .settle("Check Request Filtering in IIS Manager, tab HTTP Verbs: OPTIONS must be listed as not allowed."),
-    };
-    part.seen(seen).on([id]).on(get_id)
-}
-
-fn trace_denied(web: &WebPort<'_, '_>) -> Part {
-    let request = Request::Trace(WebPath::Root);
-    let listed = match web.address.http(web.port, Request::Options(WebPath::Root)) {
-        Answer::Got(answer, _)
-            if answer.first("Allow").is_some_and(|allow| allow.as_str().to_ascii_uppercase().contains("TRACE")) =>
-        {
-            "; OPTIONS lists it"
-        }
-        _ => "",
-    };
-    match web.address.http(web.port, request) {
-        Answer::Got(answer, id) => {
-            let seen =
-                format!("{}: TRACE / answers {}{listed}; answered by {}", web.place, answer.status, answering(answer));
-            let echo = answer.body_start.as_str().contains("TRACE / HTTP/");
-            let part = match answer.status {
-                200..=299 if echo => Part::fail("TRACE is answered with the request itself"),
-                200..=299 => Part::inconclusive("TRACE is answered, but not with the request itself")
-                    .settle("Compare with the page that GET / shows; deny TRACE under Request Filtering to be sure."),
-                300..=399 => Part::inconclusive("TRACE is redirected like any other method")
-                    .settle("Deny TRACE under Request Filtering to be sure."),
-                _ => Part::pass("TRACE is refused"),
-            };
-            part.seen(seen).on([id])
-        }
-        Answer::None(why, id) => web.unanswered(request, &why, id),
-        Answer::NotAsked => Part::inconclusive("TRACE was not asked").settle("Scan again.").seen(web.place.clone()),
-    }
 }
 
 /// The directories that were asked for without Host.

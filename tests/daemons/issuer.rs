@@ -1,0 +1,106 @@
+//! Certificates for the daemons, made anew for every test.
+
+use super::rig::Rig;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use std::path::PathBuf;
+
+/// The name under which the servers are known.
+pub(crate) const NAME: &str = "rmm.example.com";
+
+/// A certificate and its key, in files.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// An authority that nobody trusts who was not given its certificate.
+pub(crate) struct Issuer<'a> {
+    rig: &'a Rig,
+    root: CertifiedIssuer<'static, KeyPair>,
+    pub(crate) ca_file: PathBuf,
+}
+
+impl<'a> Issuer<'a> {
+    pub(crate) fn new(rig: &'a Rig) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "portreeve test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = date_time_ymd(1990, 1, 1);
+        let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let ca_file = rig.write("ca.pem", &root.pem());
+        Self { rig, root, ca_file }
+    }
+
+    /// A certificate with which nothing is wrong, for those who trust the authority.
+    pub(crate) fn good(&self) -> Identity {
+        self.write("good", &leaf(NAME))
+    }
+
+    pub(crate) fn for_another_name(&self) -> Identity {
+        self.write("another-name", &leaf("somewhere-else.example"))
+    }
+
+    pub(crate) fn expired(&self) -> Identity {
+        let mut params = leaf(NAME);
+        (params.not_before, params.not_after) = (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1));
+        self.write("expired", &params)
+    }
+
+    fn write(&self, name: &str, params: &CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &*self.root).unwrap().pem();
+        save(self.rig, name, &certificate, &key.serialize_pem())
+    }
+
+    /// A key that was already too short in 2014. Rust's libraries refuse to make one.
+    pub(crate) fn short_key(&self) -> Identity {
+        let rig = self.rig;
+        let (key, request) = (rig.path("short.key"), rig.path("short.csr"));
+        let extensions = rig.write("short.ext", &format!("subjectAltName=DNS:{NAME}\nextendedKeyUsage=serverAuth\n"));
+        let ca_key = rig.write("ca.key", &self.root.key().serialize_pem());
+        let certificate = rig.path("short.pem");
+        let line = format!(
+            "req -new -newkey rsa:1024 -nodes -subj /CN={NAME} -keyout {} -out {}",
+            key.display(),
+            request.display()
+        );
+        rig.run("openssl", &line.split(' ').collect::<Vec<_>>());
+        let line = format!(
+            "x509 -req -sha256 -days 30 -set_serial 7 -in {} -CA {} -CAkey {} -extfile {} -out {}",
+            request.display(),
+            self.ca_file.display(),
+            ca_key.display(),
+            extensions.display(),
+            certificate.display()
+        );
+        rig.run("openssl", &line.split(' ').collect::<Vec<_>>());
+        Identity { certificate, key }
+    }
+}
+
+/// A certificate that vouches for itself.
+pub(crate) fn self_signed(rig: &Rig) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    let certificate = leaf(NAME).self_signed(&key).unwrap().pem();
+    save(rig, "self-signed", &certificate, &key.serialize_pem())
+}
+
+fn leaf(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.not_before = date_time_ymd(2024, 1, 1);
+    params
+}
+
+fn save(rig: &Rig, name: &str, certificate: &str, key: &str) -> Identity {
+    Identity {
+        certificate: rig.write(&format!("{name}.pem"), certificate),
+        key: rig.write(&format!("{name}.key"), key),
+    }
+}
