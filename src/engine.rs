@@ -132,7 +132,11 @@ impl Engine {
             scan.troubles.extend(done.troubles);
             entries.extend(done.entries);
         }
-        if scan.troubles.is_empty() && scan.addresses.iter().all(|run| !run.health.answered) {
+        let silent: Vec<IpAddr> =
+            scan.addresses.iter().filter(|run| !run.health.answered).map(|run| run.address).collect();
+        if silent.len() < scan.addresses.len() {
+            scan.troubles.extend(silent.into_iter().map(|address| Trouble::SilentAddress { address }));
+        } else if scan.troubles.is_empty() {
             scan.troubles.push(Trouble::Unreachable);
         }
         let mut troubles = Vec::new();

@@ -52,6 +52,8 @@ struct RawTarget {
     #[serde(default)]
     moved: BTreeMap<Spanned<String>, Spanned<PortOrRange>>,
     #[serde(default)]
+    shared_address: bool,
+    #[serde(default)]
     expected: Vec<Spanned<String>>,
     notes: Option<String>,
 }
@@ -268,6 +270,7 @@ fn read_target(reader: &mut Reader<'_>, client: Option<&Spanned<String>>, raw: R
         control,
         sni,
         moved,
+        shared_address: raw.shared_address,
         expected,
         notes: raw.notes,
     };

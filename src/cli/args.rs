@@ -174,6 +174,9 @@ pub(super) struct FactArgs {
     /// A service on another port than the guides say, such as tcp/8040=443.
     #[arg(long, value_name = "PORT=PORT", value_parser = moved, conflicts_with = "targets")]
     pub(super) moved: Vec<Moved>,
+    /// The address is shared with other servers: do not ask the guides' own numbers of moved ports, which lead to those.
+    #[arg(long, requires = "moved", conflicts_with = "targets")]
+    pub(super) shared_address: bool,
     /// A port beyond the guides that is meant to be open, such as tcp/80.
     #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
     pub(super) expect: Vec<Ports>,

@@ -70,22 +70,7 @@ fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
 }
 
 fn target(host: Host, sni: Option<&str>) -> Target {
-    Target {
-        client: NO_CLIENT.to_owned(),
-        name: host.to_string(),
-        host,
-        roles: BTreeSet::new(),
-        tags: BTreeSet::new(),
-        active_directory: None,
-        technicians: None,
-        redirectors: None,
-        split_database: None,
-        control: None,
-        sni: sni.map(str::to_owned),
-        moved: Vec::new(),
-        expected: Vec::new(),
-        notes: None,
-    }
+    Target { sni: sni.map(str::to_owned), ..Target::new(NO_CLIENT, host) }
 }
 
 /// Reads `HOST:PORT`, `[ADDRESS]:PORT`, or `HOST` where a port is implied.

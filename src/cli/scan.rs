@@ -78,20 +78,16 @@ fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>
             return Err(CliError::Usage(format!("{host} is named twice")));
         }
         targets.push(Target {
-            client: NO_CLIENT.to_owned(),
-            name: host.to_string(),
-            host: host.clone(),
             roles: roles.iter().copied().collect(),
-            tags: BTreeSet::new(),
             active_directory: facts.active_directory,
             technicians: facts.technicians,
             redirectors: facts.redirectors,
-            split_database: None,
             control: facts.control.map(Into::into),
             sni: facts.sni.clone(),
             moved: facts.moved.clone(),
+            shared_address: facts.shared_address,
             expected: facts.expect.clone(),
-            notes: None,
+            ..Target::new(NO_CLIENT, host.clone())
         });
     }
     Ok(targets)

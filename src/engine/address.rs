@@ -7,17 +7,20 @@ use super::plan::Plan;
 use super::stop::Stop;
 use crate::model::fact::{Fact, PortReason, PortState};
 use crate::model::http::Scheme;
-use crate::model::observation::{Attempt, Blame, Cause, ObservationId, Skip};
+use crate::model::observation::{Attempt, Blame, Cause, Failure, ObservationId, Skip, Stage};
+use crate::model::peer_text::PeerText;
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, Trouble};
 use crate::model::service::Service;
 use crate::model::target::Target;
-use crate::model::tls::{TlsPreface, TlsVersion};
+use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::probe::{Asker, Known, Outcome, Peer};
 use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How many questions are under way at once to one address; the asker's pace and permits bound them further.
 const AT_ONCE: usize = 4096;
@@ -27,6 +30,15 @@ const PORTS_AT_ONCE: usize = 24;
 
 /// How many open ports of an address are looked into at all. More are open only where something answers for the server.
 const PORTS_LOOKED_INTO: usize = 200;
+
+/// How many ports of a sweep are asked before it is checked again that the target still answers.
+const SWEPT_BETWEEN_CHECKS: usize = 2048;
+
+/// How long that check may take. It is asked once with every try that a port gets.
+const CHECK_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long questions that were turned away are asked again one by one, for one port.
+const ALONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many UDP ports share a socket: what an interrupt can lose.
 const UDP_BATCH: usize = 64;
@@ -66,59 +78,77 @@ pub(super) fn trouble_of(skip: &Skip) -> Trouble {
 
 impl AddressScan<'_> {
     pub(super) async fn run(self) -> Done {
-        let tcp = self.plan.numbers(Transport::Tcp);
         let udp = self.plan.numbers(Transport::Udp);
-        let decoys = self.decoys(&tcp);
-        self.events.tell(Event::Planned { target: self.number, questions: tcp.len() + udp.len() });
-        let ((mut entries, mut health), udp) = futures::join!(self.tcp(&tcp, &decoys), self.udp_ports(&udp));
+        self.events.tell(Event::Planned { target: self.number, questions: udp.len() });
+        let ((mut entries, mut health), udp) = futures::join!(self.tcp(), self.udp_ports(&udp));
         entries.extend(udp);
         health.answered = entries.iter().any(is_sign_of_life);
-        let troubles = self.troubles(&entries);
+        let mut troubles = self.troubles(&entries);
+        if health.stopped_answering {
+            troubles.push(Trouble::StoppedAnswering { address: self.address });
+        }
         Done { health, entries, troubles }
     }
 
-    /// Everything over TCP: the ports, what speaks on the open ones, and whether the target still answers at the end.
-    async fn tcp(&self, ports: &[u16], decoys: &[u16]) -> (Vec<Entry>, AddressHealth) {
-        let (mut entries, decoys) = futures::join!(self.tcp_ports(ports), self.ask_decoys(decoys));
-        let open = open_ports(&entries);
-        let looked_into = open.iter().take(PORTS_LOOKED_INTO).map(|port| self.look_into(*port));
-        let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
-        entries.extend(found.into_iter().flatten());
-        let health = AddressHealth {
-            decoys_asked: decoys.len(),
-            decoys_open: decoys.into_iter().filter_map(|(port, open)| open.then_some(port)).collect(),
-            stopped_answering: self.stopped_answering(&entries).await,
-            ..AddressHealth::default()
-        };
+    /// Everything over TCP: the ports that items want and what speaks on the open ones, then the rest of a sweep; and again
+    /// and again whether the target still answers.
+    async fn tcp(&self) -> (Vec<Entry>, AddressHealth) {
+        let wanted = self.plan.numbers(Transport::Tcp);
+        let decoys = self.decoys(&wanted);
+        let mut health = AddressHealth { decoys_asked: decoys.len(), ..AddressHealth::default() };
+        let (mut entries, decoys) = futures::join!(self.tcp_ports(&wanted), self.tcp_ports(&decoys));
+        health.decoys_open = open_ports(&decoys);
+        self.check_again(&mut health, &entries).await;
+        let mut looked_into = self.look_into_open(&mut entries, 0).await;
+        let rest = self.plan.rest_of_sweep();
+        for part in rest.chunks(SWEPT_BETWEEN_CHECKS) {
+            let found = self.tcp_ports(part).await;
+            self.check_again(&mut health, entries.iter().chain(&found)).await;
+            entries.extend(found);
+        }
+        if !rest.is_empty() {
+            looked_into += self.look_into_open(&mut entries, looked_into).await;
+        }
+        if looked_into > 0 {
+            self.check_again(&mut health, &entries).await;
+        }
         (entries, health)
     }
 
-    /// Ports that nothing uses: asked beside the others, to find out whether something answers for the server.
+    /// Looks into the open ports that nobody has looked into, as long as there are not too many; says how many those were.
+    async fn look_into_open(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
+        let seen: BTreeSet<u16> = entries
+            .iter()
+            .filter(|entry| matches!(entry.question, Question::Service { .. }))
+            .map(|entry| entry.question.port())
+            .collect();
+        let mut open = open_ports(entries);
+        open.retain(|port| !seen.contains(port));
+        open.truncate(PORTS_LOOKED_INTO.saturating_sub(before));
+        let looked_into = open.iter().map(|port| self.look_into(*port));
+        let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
+        entries.extend(found.into_iter().flatten());
+        open.len()
+    }
+
+    /// Ports that nothing uses: asked beside the others, to find out whether something answers for the server. In a sweep
+    /// they are among the ports that it asks anyway.
     fn decoys(&self, asked: &[u16]) -> Vec<u16> {
-        if self.plan.sweep || !self.plan.decoys {
-            // In a sweep every port is asked anyway.
+        if !self.plan.decoys {
             return Vec::new();
         }
         let asked: BTreeSet<u16> = asked.iter().copied().collect();
-        let mut decoys = BTreeSet::new();
-        while decoys.len() < DECOYS {
-            let port = fastrand::u16(DECOY_RANGE);
-            if !asked.contains(&port) {
-                decoys.insert(port);
-            }
+        let mut free: Vec<u16> = DECOY_RANGE.filter(|port| !asked.contains(port)).collect();
+        if free.len() < DECOYS {
+            free = (1024..u16::MAX).filter(|port| !asked.contains(port)).collect();
         }
-        decoys.into_iter().collect()
-    }
-
-    async fn ask_decoys(&self, decoys: &[u16]) -> Vec<(u16, bool)> {
-        let ask = decoys.iter().map(|port| async move {
-            let entry = self.ask(port_question(Transport::Tcp, *port), &Known::default()).await;
-            (*port, state(&entry) == Some(PortState::Open))
-        });
-        futures::future::join_all(ask).await
+        let mut decoys = fastrand::choose_multiple(free, DECOYS);
+        decoys.sort_unstable();
+        decoys
     }
 
     async fn tcp_ports(&self, ports: &[u16]) -> Vec<Entry> {
+        self.events.tell(Event::Planned { target: self.number, questions: ports.len() });
         let ask = ports.iter().map(|port| async move {
             let entry = self.ask(port_question(Transport::Tcp, *port), &Known::default()).await;
             self.events.tell(Event::Asked { target: self.number, questions: 1 });
@@ -161,7 +191,9 @@ impl AddressScan<'_> {
         let known = Known { scheme: speaks.scheme(), preface: tls, ..known };
         let questions = self.follow_up(port, &speaks, tls);
         let mut entries = service;
-        entries.extend(self.counted(questions, &known).await);
+        let mut found = self.counted(questions, &known).await;
+        self.ask_alone(&mut found, &known).await;
+        entries.extend(found);
         entries
     }
 
@@ -171,12 +203,14 @@ impl AddressScan<'_> {
         let mut questions = Vec::new();
         if tls.is_some() {
             let named = self.target.server_name().is_some();
-            let both = if named { [true, false].as_slice() } else { [false].as_slice() };
+            // SNI means nothing to MySQL, which counts every handshake that is broken off.
+            let both =
+                if named && tls != Some(TlsPreface::MySql) { [true, false].as_slice() } else { [false].as_slice() };
             for sni in both.iter().copied().filter(|_| !wanted.tls_versions.is_empty()) {
                 questions.extend(TlsVersion::ALL.map(|version| Question::TlsVersion { port, version, sni }));
             }
             if !wanted.certificate.is_empty() {
-                questions.push(Question::Certificate { port, sni: named });
+                questions.push(Question::Certificate { port, sni: named && tls != Some(TlsPreface::MySql) });
             }
         }
         if let Some(Scheme::Http | Scheme::Https) = service.scheme() {
@@ -194,6 +228,38 @@ impl AddressScan<'_> {
         questions
     }
 
+    /// Asks again, one by one, what a server that serves only so many at once may have turned away: questions that failed,
+    /// and hellos that met a closed connection. Those count as refused only when they are refused alone too, while the
+    /// version that is known to work still does.
+    async fn ask_alone(&self, entries: &mut [Entry], known: &Known) {
+        let deadline = Instant::now() + ALONE_WITHIN;
+        for entry in entries.iter_mut().filter(|entry| was_turned_away(entry)) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            *entry = self.ask(entry.question, known).await;
+        }
+        for sni in [true, false] {
+            let hello = |entry: &Entry| matches!(entry.question, Question::TlsVersion { sni: with, .. } if with == sni);
+            let Some(control) =
+                entries.iter().rfind(|entry| hello(entry) && is_accepted(entry)).map(|entry| entry.question)
+            else {
+                continue;
+            };
+            for entry in entries.iter_mut().filter(|entry| hello(entry) && is_hang_up(entry)) {
+                let alone = self.ask(entry.question, known).await;
+                let worked = is_hang_up(&alone) && is_accepted(&self.ask(control, known).await);
+                *entry = alone;
+                if is_hang_up(entry) && !worked {
+                    let message = "connections are closed whatever is offered, so closing one refuses nothing";
+                    let cause = Cause::Other { message: PeerText::new(message, 200) };
+                    let failure = Failure { stage: Stage::Handshake, blame: Blame::Peer, cause };
+                    entry.attempt = Attempt::Failed { failure };
+                }
+            }
+        }
+    }
+
     /// Asks several questions side by side, and counts them for the listeners.
     async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
         self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
@@ -205,16 +271,31 @@ impl AddressScan<'_> {
         futures::future::join_all(ask).await
     }
 
-    /// Asks a port again that had answered. The target may have begun to drop us half-way, and then later silence says
-    /// nothing. An open port is the better witness; a closed one may be silent by a limit on resets.
-    async fn stopped_answering(&self, entries: &[Entry]) -> bool {
-        let silent = |entry: &Entry| state(entry) == Some(PortState::Filtered);
-        if !entries.iter().any(silent) {
-            return false;
+    /// Asks a port again that had answered. The target, or something before it, may have begun to drop us half-way, and
+    /// then silence says nothing. An open port is the better witness; a closed one may be silent by a limit on resets, and
+    /// that too makes silence worthless.
+    async fn check_again(&self, health: &mut AddressHealth, entries: impl IntoIterator<Item = &Entry> + Clone) {
+        let tcp = || entries.clone().into_iter().filter(|entry| entry.question.transport() == Transport::Tcp);
+        if health.stopped_answering || !tcp().any(is_silence) {
+            return;
         }
-        let Some(port) = open_ports(entries).into_iter().next() else { return false };
-        let again = self.ask(port_question(Transport::Tcp, port), &Known::default()).await;
-        matches!(state(&again), Some(state) if state != PortState::Open)
+        let witness = |wanted| tcp().find(|entry| state(entry) == Some(wanted)).map(|entry| (entry.question, wanted));
+        let Some((question, before)) = witness(PortState::Open).or_else(|| witness(PortState::Closed)) else { return };
+        // A target's time may be over; this one question is asked all the same, for all others depend on it.
+        let known = Known::default();
+        let peer = self.peer();
+        let again = Box::pin(self.asker.ask(&peer, question, &known));
+        match self.stop.unless_interrupted(tokio::time::timeout(CHECK_WITHIN, again)).await {
+            Ok(Ok(outcome)) => {
+                let entry = self.entry(question, outcome);
+                match state(&entry) {
+                    Some(now) => health.stopped_answering = now != before,
+                    None => health.recheck_missing = true,
+                }
+            }
+            Ok(Err(_)) => health.stopped_answering = true,
+            Err(_) => health.recheck_missing = true,
+        }
     }
 
     fn troubles(&self, entries: &[Entry]) -> Vec<Trouble> {
@@ -296,6 +377,21 @@ fn state(entry: &Entry) -> Option<PortState> {
     }
 }
 
+/// Whether the connection was closed or reset before an answer, or could not be made.
+fn was_turned_away(entry: &Entry) -> bool {
+    matches!(&entry.attempt, Attempt::Failed { failure }
+        if matches!(failure.cause, Cause::Closed | Cause::Reset | Cause::Refused | Cause::TimedOut { .. }))
+}
+
+/// Whether a hello met a closed or reset connection instead of a word.
+fn is_hang_up(entry: &Entry) -> bool {
+    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Closed | TlsAnswer::Reset }))
+}
+
+fn is_accepted(entry: &Entry) -> bool {
+    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Accepted { .. } }))
+}
+
 fn open_ports(entries: &[Entry]) -> Vec<u16> {
     let tcp = entries.iter().filter(|entry| entry.question.transport() == Transport::Tcp);
     let mut open: Vec<u16> =
@@ -304,18 +400,19 @@ fn open_ports(entries: &[Entry]) -> Vec<u16> {
     open
 }
 
-/// Whether something answered that shows the target, or a firewall that guards it, to be there. A router that cannot
-/// deliver (host or network unreachable) shows the opposite.
+/// Whether something answered that only the target can have sent. An ICMP message may be anybody's on the way: a provider
+/// that rejects port 445 does not bring a dead host to life.
 fn is_sign_of_life(entry: &Entry) -> bool {
     let Some(Fact::Port(fact)) = entry.attempt.fact() else { return false };
-    match (fact.state, &fact.reason) {
-        (PortState::Rejected, PortReason::Icmp { v6: false, code, .. }) => !matches!(code, 0 | 1),
-        (PortState::Rejected, PortReason::Icmp { v6: true, code, .. }) => !matches!(code, 0 | 3),
-        (PortState::Rejected, _) => false,
-        // Silence at first and a router's word later is no answer of the target's.
-        (PortState::Unstable, PortReason::Disagreement { tries }) => tries.iter().any(|state| is_answer(*state)),
-        (state, _) => is_answer(state) || state == PortState::Unstable,
+    match &fact.reason {
+        PortReason::Disagreement { tries } => tries.iter().any(|state| is_answer(*state)),
+        _ => is_answer(fact.state),
     }
+}
+
+/// Whether a port met silence, or a word that it could not be reached: what would be seen of a target that drops us.
+fn is_silence(entry: &Entry) -> bool {
+    matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable())
 }
 
 fn is_answer(state: PortState) -> bool {

@@ -71,12 +71,12 @@ impl Plan {
             }
             if concerned {
                 for ports in &guide.also_ask {
-                    plan.want_ports(target, *ports, &format!("{BY_GUIDE} {}", guide.id));
+                    plan.want_ports(target, *ports, false, &format!("{BY_GUIDE} {}", guide.id));
                 }
             }
         }
         for ports in &target.expected {
-            plan.want_ports(target, *ports, BY_INVENTORY);
+            plan.ports.entry(*ports).or_default().insert(BY_INVENTORY.to_owned());
         }
         for ports in &extra.ports {
             plan.ports.entry(*ports).or_default().insert(BY_USER.to_owned());
@@ -84,8 +84,8 @@ impl Plan {
         plan
     }
 
-    fn want_ports(&mut self, target: &Target, ports: Ports, who: &str) {
-        for actual in target.actual_ranges(ports) {
+    fn want_ports(&mut self, target: &Target, ports: Ports, everywhere: bool, who: &str) {
+        for actual in target.actual_ranges(ports, everywhere) {
             self.ports.entry(actual).or_default().insert(who.to_owned());
         }
     }
@@ -96,7 +96,8 @@ impl Plan {
         }
         for ports in rule.ports() {
             let grows = matches!(rule, Rule::Unreachable { grows_with_technicians: true, .. });
-            self.want_ports(target, if grows { target.grown(*ports) } else { *ports }, id);
+            let ports = if grows { target.grown(*ports) } else { *ports };
+            self.want_ports(target, ports, matches!(rule, Rule::Unreachable { .. }), id);
         }
         let follow_up = &mut self.follow_up;
         let note = |set: &mut Wanted| {
@@ -130,17 +131,24 @@ impl Plan {
 
     /// How many TCP and UDP ports are asked of each address.
     pub fn port_counts(&self) -> (usize, usize) {
-        (self.numbers(Transport::Tcp).len(), self.numbers(Transport::Udp).len())
+        let tcp = if self.sweep { usize::from(u16::MAX) } else { self.numbers(Transport::Tcp).len() };
+        (tcp, self.numbers(Transport::Udp).len())
     }
 
-    /// The ports of one transport, each once, in order.
+    /// The ports of one transport that somebody wants, each once, in order.
     pub fn numbers(&self, transport: Transport) -> Vec<u16> {
-        if transport == Transport::Tcp && self.sweep {
-            return (1..=u16::MAX).collect();
-        }
         let ranges = self.ports.keys().filter(|ports| ports.transport() == transport);
         let numbers: BTreeSet<u16> = ranges.flat_map(|ports| ports.each()).collect();
         numbers.into_iter().collect()
+    }
+
+    /// The TCP ports that only a sweep asks.
+    pub fn rest_of_sweep(&self) -> Vec<u16> {
+        if !self.sweep {
+            return Vec::new();
+        }
+        let wanted: BTreeSet<u16> = self.numbers(Transport::Tcp).into_iter().collect();
+        (1..=u16::MAX).filter(|port| !wanted.contains(port)).collect()
     }
 }
 
@@ -159,7 +167,7 @@ fn requests(rule: &Rule, roles: &BTreeSet<Role>) -> Vec<Request> {
             vec![Request::Options(WebPath::Root), Request::Get(WebPath::Root)]
         }
         Rule::MethodDenied { method: Method::Trace, .. } => {
-            vec![Request::Trace(WebPath::Root), Request::Options(WebPath::Root)]
+            vec![Request::Trace(WebPath::Root), Request::Options(WebPath::Root), Request::Get(WebPath::Root)]
         }
         Rule::HostlessHeaderAbsent { .. } | Rule::HostlessAddressHidden { .. } => {
             let mut paths = vec![WebPath::AspNetClient];

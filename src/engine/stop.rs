@@ -27,6 +27,16 @@ impl Stop {
         }
     }
 
+    /// Runs `work`, even past the deadline, unless the user interrupts it.
+    pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Skip> {
+        let mut interrupted = self.interrupted.clone();
+        tokio::select! {
+            biased;
+            Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => Err(Skip::Interrupted),
+            done = work => Ok(done),
+        }
+    }
+
     /// Runs `work` unless it is time to stop before it is done.
     pub(super) async fn unless<T>(&self, work: impl Future<Output = T>) -> Result<T, Skip> {
         tokio::select! {

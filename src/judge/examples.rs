@@ -10,7 +10,7 @@ use crate::model::observation::{Attempt, Observation, ObservationId};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::target::{Host, Target};
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Check, Verdict};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -49,21 +49,7 @@ pub fn run(guide: &Guide, catalogs: &Catalogs) -> (usize, Vec<Broken>) {
 }
 
 fn run_one(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, catalogs: &Catalogs) -> Option<Broken> {
-    let roles = item.roles.as_ref().unwrap_or(&guide.roles);
-    let target = target(&example.given, roles.first().copied().into_iter().collect());
-    let observations = observations(example);
-    let run = AddressRun { address: ADDRESS, vantage: None, health: health(example, &observations) };
-    let addresses = [run];
-    let case = Case {
-        target: &target,
-        addresses: &addresses,
-        observations: &observations,
-        guides: std::slice::from_ref(guide),
-        exploited: &catalogs.exploited,
-    };
-    let view = View::new(case);
-    let parts = condition(rule.only_when, &target).map_or_else(|| apply(&rule.rule, &view), |part| vec![part]);
-    let check = Part::combine(rule.rule.describe(), parts);
+    let check = verdict_of(guide, item, rule, example, catalogs);
     (check.verdict != example.verdict).then(|| Broken {
         item: item.id.clone(),
         line: example.line,
@@ -73,22 +59,33 @@ fn run_one(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, cata
     })
 }
 
+fn verdict_of(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, catalogs: &Catalogs) -> Check {
+    let roles = item.roles.as_ref().unwrap_or(&guide.roles);
+    let target = target(&example.given, roles.first().copied().into_iter().collect());
+    let observations = observations(example);
+    let addresses = [AddressRun { address: ADDRESS, vantage: None, health: health(example, &observations) }];
+    let case = Case {
+        target: &target,
+        addresses: &addresses,
+        observations: &observations,
+        guides: std::slice::from_ref(guide),
+        exploited: &catalogs.exploited,
+    };
+    let view = View::new(case);
+    let parts = condition(rule.only_when, &target).map_or_else(|| apply(&rule.rule, &view), |part| vec![part]);
+    Part::combine(rule.rule.describe(), parts)
+}
+
 fn target(given: &Given, roles: BTreeSet<crate::model::target::Role>) -> Target {
     Target {
-        client: "example".to_owned(),
-        name: "example".to_owned(),
-        host: Host::Name("rmm.example".to_owned()),
         roles: if given.roles.is_empty() { roles } else { given.roles.clone() },
-        tags: BTreeSet::new(),
         active_directory: given.active_directory,
         technicians: given.technicians,
         redirectors: given.redirectors,
         split_database: given.split_database,
         control: given.control,
-        sni: None,
-        moved: Vec::new(),
         expected: given.expected.clone(),
-        notes: None,
+        ..Target::new("example", Host::Name("rmm.example".to_owned()))
     }
 }
 
@@ -125,6 +122,7 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
         decoys_open: if says(&Seen::DecoysOpen) { vec![20_001, 20_002, 20_003] } else { Vec::new() },
         decoys_asked: 3,
         stopped_answering: says(&Seen::StoppedAnswering),
+        recheck_missing: false,
         inside: says(&Seen::Inside),
     }
 }
@@ -132,6 +130,42 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::observation::{Blame, Cause, Failure, Skip, Stage};
+
+    /// The first law of the judge, over every example of every guide: an answer that is taken away never turns anything
+    /// else into a pass, nor into "not applicable" where it had failed.
+    #[test]
+    fn a_question_without_an_answer_never_becomes_a_pass() {
+        let catalogs = Catalogs::built_in().unwrap_or_else(|errors| panic!("{errors}"));
+        let failure = Failure { stage: Stage::Response, blame: Blame::Peer, cause: Cause::TimedOut { allowed_ms: 9 } };
+        let losses = [Attempt::Skipped { skip: Skip::Interrupted }, Attempt::Failed { failure }];
+        let mut tried = 0;
+        for guide in &catalogs.guides {
+            for (item, rule) in guide.items.iter().flat_map(|item| item.rules.iter().map(move |rule| (item, rule))) {
+                for example in &rule.examples {
+                    for (place, loss) in
+                        (0..example.seen.len()).flat_map(|place| losses.iter().map(move |loss| (place, loss)))
+                    {
+                        let mut lost = example.clone();
+                        let Some(Seen::Observation(question, attempt)) = lost.seen.get_mut(place) else { continue };
+                        let question = *question;
+                        **attempt = loss.clone();
+                        tried += 1;
+                        let now = verdict_of(guide, item, rule, &lost, &catalogs).verdict;
+                        let worse = example.verdict == Verdict::Fail && now == Verdict::NotApplicable;
+                        assert!(
+                            !worse && (now != Verdict::Pass || example.verdict == Verdict::Pass),
+                            "{}: {} becomes {now} when {question} is lost (line {})",
+                            item.id,
+                            example.verdict,
+                            example.line
+                        );
+                    }
+                }
+            }
+        }
+        assert!(tried > 500, "{tried}");
+    }
 
     #[test]
     fn every_example_of_the_built_in_guides_holds() {

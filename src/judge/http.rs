@@ -43,8 +43,9 @@ fn on_web_ports<'a>(view: &View<'a>, skipped: &[Product], judge: impl Fn(&WebPor
             parts.extend(judge(&WebPort { view, address, port: *port, place }));
         }
         parts.extend(unaskable(view, address));
+        parts.extend(address.blind_spots(view, "HTTP"));
         if web.is_empty() {
-            parts.push(nothing_suits(view, address, "HTTP"));
+            parts.push(nothing_suits(address, "HTTP"));
         }
     }
     parts
@@ -69,14 +70,6 @@ fn unaskable(view: &View<'_>, address: &AddressView<'_>) -> Vec<Part> {
                     .on([id]),
             );
         }
-    }
-    if !address.web_ports().is_empty() {
-        parts.extend(address.unidentified().into_iter().map(|(port, why, ids)| {
-            Part::inconclusive("what speaks on an open port could not be told, and it may be HTTP")
-                .settle(SETTLE_AGAIN)
-                .seen(format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), address.address))
-                .on(ids)
-        }));
     }
     parts
 }
@@ -127,7 +120,8 @@ pub(super) fn header_absent(view: &View<'_>, headers: &[String], skipped: &[Prod
                         turned_away.push(format!("{request} answers {}", answer.status));
                     }
                     for name in headers {
-                        for value in answer.header(name) {
+                        // An empty value tells nothing: it is what a rewrite rule leaves on Server 2016.
+                        for value in answer.header(name).filter(|value| !value.is_empty()) {
                             let field = format!("{name}: {value}");
                             match sent.iter_mut().find(|(known, ..)| *known == field) {
                                 Some((_, on, _)) => on.push(request.path().to_string()),
@@ -191,7 +185,7 @@ pub(super) fn hostless_header(view: &View<'_>, skipped: &[Product]) -> Vec<Part>
             .map(|(request, answer)| match answer {
                 Answer::Got(answer, id) => {
                     let place = format!("{}: {request} answers {}", web.place, answer.status);
-                    match answer.first("Server") {
+                    match answer.first("Server").filter(|server| !server.is_empty()) {
                         Some(server) => {
                             Part::fail("the answer names the server").seen(format!("{place}, Server: {server}"))
                         }
@@ -222,9 +216,7 @@ pub(super) fn hostless_address(view: &View<'_>, skipped: &[Product]) -> Vec<Part
             return vec![Part::inconclusive("the request was not made").settle("Scan again.").seen(web.place.clone())];
         }
         // One directory that exists is enough to tell; those that are absent say nothing more.
-        let (told, untold): (Vec<Part>, Vec<Part>) =
-            parts.into_iter().partition(|part| part.verdict() != crate::model::verdict::Verdict::Inconclusive);
-        if told.is_empty() { untold } else { told }
+        Part::weigh(parts)
     })
 }
 
@@ -234,6 +226,7 @@ fn location(web: &WebPort<'_, '_>, request: Request, answer: &HttpAnswer) -> Par
         return match answer.status {
             400 => Part::pass("a request without Host is refused before it could reveal an address").seen(place),
             404 => Part::inconclusive("the directory does not exist, so no redirect was provoked")
+                .excusable()
                 .settle("Ask for a directory that exists: curl -sI --http1.0 -H 'Host:' https://SERVER/DIRECTORY")
                 .seen(place),
             _ => Part::inconclusive("the answer is no redirect, so it is not told what a redirect would reveal")
@@ -260,7 +253,9 @@ fn location(web: &WebPort<'_, '_>, request: Request, answer: &HttpAnswer) -> Par
             .at_most(Confidence::Medium)
             .seen(seen),
         Err(_) if is_internal_name(&host) => Part::fail("the redirect names an internal host name").seen(seen),
-        Err(_) => Part::pass("the redirect names a public name").at_most(Confidence::Medium).seen(seen),
+        Err(_) => Part::inconclusive("the redirect names another host than was scanned, and whether that name is public is not known")
+            .settle("If it is the server's public name, give it as `host` or `sni` (option --sni); if it is internal, it is leaked.")
+            .seen(seen),
     }
 }
 

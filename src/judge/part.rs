@@ -15,11 +15,20 @@ pub(super) struct Part {
     settle: Option<String>,
     seen: Vec<String>,
     rests_on: Vec<ObservationId>,
+    excusable: bool,
 }
 
 impl Part {
     pub(super) fn new(verdict: Verdict, confidence: Confidence, why: &str) -> Self {
-        Self { verdict, confidence, why: why.to_owned(), settle: None, seen: Vec::new(), rests_on: Vec::new() }
+        Self {
+            verdict,
+            confidence,
+            why: why.to_owned(),
+            settle: None,
+            seen: Vec::new(),
+            rests_on: Vec::new(),
+            excusable: false,
+        }
     }
 
     pub(super) fn pass(why: &str) -> Self {
@@ -36,6 +45,12 @@ impl Part {
 
     pub(super) fn not_applicable(why: &str) -> Self {
         Self::new(Verdict::NotApplicable, Confidence::High, why)
+    }
+
+    /// Silence that proves nothing, for the target may be dropping us.
+    pub(super) fn stopped_answering() -> Self {
+        Self::inconclusive("the target did not answer again what it had answered before, so silence proves nothing")
+            .settle("Scan again more slowly (--rate 20), or from an address that the target does not block.")
     }
 
     /// What would settle it.
@@ -62,8 +77,27 @@ impl Part {
         self
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
-        self.verdict
+    /// Better news from elsewhere (another address of the name, another directory) outweighs it.
+    pub(super) fn excusable(mut self) -> Self {
+        self.excusable = true;
+        self
+    }
+
+    /// What is left where some part passed: the others, but for those that the good news outweighs. What those saw is kept,
+    /// and lowers the confidence.
+    pub(super) fn weigh(parts: Vec<Self>) -> Vec<Self> {
+        if parts.iter().all(|part| part.verdict != Verdict::Pass) {
+            return parts;
+        }
+        let (excused, kept): (Vec<Self>, Vec<Self>) = parts.into_iter().partition(|part| part.excusable);
+        let seen: Vec<String> = excused.iter().flat_map(|part| part.seen.iter().cloned()).collect();
+        let mut kept: Vec<Self> = kept;
+        for part in kept.iter_mut().filter(|part| part.verdict == Verdict::Pass && !excused.is_empty()) {
+            part.confidence = part.confidence.min(Confidence::Medium);
+            part.seen.extend(seen.iter().cloned());
+            part.rests_on.extend(excused.iter().flat_map(|part| part.rests_on.iter().copied()));
+        }
+        kept
     }
 
     /// The check that these parts make: the worst of them decides, and says why.

@@ -1,13 +1,18 @@
 //! Rules about ports.
 
+mod exclusive;
+
+pub(super) use exclusive::only_these_open;
+
 use super::part::Part;
 use super::view::{AddressView, Answer, PortSeen, View};
-use crate::catalog::rule::{AnswersAs, Rule};
+use crate::catalog::rule::AnswersAs;
 use crate::model::fact::{PortFact, PortState};
 use crate::model::observation::{Attempt, ObservationId};
 use crate::model::ports::{Ports, Transport};
 use crate::model::service::{Product, Service};
-use crate::model::verdict::{Confidence, Verdict};
+use crate::model::verdict::Confidence;
+use std::net::IpAddr;
 
 /// What softens `unreachable`.
 pub(super) struct Terms {
@@ -26,7 +31,10 @@ const SETTLE_MIDDLEBOX: &str =
 const SETTLE_UDP: &str = "Look at the host: `Get-NetUDPEndpoint` and the firewall's inbound rules show whether anything \
                           listens and may be reached.";
 
-/// Neighbouring ports with the same state and reason, for one sentence.
+/// Ports that providers and networks on the way often block, whatever the target does.
+const BLOCKED_ON_THE_WAY: [u16; 5] = [25, 135, 137, 139, 445];
+
+/// Neighbouring ports with the same state and reason, for one sentence. The ports are those that were asked.
 struct Group<'a> {
     transport: Transport,
     first: u16,
@@ -41,21 +49,26 @@ struct Sorted<'a> {
     unknown: Vec<(u16, String, Vec<ObservationId>)>,
 }
 
-/// Sorts the ports of the guides' range by what was seen of them.
-fn sort<'a>(view: &View<'a>, address: &AddressView<'a>, ports: Ports) -> Sorted<'a> {
-    let transport = ports.transport();
+/// Sorts ports, as they were asked, by what was seen of them; each by itself where `apart`.
+fn sort<'a>(
+    view: &View<'_>,
+    address: &AddressView<'a>,
+    transport: Transport,
+    ports: impl Iterator<Item = u16>,
+    apart: bool,
+) -> Sorted<'a> {
+    let offset = |port: u16| i32::from(view.target().logical(transport, port)) - i32::from(port);
     let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
-    for logical in ports.each() {
-        match address.port(transport, view.target().actual(transport, logical)) {
+    for port in ports {
+        match address.port(transport, port) {
             PortSeen::Known(fact, observation) => match sorted.groups.last_mut() {
                 Some(group)
-                    if group.last + 1 == logical
+                    if !apart
+                        && group.last.checked_add(1) == Some(port)
                         && *group.fact == *fact
-                        && view.target().moved.iter().all(|moved| {
-                            !moved.from.contains(transport, logical) || moved.from.contains(transport, group.last)
-                        }) =>
+                        && offset(group.last) == offset(port) =>
                 {
-                    group.last = logical;
+                    group.last = port;
                     group.tries = group.tries.min(observation.tries);
                     if group.ids.last() != Some(&observation.id) {
                         group.ids.push(observation.id);
@@ -63,8 +76,8 @@ fn sort<'a>(view: &View<'a>, address: &AddressView<'a>, ports: Ports) -> Sorted<
                 }
                 _ => sorted.groups.push(Group {
                     transport,
-                    first: logical,
-                    last: logical,
+                    first: port,
+                    last: port,
                     fact,
                     tries: observation.tries,
                     ids: vec![observation.id],
@@ -76,9 +89,9 @@ fn sort<'a>(view: &View<'a>, address: &AddressView<'a>, ports: Ports) -> Sorted<
                     Attempt::Skipped { skip } => skip.to_string(),
                     Attempt::Answered { .. } => "the answer was of another kind".to_owned(),
                 };
-                sorted.unknown.push((logical, why, vec![observation.id]));
+                sorted.unknown.push((port, why, vec![observation.id]));
             }
-            PortSeen::NotAsked => sorted.unknown.push((logical, "it was not asked".to_owned(), Vec::new())),
+            PortSeen::NotAsked => sorted.unknown.push((port, "it was not asked".to_owned(), Vec::new())),
         }
     }
     sorted
@@ -91,27 +104,31 @@ impl Group<'_> {
 
     fn name(&self, view: &View<'_>) -> String {
         if self.first == self.last {
-            return view.port_name(self.transport, self.first);
+            return view.actual_name(self.transport, self.first);
         }
-        let (first, last) =
-            (view.target().actual(self.transport, self.first), view.target().actual(self.transport, self.last));
-        let moved =
-            if first == self.first { String::new() } else { format!(" (here {}/{first}-{last})", self.transport) };
-        format!("{}/{}-{}{moved}", self.transport, self.first, self.last)
+        let logical = |port| view.target().logical(self.transport, port);
+        let moved = if logical(self.first) == self.first {
+            String::new()
+        } else {
+            format!(" (here {}/{}-{})", self.transport, self.first, self.last)
+        };
+        format!("{}/{}-{}{moved}", self.transport, logical(self.first), logical(self.last))
+    }
+
+    /// Who sent the ICMP message, where it was not the target.
+    fn stranger(&self, address: &AddressView<'_>) -> Option<IpAddr> {
+        self.fact.sender.filter(|sender| *sender != address.address)
     }
 
     fn describe(&self, view: &View<'_>, address: &AddressView<'_>) -> String {
-        let sender = match self.fact.sender {
-            Some(sender) if sender != address.address => format!(" from {sender}"),
-            _ => String::new(),
-        };
+        let sender = self.stranger(address).map_or_else(String::new, |sender| format!(" from {sender}"));
         let tries = match self.fact.state {
             PortState::Filtered | PortState::OpenOrFiltered => format!(" to {} tries", self.tries),
             _ => String::new(),
         };
         let speaks = match self.fact.state {
             PortState::Open if self.first == self.last && self.transport == Transport::Tcp => {
-                match address.service(view.target().actual(self.transport, self.first)) {
+                match address.service(self.first) {
                     Answer::Got((service, _), _) => format!("; {service}"),
                     Answer::None(why, _) => format!("; what speaks there could not be told: {why}"),
                     Answer::NotAsked => String::new(),
@@ -127,7 +144,7 @@ impl Group<'_> {
 fn unknown_part(view: &View<'_>, transport: Transport, unknown: &[(u16, String, Vec<ObservationId>)]) -> Option<Part> {
     let (first, why, ids) = unknown.first()?;
     let more = if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
-    let seen = format!("{}{more}: {why}", view.port_name(transport, *first));
+    let seen = format!("{}{more}: {why}", view.actual_name(transport, *first));
     Some(
         Part::inconclusive("not every port of the item could be asked")
             .settle("Scan again; if it stays so, the reason given says who must act.")
@@ -137,12 +154,17 @@ fn unknown_part(view: &View<'_>, transport: Transport, unknown: &[(u16, String, 
 }
 
 pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Vec<Part> {
+    let target = view.target();
     let mut parts = Vec::new();
     for address in &view.addresses {
         for ports in ports {
-            let ports = if terms.grows_with_technicians { view.target().grown(*ports) } else { *ports };
-            let sorted = sort(view, address, ports);
-            parts.extend(unknown_part(view, ports.transport(), &sorted.unknown));
+            let ports = if terms.grows_with_technicians { target.grown(*ports) } else { *ports };
+            let transport = ports.transport();
+            // Where the service was moved to, and then the guides' own ports: either may lead in.
+            let moved = ports.each().map(|port| target.actual(transport, port));
+            let own = ports.each().flat_map(|port| target.places(transport, port).skip(1));
+            let sorted = sort(view, address, transport, moved.chain(own), terms.product.is_some());
+            parts.extend(unknown_part(view, transport, &sorted.unknown));
             for group in &sorted.groups {
                 let part = match group.fact.state {
                     PortState::Open => open_but_unwanted(view, address, group, terms),
@@ -155,22 +177,33 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
     parts
 }
 
+const UNDELIVERABLE: &str =
+    "somebody on the way says that the target cannot be reached, which tells nothing of the port";
+
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
-    if !address.health.answered {
-        return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
-    }
     let part = match group.fact.state {
         PortState::Closed => Part::pass("the target says that nothing listens there"),
-        PortState::Rejected => Part::pass("it is refused before anything could answer"),
-        PortState::Filtered if address.health.stopped_answering => {
-            return Part::inconclusive("the target stopped answering during the scan, so later silence proves nothing")
-                .settle("Scan again more slowly (--rate), or from an address that the target does not block.");
+        PortState::Rejected if group.fact.is_undeliverable() => {
+            return Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD);
         }
+        PortState::Rejected => {
+            let part = Part::pass("it is refused before anything could answer");
+            // Who refuses need not stand before the target: a provider near us does it for everybody.
+            if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part }
+        }
+        PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
+            return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
+        }
+        PortState::Filtered if address.health.silence_untrusted() => return Part::stopped_answering(),
         PortState::Filtered => {
             let part = Part::pass(
                 "a listener would have answered; every try was dropped, while the address answers elsewhere",
             );
-            if group.tries < 2 { part.at_most(Confidence::Medium) } else { part }
+            if group.tries < 2 || group.each().any(|port| BLOCKED_ON_THE_WAY.contains(&port)) {
+                part.at_most(Confidence::Medium)
+            } else {
+                part
+            }
         }
         PortState::OpenOrFiltered => {
             return Part::inconclusive(
@@ -193,12 +226,17 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
 
 fn open_but_unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group<'_>, terms: &Terms) -> Part {
     let target = view.target();
-    let actual: Vec<u16> = group.each().map(|logical| target.actual(group.transport, logical)).collect();
+    let actual: Vec<u16> = group.each().collect();
     let udp = group.transport == Transport::Udp;
     if !udp && !actual.iter().any(|port| address.believed(*port)) {
         return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX);
     }
-    if terms.unless_redirectors && target.redirectors == Some(true) {
+    let speaks = |port: &u16| match address.service(*port) {
+        Answer::Got((service, _), _) => Some(service),
+        _ => None,
+    };
+    let other = actual.iter().filter_map(speaks).any(is_no_tunnel);
+    if terms.unless_redirectors && target.redirectors == Some(true) && !other {
         return Part::not_applicable("the inventory declares redirectors in use, for which this port is open");
     }
     if let Some(product) = terms.product {
@@ -235,67 +273,60 @@ fn open_but_unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group<'
     if proven { part } else { part.at_most(Confidence::Medium) }
 }
 
+/// Whether a service is certainly none of Automate's redirectors and tunnels.
+fn is_no_tunnel(service: &Service) -> bool {
+    !matches!(service, Service::AutomateRedirector | Service::Silent | Service::Unknown { .. })
+}
+
 pub(super) fn reachable(view: &View<'_>, ports: &[Ports], answers_as: Option<AnswersAs>) -> Vec<Part> {
     let mut parts = Vec::new();
     for ports in ports {
-        let mut here: Vec<Part> = Vec::new();
-        for address in &view.addresses {
-            let sorted = sort(view, address, *ports);
-            here.extend(unknown_part(view, ports.transport(), &sorted.unknown));
-            for group in &sorted.groups {
-                let part = match group.fact.state {
-                    PortState::Open => open_as_wanted(view, address, group, answers_as),
-                    _ => not_reachable(address, group),
-                };
-                here.push(part.seen(group.describe(view, address)).on(group.ids.iter().copied()));
+        let transport = ports.transport();
+        for port in ports.each().map(|port| view.target().actual(transport, port)) {
+            let mut here: Vec<Part> = Vec::new();
+            for address in &view.addresses {
+                let sorted = sort(view, address, transport, std::iter::once(port), true);
+                here.extend(unknown_part(view, transport, &sorted.unknown));
+                for group in &sorted.groups {
+                    let part = match group.fact.state {
+                        PortState::Open => open_as_wanted(address, group, answers_as),
+                        _ => not_reachable(address, group),
+                    };
+                    here.push(part.seen(group.describe(view, address)).on(group.ids.iter().copied()));
+                }
             }
+            // A service that is reachable at one address of a name is reachable.
+            parts.extend(Part::weigh(here));
         }
-        parts.extend(one_address_is_enough(here, view.addresses.len()));
     }
     parts
 }
 
-/// A service that is reachable at one address of a name is reachable; the others lower the confidence.
-fn one_address_is_enough(parts: Vec<Part>, addresses: usize) -> Vec<Part> {
-    let (passed, others): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.verdict() == Verdict::Pass);
-    if addresses < 2 || passed.is_empty() {
-        return passed.into_iter().chain(others).collect();
-    }
-    if others.is_empty() {
-        return passed;
-    }
-    passed.into_iter().map(|part| part.at_most(Confidence::Medium).seen("not at every address of the name")).collect()
-}
-
 fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
-    if !address.health.answered {
-        return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
-    }
-    match group.fact.state {
+    let part = match group.fact.state {
+        PortState::Rejected if group.fact.is_undeliverable() => Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD),
         PortState::Closed | PortState::Rejected => Part::fail("it should be reachable, and is refused"),
-        PortState::Filtered if address.health.stopped_answering => {
-            Part::inconclusive("the target stopped answering during the scan, so later silence proves nothing")
-                .settle("Scan again more slowly (--rate), or from an address that the target does not block.")
+        PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
+            Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD)
         }
+        PortState::Filtered if address.health.silence_untrusted() => Part::stopped_answering(),
         PortState::Filtered => Part::fail("it should be reachable, and every try was dropped")
             .at_most(if group.tries < 2 { Confidence::Medium } else { Confidence::High }),
         PortState::OpenOrFiltered => {
-            Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
-                .settle(SETTLE_UDP)
+            return Part::inconclusive(
+                "over UDP a listener that has nothing to say looks the same as a dropped packet",
+            )
+            .settle(SETTLE_UDP);
         }
         PortState::Unstable | PortState::Open => {
-            Part::inconclusive("tries disagree").settle("Scan again when the network is quiet.")
+            return Part::inconclusive("tries disagree").settle("Scan again when the network is quiet.");
         }
-    }
+    };
+    part.excusable()
 }
 
-fn open_as_wanted(
-    view: &View<'_>,
-    address: &AddressView<'_>,
-    group: &Group<'_>,
-    answers_as: Option<AnswersAs>,
-) -> Part {
-    let port = view.target().actual(group.transport, group.first);
+fn open_as_wanted(address: &AddressView<'_>, group: &Group<'_>, answers_as: Option<AnswersAs>) -> Part {
+    let port = group.first;
     if group.transport == Transport::Udp {
         return Part::pass("a datagram came back");
     }
@@ -346,7 +377,12 @@ fn open_as_wanted(
             Answer::Got((_, _), id) => Part::pass("it is reachable, and answers neither as TLS nor as HTTP")
                 .at_most(Confidence::Medium)
                 .on([id]),
-            Answer::None(..) | Answer::NotAsked => Part::pass("it is reachable from here").at_most(Confidence::Low),
+            Answer::None(why, id) => {
+                Part::inconclusive(&format!("it is open, and what answers could not be told: {why}"))
+                    .settle("Scan again; if it stays so, look at the server's own log.")
+                    .on([id])
+            }
+            Answer::NotAsked => Part::inconclusive("it is open, and what answers was not asked").settle("Scan again."),
         },
     }
 }
@@ -355,82 +391,4 @@ fn unknown_product(product: Product, why: &str) -> Part {
     Part::inconclusive(&format!("the port is open, but {why}")).settle(&format!(
         "Look in a browser whether {product} answers on that port; if it was moved, declare it under `moved`."
     ))
-}
-
-pub(super) fn only_these_open(view: &View<'_>, ports: &[Ports]) -> Vec<Part> {
-    let allowed = allowed(view, ports);
-    view.addresses.iter().map(|address| only_these_at(view, address, &allowed)).collect()
-}
-
-/// The rule's ports, those that other applied guides want open, and those that the inventory expects.
-fn allowed(view: &View<'_>, ports: &[Ports]) -> Vec<Ports> {
-    let target = view.target();
-    let wanted = view.guides().iter().flat_map(|guide| guide.items_for(&target.roles)).flat_map(|item| &item.rules);
-    let wanted = wanted.filter(|rule| super::condition(rule.only_when, target).is_none());
-    let wanted = wanted.filter(|rule| matches!(rule.rule, Rule::Reachable { .. })).flat_map(|rule| rule.rule.ports());
-    ports.iter().chain(wanted).chain(&target.expected).copied().collect()
-}
-
-fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) -> Part {
-    let target = view.target();
-    let mut unexpected = Vec::new();
-    let mut doubted = 0_usize;
-    let mut unknown = 0_usize;
-    let mut asked = 0_usize;
-    for (range, observation) in address.port_ranges() {
-        let state = match observation.attempt.fact() {
-            Some(crate::model::fact::Fact::Port(fact)) => Some(fact.state),
-            _ => None,
-        };
-        if range.transport() == Transport::Tcp {
-            asked += range.count();
-            unknown += if matches!(state, None | Some(PortState::Unstable)) { range.count() } else { 0 };
-        }
-        if state != Some(PortState::Open) {
-            continue;
-        }
-        for actual in range.each() {
-            let logical = target.logical(range.transport(), actual);
-            if allowed.iter().any(|ports| ports.contains(range.transport(), logical)) {
-                continue;
-            }
-            if range.transport() == Transport::Udp || address.believed(actual) {
-                unexpected.push((view.actual_name(range.transport(), actual), observation.id));
-            } else {
-                doubted += 1;
-            }
-        }
-    }
-    let at = address.address;
-    if !unexpected.is_empty() {
-        let names: Vec<&str> = unexpected.iter().map(|(name, _)| name.as_str()).take(40).collect();
-        let more = if unexpected.len() > 40 { format!(" and {} more", unexpected.len() - 40) } else { String::new() };
-        return Part::fail("ports are open that the guides do not name")
-            .settle("A port that is meant to be open is declared in the inventory under `expected`.")
-            .seen(format!("open at {at} and not expected: {}{more}", names.join(", ")))
-            .on(unexpected.iter().map(|(_, id)| *id));
-    }
-    if !address.health.answered {
-        return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
-    }
-    if doubted > 0 {
-        return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX).seen(format!(
-            "{doubted} unexpected ports complete the handshake at {at}, none with an answer of its own"
-        ));
-    }
-    if address.health.stopped_answering {
-        return Part::inconclusive("the target stopped answering during the scan, so later silence proves nothing")
-            .settle("Scan again more slowly (--rate), or from an address that the target does not block.");
-    }
-    if asked - unknown < 65_535 {
-        return Part::inconclusive(&format!(
-            "{} of 65,535 TCP ports were asked; the others may be open",
-            asked - unknown
-        ))
-        .settle("Sweep all TCP ports with --sweep.")
-        .seen(format!("no unexpected port open at {at} among those that were asked"));
-    }
-    Part::pass("all 65,535 TCP ports were asked, and nothing unexpected is open; UDP was asked only where a guide names a port")
-        .at_most(Confidence::Medium)
-        .seen(format!("no unexpected port open at {at}"))
 }

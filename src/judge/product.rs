@@ -87,9 +87,7 @@ pub(super) fn version_at_least(view: &View<'_>, product: Product, least: &Versio
         })
         .collect();
     parts.extend(untold.map(|sighting| version_untold(sighting, product)));
-    if parts.is_empty() {
-        parts = unasked;
-    }
+    parts.extend(unasked);
     if parts.is_empty() {
         parts.push(
             Part::inconclusive(&format!("{product} was not seen on any port that was asked")).settle(&format!(
@@ -127,10 +125,9 @@ pub(super) fn not_known_exploited(view: &View<'_>, product: Product) -> Vec<Part
         parts.push(part.seen(sighting.describe()).on([sighting.id]));
     }
     parts.extend(untold.map(|sighting| version_untold(sighting, product)));
-    if parts.is_empty() {
-        parts = unasked;
-    }
-    if parts.is_empty() {
+    parts.extend(unasked);
+    parts.extend(view.addresses.iter().flat_map(|address| address.blind_spots(view, "HTTP")));
+    if told.is_empty() && untold.is_none() {
         parts.extend(view.addresses.iter().map(|address| not_seen(view, address, product)));
     }
     parts
@@ -153,18 +150,26 @@ pub(super) fn not_over_http(view: &View<'_>, product: Product) -> Vec<Part> {
             );
         }
     }
-    let (_, unasked) = sightings(view, product);
+    let (seen, unasked) = sightings(view, product);
     parts.extend(unasked);
-    if parts.is_empty() {
+    parts.extend(view.addresses.iter().flat_map(|address| address.blind_spots(view, "HTTP")));
+    if seen.is_empty() {
         parts.extend(view.addresses.iter().map(|address| not_seen(view, address, product)));
     }
     parts
 }
 
-/// The product did not answer: that is no verdict on it, and where nothing could be asked not even that is known.
+/// The product did not answer. A target that is said to run it hides it, or shows it elsewhere; for others that is all.
 fn not_seen(view: &View<'_>, address: &AddressView<'_>, product: Product) -> Part {
+    if view.implied_products().contains(&product) {
+        return Part::inconclusive(&format!(
+            "{product} is said to run here and was not recognised at {}",
+            address.address
+        ))
+        .settle("Declare where it listens (`moved`), or read what is asked for in the product's own console.");
+    }
     if address.web_ports().is_empty() {
-        return nothing_suits(view, address, "HTTP");
+        return nothing_suits(address, "HTTP");
     }
     Part::not_applicable(&format!("{product} was not seen on any web port that was asked"))
 }
@@ -214,38 +219,21 @@ pub(super) fn service_absent(view: &View<'_>, services: &[Protocol]) -> Vec<Part
             if let Answer::Got((service, _), id) = address.service(port) {
                 asked += 1;
                 let found = protocol(service).filter(|protocol| services.contains(protocol));
-                let logical = view.target().logical(Transport::Tcp, port);
-                let mute = matches!(service, Service::Silent | Service::Unknown { .. });
                 if found.is_some() {
                     parts.push(Part::fail("it answers from here").seen(format!("{place}: {service}")).on([id]));
-                } else if mute && services.iter().any(|protocol| well_known(*protocol) == logical) {
-                    parts.push(
-                        Part::inconclusive(
-                            "something listens on the port where this service is usually found, and does not show what",
-                        )
-                        .settle("Look at the host which program listens there.")
-                        .seen(format!("{place}: {service}"))
-                        .on([id]),
-                    );
+                } else {
+                    parts.extend(mute(view, port, services, service, &place, id));
                 }
             }
         }
-        parts.extend(address.unidentified().into_iter().map(|(port, why, ids)| {
-            Part::inconclusive("what speaks on an open port could not be told")
-                .settle(SETTLE_AGAIN)
-                .seen(format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), address.address))
-                .on(ids)
-        }));
+        parts.extend(address.blind_spots(view, "such a service"));
         if parts.len() == before {
-            parts.push(if !address.health.answered {
-                nothing_suits(view, address, "anything")
-            } else if address.health.stopped_answering {
-                Part::inconclusive("the target stopped answering during the scan")
-                    .settle("Scan again more slowly (--rate), or from an address that the target does not block.")
-            } else {
+            parts.push(if address.health.answered {
                 Part::pass("no open port that was asked answers so")
                     .at_most(Confidence::Medium)
                     .seen(format!("{asked} open TCP ports at {}, none of them answers so", address.address))
+            } else {
+                nothing_suits(address, "anything")
             });
         }
     }
@@ -256,6 +244,7 @@ pub(super) fn rdp_nla(view: &View<'_>) -> Vec<Part> {
     on_service(
         view,
         "Remote Desktop",
+        Protocol::Rdp,
         |service| matches!(service, Service::Rdp { .. }),
         |address, port| match address.rdp_nla(port) {
             Answer::Got(true, id) => {
@@ -274,6 +263,7 @@ pub(super) fn smb1_refused(view: &View<'_>) -> Vec<Part> {
     on_service(
         view,
         "SMB",
+        Protocol::Smb,
         |service| matches!(service, Service::Smb { .. }),
         |address, port| match address.smb1(port) {
             Answer::Got(false, id) => Ok((Part::pass("an SMB 1 client is turned away"), id)),
@@ -290,6 +280,7 @@ type Judged = Result<(Part, ObservationId), (String, Option<ObservationId>)>;
 fn on_service(
     view: &View<'_>,
     name: &str,
+    protocol: Protocol,
     is_it: impl Fn(&Service) -> bool,
     judge: impl Fn(&AddressView<'_>, u16) -> Judged,
 ) -> Vec<Part> {
@@ -297,25 +288,47 @@ fn on_service(
     for address in &view.addresses {
         let before = parts.len();
         for port in address.open_tcp() {
-            if !matches!(address.service(port), Answer::Got((service, _), _) if is_it(service)) {
-                continue;
-            }
             let place = format!("{} at {}", view.actual_name(Transport::Tcp, port), address.address);
-            parts.push(match judge(address, port) {
-                Ok((part, id)) => part.seen(format!("{place}: {name}")).on([id]),
-                Err((why, id)) => Part::inconclusive("the question got no answer that can be read")
-                    .settle(SETTLE_AGAIN)
-                    .seen(format!("{place}: {why}"))
-                    .on(id),
-            });
+            match address.service(port) {
+                Answer::Got((service, _), _) if is_it(service) => parts.push(match judge(address, port) {
+                    Ok((part, id)) => part.seen(format!("{place}: {name}")).on([id]),
+                    Err((why, id)) => Part::inconclusive("the question got no answer that can be read")
+                        .settle(SETTLE_AGAIN)
+                        .seen(format!("{place}: {why}"))
+                        .on(id),
+                }),
+                Answer::Got((service, _), id) => parts.extend(mute(view, port, &[protocol], service, &place, id)),
+                Answer::None(..) | Answer::NotAsked => {}
+            }
         }
+        parts.extend(address.blind_spots(view, name));
         if parts.len() == before {
             parts.push(if address.health.answered && address.open_tcp().next().is_none() {
                 Part::not_applicable(&format!("{name} is not reachable: no open TCP port was seen"))
+                    .at_most(Confidence::Medium)
             } else {
-                nothing_suits(view, address, name)
+                nothing_suits(address, name)
             });
         }
     }
     parts
+}
+
+/// Something listens where a service is usually found, and does not show what it is.
+fn mute(
+    view: &View<'_>,
+    port: u16,
+    protocols: &[Protocol],
+    service: &Service,
+    place: &str,
+    id: ObservationId,
+) -> Option<Part> {
+    let logical = view.target().logical(Transport::Tcp, port);
+    let usual = protocols.iter().any(|protocol| [logical, port].contains(&well_known(*protocol)));
+    (usual && matches!(service, Service::Silent | Service::Unknown { .. })).then(|| {
+        Part::inconclusive("something listens on the port where this service is usually found, and does not show what")
+            .settle("Look at the host which program listens there.")
+            .seen(format!("{place}: {service}"))
+            .on([id])
+    })
 }

@@ -5,14 +5,14 @@ use super::view::{AddressView, Answer, PortSeen, View};
 use crate::model::fact::PortState;
 use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
-use crate::model::service::Service;
+use crate::model::service::{Product, Service};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsVersion, Trust};
 use crate::model::verdict::Confidence;
 
 const SETTLE_AGAIN: &str = "Scan again; if it stays so, ask from another network, or look at the server's own log.";
 
 /// Parts for an address where no port suits a rule about what speaks there.
-pub(super) fn nothing_suits(view: &View<'_>, address: &AddressView<'_>, what: &str) -> Part {
+pub(super) fn nothing_suits(address: &AddressView<'_>, what: &str) -> Part {
     let at = address.address;
     if !address.health.answered {
         return Part::inconclusive("nothing at this address answered anything")
@@ -22,12 +22,6 @@ pub(super) fn nothing_suits(view: &View<'_>, address: &AddressView<'_>, what: &s
     if open.is_empty() {
         return Part::inconclusive(&format!("no open TCP port was seen, so {what} could not be asked"))
             .settle("Scan from a network that the server lets in, or declare moved ports in the inventory.");
-    }
-    if let Some((port, why, ids)) = address.unidentified().into_iter().next() {
-        return Part::inconclusive("what speaks on an open port could not be told")
-            .settle(SETTLE_AGAIN)
-            .seen(format!("{} at {at}: {why}", view.actual_name(Transport::Tcp, port)))
-            .on(ids);
     }
     if address.health.handshakes_untrusted() {
         return Part::inconclusive(
@@ -49,16 +43,9 @@ pub(super) fn refused(view: &View<'_>, versions: &[TlsVersion]) -> Vec<Part> {
             }
         }
         if parts.len() == before {
-            parts.push(nothing_suits(view, address, "TLS"));
-        } else {
-            // A port that could not be identified may speak TLS.
-            parts.extend(address.unidentified().into_iter().map(|(port, why, ids)| {
-                Part::inconclusive("what speaks on an open port could not be told, and it may be TLS")
-                    .settle(SETTLE_AGAIN)
-                    .seen(format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), address.address))
-                    .on(ids)
-            }));
+            parts.push(nothing_suits(address, "TLS"));
         }
+        parts.extend(address.blind_spots(view, "TLS"));
     }
     parts
 }
@@ -145,17 +132,22 @@ fn refused_on(
     let Some((how, _)) = refused.first() else {
         return Part::inconclusive(&format!("{version} was not asked")).settle("Scan again.").seen(place);
     };
-    let Some((control, control_id)) = with.control.or(without.control) else {
+    // A site that is bound by name refuses every hello without SNI; the other way round there is no such excuse.
+    let control = if with.refused.is_empty() { without.control } else { with.control };
+    let Some((control, control_id)) = control else {
         return Part::inconclusive(&format!(
-            "{version} was refused, but no other version worked on the same port, so the refusal may have another cause"
+            "{version} was refused, but no other version worked on the same port with such a hello, so the refusal may have \
+             another cause"
         ))
         .settle(SETTLE_AGAIN)
         .seen(format!("{place}: {version} refused ({how}), no version accepted"))
         .on(refused.iter().map(|(_, id)| *id));
     };
-    Part::pass(&format!("{version} is refused where {control} works"))
+    let part = Part::pass(&format!("{version} is refused where {control} works"))
         .seen(format!("{place} refuses {version} ({how}) and accepts {control}"))
-        .on(refused.iter().map(|(_, id)| *id).chain([control_id]))
+        .on(refused.iter().map(|(_, id)| *id).chain([control_id]));
+    // "On any port" is only known of all ports.
+    if address.every_port_told() { part } else { part.at_most(Confidence::Medium) }
 }
 
 /// The open ports of `ports` at an address, as asked, and a part for each that is not open.
@@ -169,6 +161,7 @@ fn open_ports(view: &View<'_>, address: &AddressView<'_>, ports: &[Ports]) -> (V
             PortSeen::Known(fact, _) if fact.state == PortState::Open => open.push(actual),
             PortSeen::Known(fact, observation) => parts.push(
                 Part::inconclusive("the port is not open from here, so what it serves could not be asked")
+                    .excusable()
                     .settle("Scan from a network that the server lets in, or declare the moved port in the inventory.")
                     .seen(format!("{name} {} at {}", fact.state, address.address))
                     .on([observation.id]),
@@ -183,21 +176,37 @@ fn open_ports(view: &View<'_>, address: &AddressView<'_>, ports: &[Ports]) -> (V
     (open, parts)
 }
 
-/// The best address decides where a service is reachable at one address of a name only: certificates and schemes are
-/// judged where the port is open, and an address where it is not says nothing against the others.
+/// Certificates and schemes are judged where the port is open; an address of the name where it is known not to be says
+/// nothing against the others.
 fn judged_where_open(
     view: &View<'_>,
     ports: &[Ports],
     judge: impl Fn(&AddressView<'_>, u16) -> Vec<Part>,
 ) -> Vec<Part> {
-    let mut judged = Vec::new();
-    let mut closed = Vec::new();
+    let mut parts = Vec::new();
     for address in &view.addresses {
-        let (open, parts) = open_ports(view, address, ports);
-        judged.extend(open.into_iter().flat_map(|port| judge(address, port)));
-        closed.extend(parts);
+        let (open, closed) = open_ports(view, address, ports);
+        for port in open {
+            parts.extend(other_product(view, address, port).map_or_else(|| judge(address, port), |part| vec![part]));
+        }
+        parts.extend(closed);
     }
-    if judged.is_empty() { closed } else { judged }
+    Part::weigh(parts)
+}
+
+/// A port where a product answers that this target is not said to run is about that product, not about the rule's.
+fn other_product(view: &View<'_>, address: &AddressView<'_>, port: u16) -> Option<Part> {
+    let implied = view.implied_products();
+    let Answer::Got(seen, id) = address.products(port) else { return None };
+    let other =
+        seen.iter().map(|seen| seen.product).find(|product| *product != Product::Iis && !implied.contains(product))?;
+    let ours = seen.iter().any(|seen| implied.contains(&seen.product));
+    (!implied.is_empty() && !ours).then(|| {
+        Part::inconclusive(&format!("{other} answers there, which this target is not said to run"))
+            .settle("Correct the target's roles, or declare where its own service listens (`moved`).")
+            .seen(format!("{} at {}: {other}", view.actual_name(Transport::Tcp, port), address.address))
+            .on([id])
+    })
 }
 
 pub(super) fn https_served(view: &View<'_>, ports: &[Ports]) -> Vec<Part> {
@@ -268,7 +277,7 @@ fn judge_certificate(certificate: &CertificateFact, named: bool, place: &str) ->
     if certificate.not_yet_valid {
         wrong.push(format!("it begins only on {}", certificate.not_before));
     }
-    if certificate.self_signed {
+    if certificate.self_signed && certificate.trust != Trust::Trusted {
         wrong.push("it is self-signed".to_owned());
     }
     if certificate.weak_key {

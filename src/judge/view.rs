@@ -1,6 +1,7 @@
 //! The observations of a target, found by address, port and question.
 
 use super::Case;
+use super::part::Part;
 use crate::catalog::exploited::ExploitedVersions;
 use crate::catalog::guide::Guide;
 use crate::model::fact::{Fact, PortFact, PortState};
@@ -10,10 +11,13 @@ use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::AddressHealth;
 use crate::model::service::{Identified, Product, Service};
-use crate::model::target::Target;
+use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+
+/// Where the guides' servers have their web servers by default: IIS and its Web Management Service, ScreenConnect, Endpoint Central.
+const USUAL_WEB_PORTS: [u16; 11] = [80, 443, 8020, 8040, 8080, 8172, 8383, 8384, 8443, 8444, 9443];
 
 /// All addresses.
 pub(super) struct View<'a> {
@@ -81,6 +85,17 @@ impl<'a> View<'a> {
         self.case.exploited
     }
 
+    /// The products that the target's roles say it runs.
+    pub(super) fn implied_products(&self) -> Vec<Product> {
+        let product = |role: &Role| match role {
+            Role::Automate => Some(Product::Automate),
+            Role::Control | Role::ScreenConnect => Some(Product::ScreenConnect),
+            Role::EndpointCentral => Some(Product::EndpointCentral),
+            Role::Iis | Role::Database | Role::DistributionServer => None,
+        };
+        self.target().roles.iter().filter_map(product).collect()
+    }
+
     /// The port as reports name it: the guides' number, and where it is on this target.
     pub(super) fn port_name(&self, transport: Transport, logical: u16) -> String {
         let actual = self.target().actual(transport, logical);
@@ -114,11 +129,9 @@ impl<'a> AddressView<'a> {
     /// The state of a port as it was asked.
     pub(super) fn port(&self, transport: Transport, actual: u16) -> PortSeen<'a> {
         let nearest = self.ports.range(..=(transport, actual)).next_back();
-        let Some((_, (range, observation))) = nearest.filter(|(_, (range, _))| range.contains(transport, actual))
-        else {
+        let Some((_, (_, observation))) = nearest.filter(|(_, (range, _))| range.contains(transport, actual)) else {
             return PortSeen::NotAsked;
         };
-        let _ = range;
         match observation.attempt.fact() {
             Some(Fact::Port(fact)) => PortSeen::Known(fact, observation),
             _ => PortSeen::Unknown(observation),
@@ -204,15 +217,81 @@ impl<'a> AddressView<'a> {
         self.open_tcp().filter_map(|port| Some((port, scheme(port)?))).collect()
     }
 
-    /// Open ports of which it is not known what speaks there, with the reason.
-    pub(super) fn unidentified(&self) -> Vec<(u16, String, Vec<ObservationId>)> {
-        self.open_tcp()
-            .filter_map(|port| match self.service(port) {
+    /// Open ports of which it is not known what speaks there, in words. A port where web servers usually are and that
+    /// says nothing, or nothing that is known, is one of them: servers that are slow or overloaded look like that.
+    fn unidentified(&self, view: &View<'_>) -> Vec<(String, Vec<ObservationId>)> {
+        let told = |port: u16| {
+            let logical = view.target().logical(Transport::Tcp, port);
+            match self.service(port) {
+                Answer::Got((service @ (Service::Silent | Service::Unknown { .. }), _), id)
+                    if USUAL_WEB_PORTS.contains(&logical) =>
+                {
+                    Some((format!("it {service}"), vec![id]))
+                }
                 Answer::Got(..) => None,
-                Answer::None(why, id) => Some((port, why, vec![id])),
-                Answer::NotAsked => Some((port, "what speaks there was not asked".to_owned(), Vec::new())),
+                Answer::None(why, id) => Some((why, vec![id])),
+                Answer::NotAsked => Some(("what speaks there was not asked".to_owned(), Vec::new())),
+            }
+        };
+        self.open_tcp()
+            .filter_map(|port| {
+                let (why, ids) = told(port)?;
+                Some((format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), self.address), ids))
             })
             .collect()
+    }
+
+    /// Whether every TCP port was asked and answered for.
+    pub(super) fn every_port_told(&self) -> bool {
+        let told = self.port_ranges().filter(|(range, observation)| {
+            range.transport() == Transport::Tcp
+                && matches!(observation.attempt.fact(), Some(Fact::Port(fact)) if fact.state != PortState::Unstable)
+        });
+        told.map(|(range, _)| range.count()).sum::<usize>() == usize::from(u16::MAX)
+    }
+
+    /// What this address hides from a rule about any of its ports: ports whose state is not known, silence that may come of
+    /// our being dropped, and open ports of which it is not known what speaks there. Each keeps such a rule from passing.
+    pub(super) fn blind_spots(&self, view: &View<'_>, what: &str) -> Vec<Part> {
+        let at = self.address;
+        let mut parts = Vec::new();
+        let mut unknown: Vec<(Ports, &Observation)> = Vec::new();
+        let mut silent = 0_usize;
+        for (range, observation) in self.port_ranges().filter(|(range, _)| range.transport() == Transport::Tcp) {
+            match observation.attempt.fact() {
+                Some(Fact::Port(fact)) if fact.state == PortState::Unstable => unknown.push((range, observation)),
+                Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable() => {
+                    silent += range.count();
+                }
+                Some(_) => {}
+                None => unknown.push((range, observation)),
+            }
+        }
+        if let Some((first, observation)) = unknown.first() {
+            let count: usize = unknown.iter().map(|(range, _)| range.count()).sum();
+            let name = view.actual_name(Transport::Tcp, first.first());
+            let why = match &observation.attempt {
+                Attempt::Failed { failure } => failure.to_string(),
+                Attempt::Skipped { skip } => skip.to_string(),
+                Attempt::Answered { .. } => "tries disagree".to_owned(),
+            };
+            parts.push(
+                Part::inconclusive(&format!("whether {what} is on a port whose state is not known cannot be told"))
+                    .settle("Scan again until every port is answered for.")
+                    .seen(format!("{count} TCP ports at {at} of unknown state, the first {name}: {why}"))
+                    .on(unknown.iter().map(|(_, observation)| observation.id).take(20)),
+            );
+        }
+        if silent > 0 && self.health.silence_untrusted() {
+            parts.push(Part::stopped_answering().seen(format!("{silent} silent TCP ports at {at}")));
+        }
+        parts.extend(self.unidentified(view).into_iter().map(|(seen, ids)| {
+            Part::inconclusive(&format!("what speaks on an open port could not be told, and it may be {what}"))
+                .settle("Scan again; if it stays so, look at the host which program listens there.")
+                .seen(seen)
+                .on(ids)
+        }));
+        parts
     }
 
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here.

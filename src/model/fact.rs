@@ -129,6 +129,20 @@ pub struct PortFact {
     pub sender: Option<IpAddr>,
 }
 
+impl PortFact {
+    /// Whether nobody refused: somebody on the way only said that the target could not be reached, which tells nothing of
+    /// the port. Administrative prohibitions and port or protocol unreachable are refusals (RFC 1812, section 5.2.7.1; RFC
+    /// 4443, section 3.1).
+    pub fn is_undeliverable(&self) -> bool {
+        self.state == PortState::Rejected
+            && match self.reason {
+                PortReason::Icmp { v6: false, kind, code } => kind != 3 || !matches!(code, 2 | 3 | 9 | 10 | 13),
+                PortReason::Icmp { v6: true, kind, code } => kind != 1 || !matches!(code, 1 | 4 | 5 | 6),
+                _ => true,
+            }
+    }
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]

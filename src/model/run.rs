@@ -24,8 +24,9 @@ pub struct GuideUsed {
 
 /// Whether port results of an address can be believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a verdict may rest on")]
 pub struct AddressHealth {
-    /// Something at this address answered: a handshake, a RST, an ICMP message or a datagram of its own.
+    /// Something at this address answered that only the target can have sent: a handshake, a RST or a datagram.
     pub answered: bool,
     /// Decoy ports that nothing uses and that "opened" nevertheless: a middlebox completes handshakes.
     pub decoys_open: Vec<u16>,
@@ -33,11 +34,18 @@ pub struct AddressHealth {
     pub decoys_asked: usize,
     /// A port that had answered did not answer again at the end: the target, or something before it, began to drop us.
     pub stopped_answering: bool,
+    /// Whether it still answers could not be asked again, because the run was interrupted or for want of time.
+    pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
 }
 
 impl AddressHealth {
+    /// Whether silence may come of our being dropped, and so says nothing about a port.
+    pub fn silence_untrusted(&self) -> bool {
+        self.stopped_answering || self.recheck_missing
+    }
+
     /// Whether an open port may be a middlebox's invention.
     pub fn handshakes_untrusted(&self) -> bool {
         !self.decoys_open.is_empty()
@@ -71,6 +79,16 @@ pub enum Trouble {
         /// The address.
         address: IpAddr,
     },
+    /// This address answered nothing, while another one of the target did.
+    SilentAddress {
+        /// The address.
+        address: IpAddr,
+    },
+    /// This address stopped answering during the scan.
+    StoppedAnswering {
+        /// The address.
+        address: IpAddr,
+    },
     /// The run was interrupted before the target was finished.
     Interrupted,
     /// The target's time was over before it was finished.
@@ -100,6 +118,14 @@ impl Trouble {
                 "this machine has no route to {address}, so that address was not judged; scan from a machine that has \
                  {}",
                 if address.is_ipv6() { "IPv6" } else { "IPv4" }
+            ),
+            Self::SilentAddress { address } => format!(
+                "nothing at {address} answered, while another address of the name did; if it is no longer used, take it \
+                 out of DNS"
+            ),
+            Self::StoppedAnswering { address } => format!(
+                "{address} stopped answering during the scan, so later silence proves nothing; scan again more slowly \
+                 (--rate 20), or from an address that it does not block"
             ),
             Self::Interrupted => "the run was interrupted before this target was finished".to_owned(),
             Self::OutOfTime => "the time for this target was over before it was finished; give it more with \

@@ -128,13 +128,44 @@ pub struct Target {
     pub sni: Option<String>,
     /// Services on other ports than the guides say.
     pub moved: Vec<Moved>,
-    /// Ports beyond the guides that are meant to be open.
+    /// The address is shared with other servers, so what the guides' own numbers of moved ports lead to is not this one.
+    pub shared_address: bool,
+    /// Ports beyond the guides that are meant to be open, as they are on this target.
     pub expected: Vec<Ports>,
     /// Free text, shown in reports.
     pub notes: Option<String>,
 }
 
 impl Target {
+    /// A target of which nothing is known but where it is.
+    pub fn new(client: &str, host: Host) -> Self {
+        Self {
+            client: client.to_owned(),
+            name: host.to_string(),
+            host,
+            roles: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            active_directory: None,
+            technicians: None,
+            redirectors: None,
+            split_database: None,
+            control: None,
+            sni: None,
+            moved: Vec::new(),
+            shared_address: false,
+            expected: Vec::new(),
+            notes: None,
+        }
+    }
+
+    /// Every port where what the guides expect at `port` must not be reachable: where it is on this target, and the
+    /// guides' own port, which may be open although the service was moved.
+    pub fn places(&self, transport: Transport, port: u16) -> impl Iterator<Item = u16> {
+        let actual = self.actual(transport, port);
+        let own = (actual != port && !self.shared_address).then_some(port);
+        std::iter::once(actual).chain(own)
+    }
+
     /// The name that a client of this server would send as SNI, if it has one.
     pub fn server_name(&self) -> Option<&str> {
         match (&self.sni, &self.host) {
@@ -169,10 +200,16 @@ impl Target {
         ports.with_last(last).unwrap_or(ports)
     }
 
-    /// Where the guides' ports are on this target: as few ranges as they can be written in.
-    pub fn actual_ranges(&self, ports: Ports) -> Vec<Ports> {
+    /// Where the guides' ports are on this target: as few ranges as they can be written in. With `everywhere` the guides'
+    /// own numbers of moved ports too.
+    pub fn actual_ranges(&self, ports: Ports, everywhere: bool) -> Vec<Ports> {
         let transport = ports.transport();
-        Ports::ranges(transport, ports.each().map(|port| self.actual(transport, port)))
+        let mut ranges = Ports::ranges(transport, ports.each().map(|port| self.actual(transport, port)));
+        if everywhere {
+            let own = ports.each().flat_map(|port| self.places(transport, port).skip(1));
+            ranges.extend(Ports::ranges(transport, own));
+        }
+        ranges
     }
 
     /// `client/name`, by which reports and options name it.

@@ -107,6 +107,7 @@ fn target(client: &str, name: &str, host: Host, roles: &[Role]) -> Target {
         control: None,
         sni: None,
         moved: Vec::new(),
+        shared_address: false,
         expected: Vec::new(),
         notes: None,
     }

@@ -143,26 +143,6 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
             );
             cautions.push(doubt("Open ports in doubt", "decoys open", text));
         }
-        if health.stopped_answering {
-            let text = format!(
-                "{address} answered at first and no longer at the end: it, or something before it, began to drop what came \
-                 from here. What looks closed or filtered may be open. Scan again, more slowly."
-            );
-            cautions.push(doubt("Stopped answering", "went silent", text));
-        }
-    }
-    let told = |named: &str| target.troubles.iter().any(|trouble| trouble.describe().contains(named));
-    let unreachable = target.troubles.contains(&Trouble::Unreachable);
-    let silent: Vec<String> = target
-        .addresses
-        .iter()
-        .filter(|run| !run.health.answered && !unreachable)
-        .map(|run| run.address.to_string())
-        .filter(|address| !told(address))
-        .collect();
-    if !silent.is_empty() {
-        let text = format!("{} answered nothing at all: no port, no ICMP message.", listed(&silent));
-        cautions.push(doubt("Silent address", "silent address", text));
     }
     let inside: Vec<String> =
         target.addresses.iter().filter(|run| run.health.inside).map(|run| run.address.to_string()).collect();
@@ -182,6 +162,8 @@ fn trouble_title(trouble: &Trouble) -> (&'static str, &'static str) {
         Trouble::Unresolved { .. } => ("Not scanned: name not resolved", "not resolved"),
         Trouble::Unreachable => ("Nothing answered", "no answer"),
         Trouble::NoRoute { .. } => ("Address not asked", "no route"),
+        Trouble::SilentAddress { .. } => ("Silent address", "silent address"),
+        Trouble::StoppedAnswering { .. } => ("Stopped answering", "went silent"),
         Trouble::Interrupted => ("Not finished: interrupted", "interrupted"),
         Trouble::OutOfTime => ("Not finished: out of time", "out of time"),
         Trouble::Ourselves { .. } => ("The scanning machine fell short", "fell short"),

@@ -6,6 +6,7 @@ use crate::judge::part::Part;
 use crate::judge::view::{Answer, View};
 use crate::model::http::{Request, WebPath};
 use crate::model::service::Product;
+use crate::model::verdict::Confidence;
 
 pub(in crate::judge) fn method_denied(view: &View<'_>, method: Method, skipped: &[Product]) -> Vec<Part> {
     on_web_ports(view, skipped, |web| {
@@ -44,8 +45,12 @@ fn options_denied(web: &WebPort<'_, '_>) -> Part {
         (200..=299, _) => Part::fail("OPTIONS is answered"),
         (_, None) => Part::inconclusive("OPTIONS is refused, but GET of the same path got no answer to compare with")
             .settle(SETTLE_AGAIN),
-        (400 | 403 | 404 | 405 | 501, Some(get)) if get != options.status => {
+        (400 | 403 | 404 | 405 | 501, Some(200..=399)) => {
             Part::pass("OPTIONS is refused where GET of the same path is not")
+        }
+        (404 | 405 | 501, Some(get @ (401 | 403))) if get != options.status => {
+            Part::pass("OPTIONS is refused in another way than GET of the same path, which wants a sign-in")
+                .at_most(Confidence::Medium)
         }
         (_, Some(get)) if get == options.status => Part::inconclusive(
             "OPTIONS is answered like GET, so it is not told whether the method is denied",
@@ -87,7 +92,11 @@ fn trace_denied(web: &WebPort<'_, '_>) -> Part {
                     Part::inconclusive("TRACE is turned away like GET, so it is not told whether the method is denied")
                         .settle("Ask as a user who is let in, or deny TRACE under Request Filtering to be sure.")
                 }
-                _ => Part::pass("TRACE is refused"),
+                400 | 403 | 404 if matches!(get_status, Some(200..=399)) => {
+                    Part::pass("TRACE is refused where GET of the same path is not")
+                }
+                _ => Part::inconclusive("the answer to TRACE is neither an acceptance nor a refusal of the method")
+                    .settle("Deny TRACE under Request Filtering to be sure."),
             };
             part.seen(seen).on([id]).on(get_id)
         }

@@ -182,6 +182,7 @@ struct Moved {
 /// An address of a target.
 #[derive(Debug, Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the format names it so")]
+#[expect(clippy::struct_excessive_bools, reason = "the format's own flat names")]
 struct Address {
     /// The address.
     address: String,
@@ -195,6 +196,8 @@ struct Address {
     decoys_open: Vec<u16>,
     /// It answered at first and not at the end.
     stopped_answering: bool,
+    /// Whether it still answers could not be asked again.
+    recheck_missing: bool,
     /// It is not public: this is not a view from outside.
     inside: bool,
 }
@@ -202,7 +205,7 @@ struct Address {
 /// What kept the scan from being whole.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Trouble {
-    /// `unresolved`, `unreachable`, `no-route`, `interrupted`, `out-of-time`, `ourselves` or `bug`.
+    /// `unresolved`, `unreachable`, `no-route`, `silent-address`, `stopped-answering`, `interrupted`, `out-of-time`, `ourselves` or `bug`.
     kind: &'static str,
     /// The address concerned, where it is one.
     address: Option<String>,
@@ -293,7 +296,8 @@ impl From<&run::TargetRun> for Target {
 
 impl From<&run::AddressRun> for Address {
     fn from(run: &run::AddressRun) -> Self {
-        let run::AddressHealth { answered, decoys_open, decoys_asked, stopped_answering, inside } = run.health.clone();
+        let run::AddressHealth { answered, decoys_open, decoys_asked, stopped_answering, recheck_missing, inside } =
+            run.health.clone();
         let vantage = run.vantage.map(|vantage| vantage.to_string());
         Self {
             address: run.address.to_string(),
@@ -302,6 +306,7 @@ impl From<&run::AddressRun> for Address {
             decoys_asked,
             decoys_open,
             stopped_answering,
+            recheck_missing,
             inside,
         }
     }
@@ -313,6 +318,8 @@ impl From<&run::Trouble> for Trouble {
             run::Trouble::Unresolved { .. } => ("unresolved", None),
             run::Trouble::Unreachable => ("unreachable", None),
             run::Trouble::NoRoute { address } => ("no-route", Some(address.to_string())),
+            run::Trouble::SilentAddress { address } => ("silent-address", Some(address.to_string())),
+            run::Trouble::StoppedAnswering { address } => ("stopped-answering", Some(address.to_string())),
             run::Trouble::Interrupted => ("interrupted", None),
             run::Trouble::OutOfTime => ("out-of-time", None),
             run::Trouble::Ourselves { .. } => ("ourselves", None),
