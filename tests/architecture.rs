@@ -54,9 +54,9 @@ fn module(path: &Path) -> Option<String> {
 
 /// The code of a file: without comments.
 fn code(text: &str) -> String {
-    let lines = text.lines().map(|line| match line.trim_start().starts_with("//") {
-        true => "",
-        false => line.split(" // ").next().unwrap_or_default(),
+    let lines = text.lines().map(|line| {
+        let comment = line.trim_start().starts_with("//");
+        if comment { "" } else { line.split(" // ").next().unwrap_or_default() }
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -136,10 +136,8 @@ fn what_was_planted_is_what_is_shown_as_seen() {
         let target = array(&report, "targets").iter().find(|known| known["name"] == target).unwrap();
         let finding = array(target, "findings").iter().find(|known| known["item"] == item).unwrap();
         let failed = array(finding, "checks").iter().filter(|check| check["verdict"] == "fail");
-        failed
-            .flat_map(|check| array(check, "seen"))
-            .map(|line| format!("{}\n", line.as_str().unwrap()))
-            .collect::<String>()
+        let lines: Vec<&str> = failed.flat_map(|check| array(check, "seen")).filter_map(Value::as_str).collect();
+        lines.join("\n")
     };
     for (target, item, words) in [
         ("automate-careless", "AUT-NET-06", "tcp/70 "),

@@ -16,6 +16,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 const FIRST: u16 = 8192;
 const LAST: u16 = 32767;
 const CHUNK: u16 = 64;
+/// How often UDP numbers are taken that turn out not to be free.
+const UDP_TRIES: usize = 8;
 
 /// Binds without listening: a TCP socket in that state answers with RST and keeps everybody else out.
 fn bind(address: IpAddr, port: u16, kind: Type) -> io::Result<Socket> {
@@ -45,8 +47,15 @@ pub(crate) fn udp_block(address: IpAddr, count: usize, chunks: &mut UdpChunks) -
     if count == 1 {
         return Ok(vec![bind(address, 0, Type::DGRAM)?]);
     }
-    let first = chunks.take(count)?;
-    block(address, first, count, Type::DGRAM)
+    let mut bound = Err(io::Error::from(io::ErrorKind::AddrInUse));
+    for _ in 0..UDP_TRIES {
+        // Between looking and binding, a program that takes random numbers (a resolver does) may have come.
+        bound = chunks.take(count).and_then(|first| block(address, first, count, Type::DGRAM));
+        if !matches!(&bound, Err(error) if error.kind() == io::ErrorKind::AddrInUse) {
+            break;
+        }
+    }
+    bound
 }
 
 /// Chunks of UDP numbers that this process owns.

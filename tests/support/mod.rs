@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Reached only by a test that fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A guide of two ports that asks everything the tests need, and no port that a mock does not stand for.
 pub(crate) const SMALL: &str = "tests/fixtures/guides/small.toml";
