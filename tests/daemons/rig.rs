@@ -81,6 +81,8 @@ impl Rig {
             .current_dir(self.folder.path())
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
+            // MariaDB sweeps out of it, when it starts, what another one is still using.
+            .env("TMPDIR", self.folder("tmp"))
             .env("OPENSSL_CONF", self.path("openssl.cnf"))
             .env("GNUTLS_SYSTEM_PRIORITY_FILE", "/dev/null")
             .stdin(Stdio::null());
