@@ -128,7 +128,7 @@ fn a_dry_run_tells_everything_and_asks_nothing() {
         format!("tcp/{} (the guides' tcp/80)  for SML-02", actual(80)),
         "tcp/9999".to_owned(),
         "udp/53".to_owned(),
-        "states of 3 TCP and 1 UDP ports".to_owned(),
+        "states of 4 TCP and 1 UDP ports".to_owned(),
         "SML-03".to_owned(),
     ] {
         assert!(plan.contains(&words), "{words:?} is not in:\n{plan}");
