@@ -139,7 +139,7 @@ fn a_dry_run_tells_everything_and_asks_nothing() {
     assert_eq!((&plan["format"], &plan["version"]), (&"portreeve-plan".into(), &1.into()));
     let target = &plan["targets"][0];
     assert_eq!(target["addresses"][0], mock.running.address().to_string());
-    assert_eq!((&target["tcp_ports"], &target["udp_ports"]), (&2.into(), &0.into()));
+    assert_eq!((&target["tcp_ports"], &target["udp_ports"]), (&3.into(), &0.into()));
     let wanted: Vec<String> =
         array(target, "ports").iter().map(|port| format!("{} {}", port["guide_port"], port["for"])).collect();
     assert!(

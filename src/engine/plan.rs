@@ -75,7 +75,8 @@ impl Plan {
                 }
             }
         }
-        for ports in &target.expected {
+        // Where something was moved to, something listens, whether or not an item names it.
+        for ports in target.moved.iter().map(|moved| &moved.to).chain(&target.expected) {
             plan.ports.entry(*ports).or_default().insert(BY_INVENTORY.to_owned());
         }
         for ports in &extra.ports {
