@@ -189,6 +189,7 @@ pub(super) fn hostless_header(view: &View<'_>, skipped: &[Product]) -> Vec<Part>
                         Some(server) => {
                             Part::fail("the answer names the server").seen(format!("{place}, Server: {server}"))
                         }
+                        None if turns_away(answer.status) && answer.status != 400 => turned_away(&place),
                         None => {
                             Part::pass("the answer does not name the server").seen(format!("{place}, no Server header"))
                         }
@@ -279,17 +280,23 @@ fn is_internal_name(host: &str) -> bool {
 }
 
 pub(super) fn http_sys_silent(view: &View<'_>) -> Vec<Part> {
-    on_web_ports(view, &[], |web| {
+    on_web_ports(view, &[Product::EndpointCentral], |web| {
         vec![match web.address.http(web.port, Request::MissingHost) {
             Answer::Got(answer, id) => {
                 let place = format!("{}: {} answers {}", web.place, Request::MissingHost, answer.status);
-                match answer.first("Server") {
+                let server = answer.first("Server").filter(|server| !server.is_empty());
+                match server {
                     Some(server) if server.as_str().contains("Microsoft-HTTPAPI") => {
                         Part::fail("the kernel's http.sys names itself").seen(format!("{place}, Server: {server}"))
+                    }
+                    Some(server) if !server.as_str().contains("Microsoft-IIS") => {
+                        Part::not_applicable("another server than Windows' http.sys answers there")
+                            .seen(format!("{place}, Server: {server}"))
                     }
                     Some(server) => {
                         Part::pass("http.sys does not name itself").seen(format!("{place}, Server: {server}"))
                     }
+                    None if turns_away(answer.status) && answer.status != 400 => turned_away(&place),
                     None => {
                         Part::pass("the answer does not name the server").seen(format!("{place}, no Server header"))
                     }
@@ -302,6 +309,13 @@ pub(super) fn http_sys_silent(view: &View<'_>) -> Vec<Part> {
             }
         }]
     })
+}
+
+/// An answer of something that stands before the page.
+fn turned_away(place: &str) -> Part {
+    Part::inconclusive("we were turned away before the server itself could answer")
+        .settle("Let this machine in, and scan again.")
+        .seen(place.to_owned())
 }
 
 /// The web ports where `product` answers, with how.

@@ -141,8 +141,9 @@ impl fmt::Display for Product {
     }
 }
 
-/// A dotted version, compared number by number: `23.9.10` is later than `23.9.8`; missing parts count as 0.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A dotted version, compared number by number: `23.9.10` is later than `23.9.8`; missing parts count as 0, so that `26.1`
+/// and `26.1.0` are equal.
+#[derive(Clone, Debug)]
 pub struct Version(Vec<u32>);
 
 impl Version {
@@ -150,14 +151,10 @@ impl Version {
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Option<Vec<u32>> =
             text.split('.').map(|part| part.parse().ok().filter(|_| !part.starts_with('+'))).collect();
-        let mut parts = parts.filter(|parts| parts.len() <= 8)?;
-        while parts.len() > 1 && parts.last() == Some(&0) {
-            parts.pop();
-        }
-        Some(Self(parts))
+        parts.filter(|parts| parts.len() <= 8).map(Self)
     }
 
-    /// The parts, without trailing zeros.
+    /// The parts, as they were written.
     pub fn parts(&self) -> &[u32] {
         &self.0
     }
@@ -171,9 +168,22 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
+        let part = |version: &Self, place: usize| version.0.get(place).copied().unwrap_or_default();
+        let length = self.0.len().max(other.0.len());
+        (0..length)
+            .map(|place| part(self, place).cmp(&part(other, place)))
+            .find(|order| order.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
     }
 }
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
