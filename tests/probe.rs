@@ -224,6 +224,24 @@ async fn what_speaks_is_told_by_its_answer_and_not_by_its_port() {
 }
 
 #[tokio::test]
+async fn a_refusal_in_good_order_is_a_closed_connection() {
+    async fn goodbye(mut stream: TcpStream) {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(&[21, 3, 1, 0, 2, 1, 0]).await;
+    }
+    async fn warning(mut stream: TcpStream) {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(&[21, 3, 1, 0, 2, 1, 112]).await;
+    }
+    let (port, count) = listener(goodbye).await;
+    let closed = Fact::Tls { answer: TlsAnswer::Closed };
+    assert_eq!(fact(ask(hello(port), Known::default()).await), closed);
+    assert_eq!(count.load(Ordering::SeqCst), 2, "believed only the second time");
+    let (port, _) = listener(warning).await;
+    assert_eq!(failure(ask(hello(port), Known::default()).await).cause, Cause::Closed);
+}
+
+#[tokio::test]
 async fn network_level_authentication_is_enforced_only_where_nobody_gets_in_without() {
     let (port, _) = listener(nla).await;
     let enforced = fact(ask(Question::RdpNla { port }, Known::default()).await);
