@@ -452,6 +452,29 @@ async fn a_refusal_in_good_order_is_a_closed_connection() {
 }
 
 #[tokio::test]
+async fn tls_within_mysql_costs_few_broken_handshakes() {
+    async fn mysql(mut stream: TcpStream, answer: &[u8]) {
+        let _ = stream.write_all(MYSQL).await;
+        let _ = stream.read_exact(&mut [0; 36]).await;
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(answer).await;
+    }
+    let known = Known { preface: Some(TlsPreface::MySql), ..Known::default() };
+    let (port, count) = listener(|stream| mysql(stream, &[21, 3, 1, 0, 2, 2, 70])).await;
+    assert_eq!(fact(ask(hello(port), known).await), Fact::Tls { answer: TlsAnswer::Alert { description: 70 } });
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let (port, count) = listener(|stream| mysql(stream, b"")).await;
+    assert_eq!(fact(ask(hello(port), known).await), Fact::Tls { answer: TlsAnswer::Closed });
+    assert_eq!(count.load(Ordering::SeqCst), 2, "asked again once");
+    let (port, count) = listener(|stream| mysql(stream, &[21, 3, 1, 0, 2, 2, 70])).await;
+    failure(ask(Question::Certificate { port, sni: false }, known).await);
+    assert_eq!(count.load(Ordering::SeqCst), 2, "one hello of rustls and one of our own");
+    let (port, count) = listener(|stream| greet(stream, b"\x0f\0\0\0\xff\x69\x04Host blocked")).await;
+    assert!(matches!(failure(ask(hello(port), known).await).cause, Cause::Declined { .. }));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn network_level_authentication_is_enforced_only_where_nobody_gets_in_without() {
     let (port, _) = listener(nla).await;
     let enforced = fact(ask(Question::RdpNla { port }, Known::default()).await);
