@@ -475,6 +475,26 @@ async fn tls_within_mysql_costs_few_broken_handshakes() {
 }
 
 #[tokio::test]
+async fn the_login_page_of_screenconnect_is_asked_for_only_where_no_other_product_is_known() {
+    static LOGINS: AtomicU32 = AtomicU32::new(0);
+    async fn serve(mut stream: TcpStream, body: &str) {
+        let mut request = [0; 4096];
+        while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+            LOGINS.fetch_add(u32::from(request.starts_with(b"GET /Login ")), Ordering::SeqCst);
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    }
+    let known = Known { scheme: Some(Scheme::Http), ..Known::default() };
+    let (port, _) = listener(|stream| serve(stream, "<title>ManageEngine Endpoint Central</title>")).await;
+    let Fact::Products { products } = fact(ask(Question::Products { port }, known).await) else { panic!() };
+    assert_eq!((products.len(), LOGINS.load(Ordering::SeqCst)), (1, 0));
+    let (port, _) = listener(|stream| serve(stream, "<title>Welcome</title>")).await;
+    let Fact::Products { products } = fact(ask(Question::Products { port }, known).await) else { panic!() };
+    assert_eq!((products.len(), LOGINS.load(Ordering::SeqCst)), (0, 1));
+}
+
+#[tokio::test]
 async fn network_level_authentication_is_enforced_only_where_nobody_gets_in_without() {
     let (port, _) = listener(nla).await;
     let enforced = fact(ask(Question::RdpNla { port }, Known::default()).await);
