@@ -132,11 +132,6 @@ impl Asker {
         &self.dialer
     }
 
-    /// The timing.
-    pub fn timing(&self) -> &Timing {
-        &self.timing
-    }
-
     /// Asks `question` of `peer`.
     pub async fn ask(&self, peer: &Peer, question: Question, known: &Known) -> Outcome {
         if let Question::Port { ports } = question

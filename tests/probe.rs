@@ -220,7 +220,278 @@ async fn what_speaks_is_told_by_its_answer_and_not_by_its_port() {
     assert_eq!(count.load(Ordering::SeqCst), 2, "it speaks unasked, so the other questions are spared");
     let (port, count) = listener(silent).await;
     assert_eq!(service(port, 8041).await, Service::Silent);
-    assert_eq!(count.load(Ordering::SeqCst), 9);
+    assert_eq!(count.load(Ordering::SeqCst), 11);
+}
+
+/// A tenth of the default, so that what is slow there is slow here.
+fn tenth() -> Timing {
+    let Timing { connect, connect_again, exchange, first_byte, unasked, .. } = Timing::default();
+    Timing {
+        connect: connect / 10,
+        connect_again: connect_again / 10,
+        exchange: exchange / 10,
+        first_byte: first_byte / 10,
+        unasked: unasked / 10,
+        ..Timing::default()
+    }
+}
+
+/// Longer than is waited for a first byte, and shorter than an exchange.
+async fn dawdle() {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
+async fn service_in_time(port: u16, hint: u16) -> Service {
+    let known = Known { logical_port: Some(hint), ..Known::default() };
+    match fact(asker(tenth()).ask(&peer(), Question::Service { port }, &known).await) {
+        Fact::Service { service, .. } => service,
+        other => panic!("{other:?}"),
+    }
+}
+
+const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+/// Answers HTTP late, and anything else never.
+async fn slow_http(mut stream: TcpStream) {
+    let mut request = [0; 4096];
+    let length = stream.read(&mut request).await.unwrap_or(0);
+    if request[..length].starts_with(b"GET ") {
+        dawdle().await;
+        let _ = stream.write_all(NOT_FOUND).await;
+    }
+    silent(stream).await;
+}
+
+#[tokio::test]
+async fn a_slow_web_server_is_http_all_the_same() {
+    for hint in [8040, 3306, 3389] {
+        let (port, _) = listener(slow_http).await;
+        assert_eq!(service_in_time(port, hint).await, Service::Http, "asked as {hint}");
+    }
+}
+
+#[tokio::test]
+async fn a_mute_listener_costs_no_wait_for_each_protocol() {
+    for hint in [8041, 22, 135, 445, 3389, 12413] {
+        let (port, _) = listener(silent).await;
+        let start = Instant::now();
+        assert_eq!(service_in_time(port, hint).await, Service::Silent);
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_millis(900), "asked as {hint}, a tenth of {elapsed:?} x 10");
+    }
+}
+
+/// The page of a TLS port to a client without TLS.
+const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 50\r\n\r\n\
+    <h1>The plain HTTP request was sent to HTTPS port</";
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+
+/// Hangs up on every hello; tells others what it wants.
+async fn hello_less(mut stream: TcpStream) {
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await;
+    if request[0] != 22 {
+        let _ = stream.write_all(USE_TLS).await;
+    }
+}
+
+/// Hangs up on every hello but that of TLS 1.0; answers all else with an error page.
+async fn only_old_tls(mut stream: TcpStream) {
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await;
+    let hello_of_1_0 = request[9..11] == [3, 1];
+    let _ = match request[0] {
+        22 if hello_of_1_0 => stream.write_all(&[21, 3, 1, 0, 2, 2, 40]).await,
+        22 => return,
+        _ => stream.write_all(BAD_REQUEST).await,
+    };
+}
+
+#[tokio::test]
+async fn a_tls_port_that_answers_plain_http_with_an_error_page_is_never_http() {
+    for hint in [443, 70, 3389] {
+        let (port, _) = listener(hello_less).await;
+        let service = service_in_time(port, hint).await;
+        assert!(matches!(service, Service::TlsOpaque { .. }), "{service:?}");
+        let (port, _) = listener(only_old_tls).await;
+        let service = service_in_time(port, hint).await;
+        assert!(matches!(service, Service::TlsOpaque { .. }), "{service:?}");
+    }
+}
+
+#[cfg(feature = "demo")]
+mod with_tls {
+    use super::*;
+    use mock_servers::Authority;
+    use mock_servers::settings::{CertificateKind, KeyKind};
+    use rustls::ServerConfig;
+    use rustls::crypto::ring;
+    use std::sync::LazyLock;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::server::TlsStream;
+
+    static ACCEPTOR: LazyLock<TlsAcceptor> = LazyLock::new(|| {
+        let names = ["rmm.example".to_owned()];
+        let identity = Authority::new().unwrap().issue(CertificateKind::Trusted, KeyKind::Ecdsa, &names).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(identity.chain, identity.key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    });
+
+    /// Accepts TLS, and reads a request in it. All else is told that TLS is wanted, but not in words that we know.
+    async fn accept(stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let mut first = [0];
+        let _ = stream.peek(&mut first).await;
+        if first[0] != 22 {
+            answer(stream, BAD_REQUEST).await;
+            return None;
+        }
+        let mut stream = ACCEPTOR.accept(stream).await.ok()?;
+        let _ = stream.read(&mut [0; 4096]).await;
+        Some(stream)
+    }
+
+    async fn web(stream: TcpStream) {
+        let Some(mut stream) = accept(stream).await else { return };
+        let _ = stream.write_all(NOT_FOUND).await;
+        let _ = stream.flush().await;
+        let _ = stream.read(&mut [0]).await;
+    }
+
+    async fn slow_inside(stream: TcpStream) {
+        let Some(mut stream) = accept(stream).await else { return };
+        dawdle().await;
+        let _ = stream.write_all(NOT_FOUND).await;
+        let _ = stream.flush().await;
+        let _ = stream.read(&mut [0]).await;
+    }
+
+    async fn slow_handshake(stream: TcpStream) {
+        let mut first = [0];
+        let _ = stream.peek(&mut first).await;
+        if first[0] == 22 {
+            dawdle().await;
+        }
+        web(stream).await;
+    }
+
+    async fn mute_inside(stream: TcpStream) {
+        let Some(mut stream) = accept(stream).await else { return };
+        let _ = stream.read(&mut [0]).await;
+    }
+
+    /// Begins what may become an HTTP answer.
+    async fn half_inside(stream: TcpStream) {
+        let Some(mut stream) = accept(stream).await else { return };
+        let _ = stream.write_all(b"HTTP").await;
+        let _ = stream.flush().await;
+        let _ = stream.read(&mut [0]).await;
+    }
+
+    async fn other_inside(stream: TcpStream) {
+        let Some(mut stream) = accept(stream).await else { return };
+        let _ = stream.write_all(b"whatever it is").await;
+        let _ = stream.flush().await;
+        let _ = stream.read(&mut [0]).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_web_server_inside_tls_is_https_and_a_late_one_is_not_called_anything_else() {
+        let (port, _) = listener(slow_inside).await;
+        assert_eq!(service_in_time(port, 443).await, Service::Https);
+        let (port, count) = listener(mute_inside).await;
+        let Service::TlsOpaque { why } = service_in_time(port, 443).await else { panic!() };
+        assert_eq!(why.as_str(), "says nothing to an HTTP request within 500 ms");
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        let (port, _) = listener(half_inside).await;
+        assert!(matches!(service_in_time(port, 443).await, Service::TlsOpaque { .. }));
+        let (port, _) = listener(other_inside).await;
+        assert!(matches!(service_in_time(port, 443).await, Service::Tls { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_slow_handshake_is_waited_for_even_where_plain_http_has_an_answer() {
+        for hint in [443, 22, 3389] {
+            let (port, _) = listener(slow_handshake).await;
+            assert_eq!(service_in_time(port, hint).await, Service::Https, "asked as {hint}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tls_is_asked_before_http_and_believed_before_it() {
+        let (port, count) = listener(web).await;
+        assert_eq!(service_in_time(port, 443).await, Service::Https);
+        assert_eq!(count.load(Ordering::SeqCst), 1, "nothing else was asked");
+        for hint in [70, 12413, 135, 139, 445, 3389] {
+            let (port, _) = listener(web).await;
+            assert_eq!(service_in_time(port, hint).await, Service::Https, "asked as {hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_good_order_is_a_closed_connection() {
+    async fn goodbye(mut stream: TcpStream) {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(&[21, 3, 1, 0, 2, 1, 0]).await;
+    }
+    async fn warning(mut stream: TcpStream) {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(&[21, 3, 1, 0, 2, 1, 112]).await;
+    }
+    let (port, count) = listener(goodbye).await;
+    let closed = Fact::Tls { answer: TlsAnswer::Closed };
+    assert_eq!(fact(ask(hello(port), Known::default()).await), closed);
+    assert_eq!(count.load(Ordering::SeqCst), 2, "believed only the second time");
+    let (port, _) = listener(warning).await;
+    assert_eq!(failure(ask(hello(port), Known::default()).await).cause, Cause::Closed);
+}
+
+#[tokio::test]
+async fn tls_within_mysql_costs_few_broken_handshakes() {
+    async fn mysql(mut stream: TcpStream, answer: &[u8]) {
+        let _ = stream.write_all(MYSQL).await;
+        let _ = stream.read_exact(&mut [0; 36]).await;
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(answer).await;
+    }
+    let known = Known { preface: Some(TlsPreface::MySql), ..Known::default() };
+    let (port, count) = listener(|stream| mysql(stream, &[21, 3, 1, 0, 2, 2, 70])).await;
+    assert_eq!(fact(ask(hello(port), known).await), Fact::Tls { answer: TlsAnswer::Alert { description: 70 } });
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let (port, count) = listener(|stream| mysql(stream, b"")).await;
+    assert_eq!(fact(ask(hello(port), known).await), Fact::Tls { answer: TlsAnswer::Closed });
+    assert_eq!(count.load(Ordering::SeqCst), 2, "asked again once");
+    let (port, count) = listener(|stream| mysql(stream, &[21, 3, 1, 0, 2, 2, 70])).await;
+    failure(ask(Question::Certificate { port, sni: false }, known).await);
+    assert_eq!(count.load(Ordering::SeqCst), 2, "one hello of rustls and one of our own");
+    let (port, count) = listener(|stream| greet(stream, b"\x0f\0\0\0\xff\x69\x04Host blocked")).await;
+    assert!(matches!(failure(ask(hello(port), known).await).cause, Cause::Declined { .. }));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_login_page_of_screenconnect_is_asked_for_only_where_no_other_product_is_known() {
+    static LOGINS: AtomicU32 = AtomicU32::new(0);
+    async fn serve(mut stream: TcpStream, body: &str) {
+        let mut request = [0; 4096];
+        while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+            LOGINS.fetch_add(u32::from(request.starts_with(b"GET /Login ")), Ordering::SeqCst);
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    }
+    let known = Known { scheme: Some(Scheme::Http), ..Known::default() };
+    let (port, _) = listener(|stream| serve(stream, "<title>ManageEngine Endpoint Central</title>")).await;
+    let Fact::Products { products } = fact(ask(Question::Products { port }, known).await) else { panic!() };
+    assert_eq!((products.len(), LOGINS.load(Ordering::SeqCst)), (1, 0));
+    let (port, _) = listener(|stream| serve(stream, "<title>Welcome</title>")).await;
+    let Fact::Products { products } = fact(ask(Question::Products { port }, known).await) else { panic!() };
+    assert_eq!((products.len(), LOGINS.load(Ordering::SeqCst)), (0, 1));
 }
 
 #[tokio::test]

@@ -23,7 +23,6 @@ const PAUSES: u32 = 7;
 #[derive(Clone, Debug)]
 pub struct Limits {
     connections: Arc<Semaphore>,
-    capacity: usize,
 }
 
 /// The right to hold one descriptor; given back when dropped.
@@ -40,13 +39,7 @@ impl Limits {
 
     /// Exactly so many connections, at least one.
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.clamp(1, MOST);
-        Self { connections: Arc::new(Semaphore::new(capacity)), capacity }
-    }
-
-    /// How many connections there may be at once.
-    pub fn capacity(&self) -> usize {
-        self.capacity
+        Self { connections: Arc::new(Semaphore::new(capacity.clamp(1, MOST))) }
     }
 
     /// Waits for the right to hold a descriptor. First come, first served.

@@ -9,10 +9,6 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::debug;
-
-/// The slowest that [`Pace::slower`] makes an address, in packets per second.
-const SLOWEST: u32 = 10;
 
 /// How fast to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +73,6 @@ impl Pace {
         self.all.pass().await;
     }
 
-    /// Halves the rates of `address`, down to ten a second: it began to drop us. Returns the new rate of connections.
-    pub fn slower(&self, address: IpAddr) -> u32 {
-        let pace = self.of(address);
-        pace.udp.halve();
-        let rate = pace.tcp.halve();
-        debug!(%address, rate, "asking more slowly");
-        rate
-    }
-
     fn of(&self, address: IpAddr) -> Arc<AddressPace> {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(addresses.entry(address).or_insert_with(|| {
@@ -101,39 +88,28 @@ impl Pace {
 /// Lets one through at a time, at most so many a second, in the order in which they came.
 #[derive(Debug)]
 struct Turnstile {
-    limiter: Mutex<(NonZeroU32, Arc<DefaultDirectRateLimiter>)>,
+    limiter: DefaultDirectRateLimiter,
     /// Keeps the order: without it everyone who waits would wake, and all but one go to sleep again.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Turnstile {
     fn new(rate: NonZeroU32) -> Self {
-        Self { limiter: Mutex::new((rate, limiter(rate))), turn: tokio::sync::Mutex::new(()) }
+        Self { limiter: limiter(rate), turn: tokio::sync::Mutex::new(()) }
     }
 
     async fn pass(&self) {
         let _turn = self.turn.lock().await;
-        loop {
-            let limiter = Arc::clone(&self.limiter.lock().unwrap_or_else(PoisonError::into_inner).1);
-            let Err(not_until) = limiter.check() else {
-                return;
-            };
+        while let Err(not_until) = self.limiter.check() {
             tokio::time::sleep(not_until.wait_time_from(DefaultClock::default().now())).await;
         }
-    }
-
-    fn halve(&self) -> u32 {
-        let mut held = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        let rate = held.0.min(NonZeroU32::new((held.0.get() / 2).max(SLOWEST)).unwrap_or(NonZeroU32::MIN));
-        *held = (rate, limiter(rate));
-        rate.get()
     }
 }
 
 /// A burst of a tenth of a second's worth, so that a rate holds in the short run too.
-fn limiter(rate: NonZeroU32) -> Arc<DefaultDirectRateLimiter> {
+fn limiter(rate: NonZeroU32) -> DefaultDirectRateLimiter {
     let burst = NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN);
-    Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate).allow_burst(burst)))
+    DefaultDirectRateLimiter::direct(Quota::per_second(rate).allow_burst(burst))
 }
 
 #[cfg(test)]
@@ -179,17 +155,5 @@ mod tests {
         let start = Instant::now();
         pace.datagram(HERE).await;
         assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
-    }
-
-    #[test]
-    fn slower_has_a_floor() {
-        let pace = Pace::new(rates(1000, 150, 10));
-        let mut last = 0;
-        for _ in 0..10 {
-            last = pace.slower(HERE);
-        }
-        assert_eq!(last, SLOWEST);
-        let slow = Pace::new(rates(1000, 3, 10));
-        assert_eq!(slow.slower(HERE), 3, "never faster than before");
     }
 }

@@ -33,6 +33,12 @@ pub struct TrustStore {
 impl TrustStore {
     /// The platform's store, with the roots of `ca_file` added. A store that cannot be read makes verdicts
     /// [`Trust::Unknown`]; a `ca_file` that cannot be read is an error, since the user asked for it.
+    ///
+    /// A self-signed certificate of a server's own may stand in `ca_file` too. That server, and no other, is then
+    /// [`Trust::Trusted`] for as long as the certificate is valid: the user knows it, and so do the clients that the user
+    /// gave it to. Whether strangers would trust it is not asked then; [`CertificateFact::self_signed`] still says what it is.
+    ///
+    /// [`CertificateFact::self_signed`]: crate::model::tls::CertificateFact::self_signed
     pub fn load(ca_file: Option<&Path>) -> Result<Self, CaFileError> {
         let roots = ca_file.map(ca_file::read).transpose()?.unwrap_or_default();
         let platform = Verifier::new(provider()).map_err(|error| error.to_string());

@@ -4,6 +4,8 @@
 //! Silence is never more than "open or filtered": a listener may have nothing to say to a stranger, and systems ration
 //! their ICMP messages (Linux: about one a second after the first six), so that most closed ports of a range stay silent.
 //! Where there is no error queue, only datagrams are seen.
+//!
+//! Scanning this same machine, sockets of our own may stand in the asked range: what they send is no answer.
 
 use super::error_queue::{self, Notice};
 use super::failure::from_io;
@@ -15,9 +17,10 @@ use crate::model::fact::{PortFact, PortReason, PortState};
 use crate::model::observation::{Failure, Stage};
 use crate::model::peer_text::PeerText;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -31,6 +34,13 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// How many pending errors of other ports are cleared before one `send` counts as failed.
 const SEND_ATTEMPTS: u32 = 64;
+
+/// How many local ports are tried so that none is among those asked.
+const BINDS: u32 = 16;
+
+/// The local ports that sockets of ours had. They stay here when the socket is gone: its datagrams may still be waiting in
+/// the queue of another.
+static OURS: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
 /// How ports are asked.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +90,7 @@ pub async fn ask(
     pace: &Pace,
     _permit: Permit,
 ) -> Result<Vec<Asked>, Failure> {
-    let socket = match patiently(|| open(address)).await {
+    let socket = match patiently(|| open_beside(address, ports)).await {
         Ok(socket) => UdpSocket::from_std(socket).map_err(|error| from_io(Stage::Socket, &error))?,
         Err(error) if route::is_no_route(&error) => return Ok(all_without_route(ports)),
         Err(error) => return Err(from_io(Stage::Socket, &error)),
@@ -95,6 +105,31 @@ pub async fn ask(
         }
     }
     Ok(batch.finish())
+}
+
+/// A socket whose own port is not among `ports`, where that can be had: on this same machine it would hear itself.
+fn open_beside(address: IpAddr, ports: &[u16]) -> io::Result<std::net::UdpSocket> {
+    let mut socket = open(address)?;
+    if is_here(address) {
+        for _ in 0..BINDS {
+            if !ports.contains(&socket.local_addr()?.port()) {
+                break;
+            }
+            // The next one is opened while this one still holds its port.
+            socket = open(address)?;
+        }
+    }
+    Ok(socket)
+}
+
+/// Whether `address` is this machine's own, as far as datagrams to it come from it.
+fn is_here(address: IpAddr) -> bool {
+    route::source(address) == Some(address)
+}
+
+/// Whether a socket of ours has, or had, this local port.
+fn is_ours(port: u16) -> bool {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|ours| ours.contains(&port))
 }
 
 fn open(address: IpAddr) -> io::Result<std::net::UdpSocket> {
@@ -113,7 +148,10 @@ fn open(address: IpAddr) -> io::Result<std::net::UdpSocket> {
     }
     error_queue::enable(&socket, address.is_ipv6())?;
     socket.bind(&SocketAddr::new(any, 0).into())?;
-    Ok(socket.into())
+    let socket = std::net::UdpSocket::from(socket);
+    let port = socket.local_addr()?.port();
+    OURS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(port);
+    Ok(socket)
 }
 
 fn all_without_route(ports: &[u16]) -> Vec<Asked> {
@@ -124,6 +162,8 @@ fn all_without_route(ports: &[u16]) -> Vec<Asked> {
 /// The ports of one address and what is known of them so far.
 struct Batch {
     address: IpAddr,
+    /// Whether this machine asks itself.
+    here: bool,
     ports: Vec<Port>,
     index: HashMap<u16, usize>,
     /// How many have no answer yet.
@@ -143,6 +183,7 @@ impl Batch {
         let new = |&number: &u16| Port { number, answer: None, tries: 0, started: None, ended: None };
         Self {
             address,
+            here: is_here(address),
             ports: ports.iter().map(new).collect(),
             index: ports.iter().enumerate().map(|(index, &port)| (port, index)).collect(),
             open: ports.len(),
@@ -250,6 +291,8 @@ impl Batch {
         let mut buffer = [0; 2048];
         loop {
             match socket.try_recv_from(&mut buffer) {
+                // Our own, from this socket or another.
+                Ok((_, from)) if self.here && from.ip() == self.address && is_ours(from.port()) => {}
                 Ok((length, from)) if from.ip() == self.address => {
                     let first_bytes = PeerText::from_bytes(buffer.get(..length).unwrap_or(&buffer), EVIDENCE);
                     let reason = PortReason::Datagram { length, first_bytes };

@@ -14,6 +14,11 @@ use std::sync::Arc;
 /// Hellos of our own, for servers with which rustls has nothing in common. One that is offered 1.2 may choose 1.1.
 const OLDER: [TlsVersion; 3] = [TlsVersion::Tls12, TlsVersion::Tls10, TlsVersion::Ssl3];
 
+/// Those that are sent after `preface`. MySQL blocks who breaks off too many handshakes, so it is sent one alone.
+fn older(preface: TlsPreface) -> impl Iterator<Item = TlsVersion> {
+    OLDER.into_iter().take(if preface == TlsPreface::MySql { 1 } else { OLDER.len() })
+}
+
 /// The certificate that is served with or without SNI, and what a careful client makes of it.
 pub(super) async fn ask(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<CertificateFact, Stop> {
     session.server_name(sni)?;
@@ -54,7 +59,7 @@ async fn by_handshake(session: &mut Session<'_>, preface: TlsPreface, sni: bool)
 
 async fn by_older_hello(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<Option<Chain>, Stop> {
     let server_name = session.server_name(sni)?;
-    for version in OLDER {
+    for version in older(preface) {
         let mut buffer = Vec::new();
         let hello = Hello { preface, version, server_name, within: session.asker.timing.exchange };
         let chain = exchange(session, hello, &mut buffer, read_certificate_chain).await?;

@@ -9,6 +9,7 @@ use crate::wire::first_bytes;
 use crate::wire::tls::alert_name;
 use rustls::pki_types::ServerName;
 use rustls::{Error, PeerIncompatible};
+use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,17 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     sni: bool,
     deadline: Deadline,
 ) -> Handshake<S> {
+    handshake_begun(stream, name, sni, deadline, deadline).await
+}
+
+/// Like [`handshake`], of which the server must have said the first byte at `first_byte` and all else at `deadline`.
+pub(super) async fn handshake_begun<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    name: ServerName<'static>,
+    sni: bool,
+    first_byte: Deadline,
+    deadline: Deadline,
+) -> Handshake<S> {
     let (config, recorded) = match recording_client(sni) {
         Ok(made) => made,
         Err(error) => {
@@ -46,10 +58,20 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let first = FirstBytes::default();
     let tee = Tee { stream, first: first.clone() };
-    let result = match deadline.limit(TlsConnector::from(config).connect(name, tee)).await {
-        Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) => Err(failure(&error)),
-        None => Err(deadline.missed(Stage::Handshake)),
+    let mute = async {
+        let _: Option<()> = first_byte.limit(pending()).await;
+        if !first.is_empty() {
+            pending::<()>().await;
+        }
+    };
+    let result = tokio::select! {
+        biased;
+        made = deadline.limit(TlsConnector::from(config).connect(name, tee)) => match made {
+            Some(Ok(stream)) => Ok(stream),
+            Some(Err(error)) => Err(failure(&error)),
+            None => Err(deadline.missed(Stage::Handshake)),
+        },
+        () = mute => Err(first_byte.missed(Stage::Handshake)),
     };
     Handshake { result, recorded, first_bytes: first.take() }
 }
@@ -98,6 +120,10 @@ impl FirstBytes {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let room = first_bytes::LIMIT.saturating_sub(held.len());
         held.extend(bytes.iter().take(room));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn take(&self) -> Vec<u8> {

@@ -23,7 +23,8 @@ const PAGES: [WebPath; 5] = [
     WebPath::ScreenConnectLogin,
 ];
 
-/// The products that the pages give away; stops at the first that is known with its version, apart from the web server.
+/// The products that the pages give away; stops at the first that is known with its version, apart from the web server. The
+/// login page, which servers may count and log, is asked for only where no other page told of another product.
 ///
 /// Where a page could not be had and the others gave away no more than the web server, that is a failure: the product
 /// is not known.
@@ -34,6 +35,9 @@ pub(super) async fn ask(session: &mut Session<'_>, scheme: Scheme) -> Result<Vec
     let mut products = Vec::new();
     let mut failed = None;
     for path in PAGES {
+        if path == WebPath::ScreenConnectLogin && products.iter().any(is_another_than_screenconnect) {
+            continue;
+        }
         match fetch(&client, &base, path, session).await {
             Ok((status, headers, body)) => {
                 for identified in recognise(path, status, &headers, &body) {
@@ -53,6 +57,11 @@ pub(super) async fn ask(session: &mut Session<'_>, scheme: Scheme) -> Result<Vec
         Some(failure) if products.iter().all(|one| one.product == Product::Iis) => Err(failure.into()),
         _ => Ok(products),
     }
+}
+
+/// Whether a product is known whose answers the login page of ScreenConnect would add nothing to.
+fn is_another_than_screenconnect(one: &Identified) -> bool {
+    !matches!(one.product, Product::Iis | Product::ScreenConnect)
 }
 
 /// Keeps one sight of each version of a product, and none without version beside one with.

@@ -1,22 +1,26 @@
 //! What speaks on this TCP port? Told by its answer, never by its number: the number only decides what is asked first.
 
-use super::Stop;
-use super::handshake::handshake;
+use super::handshake::handshake_begun;
 use super::session::Session;
 use super::talk::{Cut, Deadline, read, send};
 use super::tls_version::{Hello, exchange};
+use super::{Stop, Timing};
 use crate::model::fact::Fact;
 use crate::model::http::{Request, Scheme, WebPath};
-use crate::model::observation::{Cause, Failure};
+use crate::model::observation::{Cause, Failure, Stage};
 use crate::model::peer_text::PeerText;
 use crate::model::service::Service;
 use crate::model::tls::{TlsPreface, TlsVersion};
+use crate::net::failure::millis;
 use crate::wire::Parse;
 use crate::wire::first_bytes::{LIMIT, classify, settle};
-use crate::wire::http::request_bytes;
+use crate::wire::http::{asks_for_tls, looks_like_http, read_head, request_bytes};
 use crate::wire::tls::looks_like_record;
 use crate::wire::{msrpc, netbios, rdp, redirector, smb};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// One thing to try, each on a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +46,93 @@ enum Step {
 /// first while we waited.
 const LIKELY: [Step; 2] = [Step::Tls, Step::Http];
 
-/// What is tried side by side when those met silence, so that a mute listener does not cost a wait for each.
-const OTHERS: [Step; 7] =
-    [Step::OldTls, Step::Redirector, Step::Rdp, Step::Smb, Step::OldSmb, Step::MsRpc, Step::NetBios];
+/// What is tried side by side when those met silence, so that a mute listener does not cost a wait for each. The likely
+/// ones are among them once more: a server that is slow may need all the time that an exchange is given.
+const TOGETHER: [Step; 9] = [
+    Step::Tls,
+    Step::OldTls,
+    Step::Http,
+    Step::Redirector,
+    Step::Rdp,
+    Step::Smb,
+    Step::OldSmb,
+    Step::MsRpc,
+    Step::NetBios,
+];
+
+/// What must have had no answer before plain HTTP is believed.
+const HELLOS: [Step; 2] = [Step::Tls, Step::OldTls];
+
+/// How long a step is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// As long as a listener of that protocol commonly takes for its first byte; others wait their turn.
+    Short,
+    /// As long as any exchange may take.
+    Full,
+}
+
+impl Patience {
+    fn first_byte(self, step: Step, timing: &Timing) -> Duration {
+        match (self, step) {
+            (Self::Short, Step::Unasked) => timing.unasked.max(timing.first_byte),
+            (Self::Short, _) => timing.first_byte,
+            (Self::Full, _) => timing.exchange.max(timing.first_byte),
+        }
+    }
+}
+
+/// What was heard so far.
+#[derive(Debug, Default)]
+struct Heard {
+    service: Option<Service>,
+    /// Whether it was listened to without a word.
+    listened: bool,
+    /// Whether something that is no TLS answered a hello.
+    no_tls: bool,
+}
+
+impl Heard {
+    /// Takes the answer to `step`; whether it settles the question.
+    ///
+    /// HTTP does where it answers a hello: a TLS port may answer anything else with an HTTP error page, and with an alert
+    /// of which the inside is still to be seen.
+    fn take(&mut self, step: Step, service: Service) -> bool {
+        let hello = HELLOS.contains(&step);
+        self.listened |= step == Step::Unasked;
+        self.no_tls |= hello && matches!(service, Service::Unknown { .. } | Service::Http);
+        let settled = match service {
+            Service::Silent => false,
+            // It speaks without being asked, and would say the same again.
+            Service::Unknown { .. } => step == Step::Unasked,
+            Service::Http => self.no_tls,
+            Service::TlsOpaque { .. } => step == Step::Tls,
+            _ => true,
+        };
+        let (old, new) = (self.service.as_ref().map_or(0, weight), weight(&service));
+        // What settles the question also goes before what waited for it.
+        if new > old || (settled && new > 1) {
+            self.service = Some(service);
+        }
+        settled
+    }
+
+    /// Whether only a hello can tell more.
+    fn awaits_hello(&self) -> bool {
+        matches!(self.service, Some(Service::Http | Service::TlsOpaque { .. }))
+    }
+}
+
+/// How much an answer says.
+fn weight(service: &Service) -> u8 {
+    match service {
+        Service::Silent => 0,
+        Service::Unknown { .. } => 1,
+        Service::Http => 2,
+        Service::TlsOpaque { .. } => 3,
+        _ => 4,
+    }
+}
 
 /// What the number suggests, to be asked before all else.
 fn first_steps(logical_port: u16) -> &'static [Step] {
@@ -63,56 +151,87 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
 /// What speaks, and how TLS starts there.
 ///
 /// Stops at the first answer that is known. A connection that cannot be made ends the question as a failure: "silent" is
-/// said only of a listener that was asked everything.
+/// said only of a listener that was asked everything, and was given as much time for it as for any other question.
 pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<Fact, Stop> {
     let first = first_steps(logical_port);
-    let mut steps: VecDeque<Step> =
-        first.iter().chain(LIKELY.iter().filter(|step| !first.contains(step))).copied().collect();
-    let mut listened = false;
-    let mut unknown = None;
+    let mut steps: VecDeque<Step> = first.iter().chain(&LIKELY).copied().collect();
+    let mut heard = Heard::default();
     while let Some(step) = steps.pop_front() {
-        let service = match try_step(session, step).await {
+        if step == Step::Http && heard.awaits_hello() {
+            continue;
+        }
+        let service = match try_step(session, step, Patience::Short).await {
             Ok(service) => service,
             // What was said before still stands.
-            Err(_) if unknown.is_some() => break,
+            Err(_) if heard.service.is_some() => break,
             Err(stop) => return Err(stop),
         };
         tracing::trace!(?step, %service, "tried");
-        listened |= step == Step::Unasked;
-        match service {
-            Service::Silent => {}
-            Service::Unknown { .. } => {
-                let known_before = unknown.is_some();
-                unknown.get_or_insert(service);
-                if step == Step::Unasked {
-                    // It speaks without being asked, and would say the same again.
-                    return Ok(fact(unknown.unwrap_or(Service::Silent)));
-                }
-                if !listened && !known_before {
-                    // Was that an answer, or would it have been said anyway?
-                    steps.push_front(Step::Unasked);
-                }
-            }
-            known => return Ok(fact(known)),
+        let unknown = heard.service.is_none() && matches!(service, Service::Unknown { .. });
+        if heard.take(step, service) {
+            return Ok(fact(heard.service.unwrap_or(Service::Silent)));
+        }
+        if unknown && !heard.listened {
+            // Was that an answer, or would it have been said anyway?
+            steps.push_front(Step::Unasked);
+        }
+        if heard.service.is_none() && first.last() == Some(&step) {
+            // Not what the number suggests, and much of the time is gone: the rest at once.
+            break;
         }
     }
-    let others = OTHERS.iter().filter(|step| !first.contains(step)).map(|step| {
-        let mut branch = session.branch();
-        async move { (try_step(&mut branch, *step).await, branch) }
-    });
-    for (answer, branch) in futures::future::join_all(others).await {
-        session.join(&branch);
+    together(session, heard).await.map(fact)
+}
+
+/// Asks side by side what is left to be asked, with all the time that there is.
+async fn together(session: &mut Session<'_>, heard: Heard) -> Result<Service, Stop> {
+    let steps: &[Step] = if heard.awaits_hello() { &HELLOS } else { &TOGETHER };
+    let mut branches: Vec<Session<'_>> = steps.iter().map(|_| session.branch()).collect();
+    let asking = branches
+        .iter_mut()
+        .zip(steps)
+        .map(|(branch, &step)| async move { (step, try_step(branch, step, Patience::Full).await) })
+        .collect();
+    let service = first_known(heard, asking).await;
+    for branch in &branches {
+        session.join(branch);
+    }
+    service
+}
+
+/// Of answers that come side by side: the first that settles the question, else the one that says most. A failure counts
+/// where nobody said anything, for then the step that failed might have been the one; and plain HTTP is not believed where
+/// a hello could not be sent.
+async fn first_known<F>(mut heard: Heard, mut asking: FuturesUnordered<F>) -> Result<Service, Stop>
+where
+    F: Future<Output = (Step, Result<Service, Stop>)>,
+{
+    let mut hellos = HELLOS.len();
+    let (mut failed, mut hello_failed) = (None, None);
+    while let Some((step, answer)) = asking.next().await {
+        tracing::trace!(?step, ?answer, "tried side by side");
+        let hello = HELLOS.contains(&step);
+        hellos -= usize::from(hello);
         match answer {
-            Ok(Service::Silent) => {}
-            Ok(service @ Service::Unknown { .. }) => {
-                unknown.get_or_insert(service);
+            // Of a server that speaks both, the later protocol says more.
+            Ok(service) => {
+                if heard.take(step, service) && step != Step::OldSmb {
+                    break;
+                }
             }
-            Ok(known) => return Ok(fact(known)),
-            Err(_) if unknown.is_some() => {}
-            Err(stop) => return Err(stop),
+            Err(stop) if hello => _ = hello_failed.get_or_insert(stop),
+            Err(stop) => _ = failed.get_or_insert(stop),
+        }
+        if hellos == 0 && heard.awaits_hello() {
+            break;
         }
     }
-    Ok(fact(unknown.unwrap_or(Service::Silent)))
+    match (heard.service, hello_failed, failed) {
+        (Some(Service::Http), Some(stop), _) if !heard.no_tls => Err(stop),
+        (Some(service), ..) => Ok(service),
+        (None, Some(stop), _) | (None, None, Some(stop)) => Err(stop),
+        (None, None, None) => Ok(Service::Silent),
+    }
 }
 
 fn fact(service: Service) -> Fact {
@@ -125,11 +244,12 @@ fn fact(service: Service) -> Fact {
     Fact::Service { service, tls }
 }
 
-async fn try_step(session: &mut Session<'_>, step: Step) -> Result<Service, Stop> {
+async fn try_step(session: &mut Session<'_>, step: Step, patience: Patience) -> Result<Service, Stop> {
+    let wait = patience.first_byte(step, &session.asker.timing);
     let request = match step {
         Step::Unasked => Vec::new(),
-        Step::Tls => return tls(session).await,
-        Step::OldTls => return old_tls(session).await,
+        Step::Tls => return tls(session, wait).await,
+        Step::OldTls => return old_tls(session, wait).await,
         Step::Http => request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Http)),
         Step::Rdp => rdp::connection_request(rdp::PROTOCOL_SSL | rdp::PROTOCOL_HYBRID),
         Step::Smb => smb::smb2_negotiate(std::array::from_fn(|_| fastrand::u8(..))),
@@ -138,53 +258,68 @@ async fn try_step(session: &mut Session<'_>, step: Step) -> Result<Service, Stop
         Step::MsRpc => msrpc::bind_request(),
         Step::Redirector => redirector::PROBE.to_vec(),
     };
-    let timing = session.asker.timing;
     let mut connection = session.connect().await?;
-    let deadline =
-        Deadline::after(if step == Step::Unasked { timing.unasked.max(timing.first_byte) } else { timing.first_byte });
+    let deadline = Deadline::after(wait);
     let mut bytes = Vec::new();
     let sent = if request.is_empty() { Ok(()) } else { send(&mut connection, &request, deadline).await };
     let answer = read(&mut connection, &mut bytes, LIMIT, deadline, classify).await;
+    if matches!(answer, Ok(Service::Http)) {
+        let _ = read(&mut connection, &mut bytes, LIMIT, deadline, whether_tls_is_wanted).await;
+        if asks_for_tls(&bytes) {
+            let why = PeerText::new("tells plain HTTP to use TLS, and answered no TLS hello", 200);
+            return Ok(Service::TlsOpaque { why });
+        }
+    }
     tracing::trace!(?step, ?sent, length = bytes.len(), "answered");
     Ok(answer.unwrap_or_else(|_| settle(&bytes)))
 }
 
+/// Of an answer to plain HTTP, how much must be read to know whether it is the complaint of a TLS port.
+fn whether_tls_is_wanted(bytes: &[u8]) -> Parse<()> {
+    match read_head(bytes) {
+        Parse::Done(head) if head.status == 400 && !asks_for_tls(bytes) => Parse::Incomplete,
+        head => head.map(|_| ()),
+    }
+}
+
 /// A handshake with rustls over a connection that remembers its first bytes, so that whatever else answers is known too.
-async fn tls(session: &mut Session<'_>) -> Result<Service, Stop> {
+///
+/// Only the first byte must come within `wait`: whatever has begun is given the time of an exchange, and so is the inside.
+async fn tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, Stop> {
     let connection = session.connect().await?;
-    let first_byte = Deadline::after(session.asker.timing.first_byte);
+    let (first_byte, whole) = (Deadline::after(wait), session.deadline());
     let sni = session.peer.server_name().is_some();
-    let made = handshake(connection, session.peer.tls_name(), sni, first_byte).await;
+    let made = handshake_begun(connection, session.peer.tls_name(), sni, first_byte, whole).await;
     let mut stream = match made.result {
         Ok(stream) => stream,
         Err(failure) if looks_like_tls(&made.first_bytes) => return Ok(Service::TlsOpaque { why: outside(&failure) }),
         Err(_) => return Ok(settle(&made.first_bytes)),
     };
-    let deadline = Deadline::after(session.asker.timing.first_byte);
+    let deadline = session.deadline();
     let request = request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Https));
     let mut bytes = Vec::new();
     let sent = send(&mut stream, &request, deadline).await;
     let answer = read(&mut stream, &mut bytes, LIMIT, deadline, classify).await;
-    Ok(match (answer, sent) {
-        (Ok(Service::Http), _) => Service::Https,
-        (Ok(inside), _) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
-        (Err(_), _) if !bytes.is_empty() => {
-            Service::Tls { inside: PeerText::new(&format!("inside: {}", settle(&bytes)), 200) }
+    tracing::trace!(?sent, length = bytes.len(), "answered within TLS");
+    Ok(match answer {
+        Ok(Service::Http) => Service::Https,
+        Ok(inside) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
+        // What came may still be the beginning of an HTTP answer, or nothing came: it may be HTTP.
+        Err(cut) if looks_like_http(&bytes).is_none() => {
+            Service::TlsOpaque { why: no_answer(cut, deadline, &session.asker.timing) }
         }
-        (Err(cut), _) => silence(cut, deadline),
+        Err(_) => Service::Tls { inside: PeerText::new(&format!("inside: {}", settle(&bytes)), 200) },
     })
 }
 
-/// What the inside is, where it said nothing to an HTTP request. One that hangs up may want a client certificate or a
-/// name that we do not know, and is HTTP for those who have it.
-fn silence(cut: Cut, deadline: Deadline) -> Service {
-    match cut {
-        Cut::Late => Service::Tls { inside: PeerText::new("says nothing to an HTTP request", 200) },
-        other => {
-            let cause = other.failure(crate::model::observation::Stage::Response, deadline).cause;
-            Service::TlsOpaque { why: PeerText::new(&format!("no answer to an HTTP request: {cause}"), 200) }
-        }
-    }
+/// Why the inside is not known, where it gave no answer to an HTTP request. One that is late may be a slow web server; one
+/// that hangs up may want a client certificate or a name that we do not know, and is HTTP for those who have it.
+fn no_answer(cut: Cut, deadline: Deadline, timing: &Timing) -> PeerText {
+    let why = match cut {
+        Cut::Late => format!("says nothing to an HTTP request within {} ms", millis(timing.exchange)),
+        other => format!("no answer to an HTTP request: {}", other.failure(Stage::Response, deadline).cause),
+    };
+    PeerText::new(&why, 200)
 }
 
 /// What is known where the handshake failed.
@@ -200,15 +335,10 @@ fn looks_like_tls(bytes: &[u8]) -> bool {
         || (matches!(classify(bytes), Parse::Incomplete) && bytes.len() >= 5 && looks_like_record(bytes))
 }
 
-async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
+async fn old_tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, Stop> {
     let name = session.peer.server_name();
     let mut bytes = Vec::new();
-    let hello = Hello {
-        preface: TlsPreface::Direct,
-        version: TlsVersion::Tls10,
-        server_name: name,
-        within: session.asker.timing.first_byte,
-    };
+    let hello = Hello { preface: TlsPreface::Direct, version: TlsVersion::Tls10, server_name: name, within: wait };
     let answer = exchange(session, hello, &mut bytes, classify).await?;
     Ok(match answer.ok() {
         Some(Service::TlsOpaque { .. }) => {
@@ -217,4 +347,69 @@ async fn old_tls(session: &mut Session<'_>) -> Result<Service, Stop> {
         Some(service) => service,
         None => settle(&bytes),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observation::Blame;
+    use std::future::ready;
+
+    fn refused() -> Stop {
+        Stop::Failed(Failure { stage: Stage::Connect, blame: Blame::Peer, cause: Cause::Refused })
+    }
+
+    fn unknown() -> Service {
+        Service::Unknown { first_bytes: PeerText::new("?", 9) }
+    }
+
+    fn opaque() -> Service {
+        Service::TlsOpaque { why: PeerText::new("?", 9) }
+    }
+
+    /// What is made of these answers, which must not depend on their order.
+    async fn of(answers: &[(Step, Result<Service, Stop>)]) -> Result<Service, Stop> {
+        let forwards = answers.iter().cloned().map(ready).collect();
+        let backwards = answers.iter().rev().cloned().map(ready).collect();
+        let result = first_known(Heard::default(), forwards).await;
+        assert_eq!(first_known(Heard::default(), backwards).await, result);
+        result
+    }
+
+    #[tokio::test]
+    async fn what_was_recognised_goes_before_what_failed_and_both_before_silence() {
+        let silent = (Step::Tls, Ok(Service::Silent));
+        let failed = (Step::OldTls, Err(refused()));
+        let rdp = Service::Rdp { selected: Some(1), failure: None };
+        let answers = [silent.clone(), failed.clone(), (Step::Redirector, Ok(unknown())), (Step::Rdp, Ok(rdp.clone()))];
+        assert_eq!(of(&answers).await, Ok(rdp));
+        assert_eq!(of(&answers[..3]).await, Ok(unknown()));
+        assert_eq!(of(&answers[..2]).await, Err(refused()));
+        assert_eq!(of(&answers[..1]).await, Ok(Service::Silent));
+        assert_eq!(of(&[silent, (Step::MsRpc, Err(refused()))]).await, Err(refused()));
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_believed_only_of_a_port_that_met_hellos_without_tls() {
+        let http = (Step::Http, Ok(Service::Http));
+        let silent = |step| (step, Ok(Service::Silent));
+        assert_eq!(of(&[http.clone(), silent(Step::Tls), silent(Step::OldTls)]).await, Ok(Service::Http));
+        assert_eq!(of(&[http.clone(), silent(Step::Tls), (Step::OldTls, Ok(opaque()))]).await, Ok(opaque()));
+        assert_eq!(
+            of(&[http.clone(), (Step::Tls, Ok(Service::Https)), silent(Step::OldTls)]).await,
+            Ok(Service::Https)
+        );
+        assert_eq!(of(&[http.clone(), (Step::Tls, Err(refused())), silent(Step::OldTls)]).await, Err(refused()));
+        assert_eq!(of(&[http, (Step::Tls, Ok(Service::Http)), silent(Step::OldTls)]).await, Ok(Service::Http));
+        // An alert to something that was no hello says who speaks, and not what is inside.
+        let alerted = (Step::Rdp, Ok(opaque()));
+        assert_eq!(of(&[alerted, (Step::Tls, Ok(Service::Https)), silent(Step::OldTls)]).await, Ok(Service::Https));
+    }
+
+    #[tokio::test]
+    async fn of_smb_the_later_protocol_is_reported() {
+        let smb = |dialect| Ok(Service::Smb { dialect });
+        assert_eq!(of(&[(Step::OldSmb, smb(None)), (Step::Smb, smb(Some(0x0302)))]).await, smb(Some(0x0302)));
+        assert_eq!(of(&[(Step::OldSmb, smb(None)), (Step::Smb, Ok(Service::Silent))]).await, smb(None));
+    }
 }

@@ -6,7 +6,7 @@ use super::{Stop, preface};
 use crate::model::observation::{Cause, Stage};
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::wire::Parse;
-use crate::wire::tls::{CHAIN_LIMIT, Seed, ServerAnswer, client_hello, read_server_answer};
+use crate::wire::tls::{CHAIN_LIMIT, Seed, ServerAnswer, client_hello, read_server_answer, says_goodbye};
 use std::time::Duration;
 
 /// The answer to a hello of exactly `version`.
@@ -42,7 +42,8 @@ async fn once(
     let hello = Hello { preface, version, server_name, within: session.asker.timing.exchange };
     match exchange(session, hello, &mut buffer, read_server_answer).await? {
         Ok(answer) => Ok(answer.to_fact(version)),
-        Err((Cut::Closed, _)) if buffer.is_empty() => Ok(TlsAnswer::Closed),
+        // `close_notify` is how TLS itself says that it closes.
+        Err((Cut::Closed, _)) if buffer.is_empty() || says_goodbye(&buffer) => Ok(TlsAnswer::Closed),
         Err((Cut::Reset, _)) if buffer.is_empty() => Ok(TlsAnswer::Reset),
         Err((cut, deadline)) => Err(cut.failure(Stage::Handshake, deadline).into()),
     }

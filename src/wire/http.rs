@@ -24,5 +24,18 @@ pub fn looks_like_http(bytes: &[u8]) -> Option<bool> {
     bytes.get(START.len()).map(u8::is_ascii_digit)
 }
 
+/// Whether an answer to plain HTTP is the error page of a port that speaks TLS, in the words of nginx, Apache, Tomcat
+/// or Go.
+pub fn asks_for_tls(bytes: &[u8]) -> bool {
+    const COMPLAINTS: [&str; 4] = [
+        "plain HTTP request was sent to HTTPS port",
+        "speaking plain HTTP to an SSL-enabled server port",
+        "combination of host and port requires TLS",
+        "sent an HTTP request to an HTTPS server",
+    ];
+    let text = String::from_utf8_lossy(bytes);
+    text.starts_with("HTTP/1.") && COMPLAINTS.iter().any(|complaint| text.contains(complaint))
+}
+
 #[cfg(test)]
 mod tests;

@@ -38,12 +38,6 @@ pub fn recognise(path: WebPath, status: u16, headers: &[Header], body: &Body) ->
         .collect()
 }
 
-/// Whether the kernel's http.sys answered in place of a web server above it: it names itself `Microsoft-HTTPAPI/2.0`,
-/// alone.
-pub fn is_http_sys(headers: &[Header]) -> bool {
-    values(headers, "server").any(|server| server.trim().starts_with("Microsoft-HTTPAPI/"))
-}
-
 /// A product in one part of an answer.
 struct Sight {
     product: Product,

@@ -12,7 +12,7 @@ mod messages;
 mod suite;
 
 pub use alert::alert_name;
-pub use answer::{ServerAnswer, ServerHello, read_server_answer};
+pub use answer::{ServerAnswer, ServerHello, read_server_answer, says_goodbye};
 pub use chain::read_certificate_chain;
 pub use hello::{Seed, client_hello, is_server_name};
 pub use suite::suite_name;

@@ -85,6 +85,40 @@ async fn a_strangers_datagram_is_no_answer() {
     assert_eq!(state(&asked[0]), PortState::OpenOrFiltered);
 }
 
+#[tokio::test]
+async fn our_own_datagrams_open_no_port() {
+    for address in [HERE, IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let bind = || UdpSocket::from_std(open(address).unwrap()).unwrap();
+        let (one, other, gone) = (bind(), bind(), bind());
+        let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
+        let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 1, wait: Duration::from_millis(100) };
+        let listener = UdpSocket::bind((address, 0)).await.unwrap();
+        // Left in the queue by a socket that is closed by the time it is read.
+        gone.send_to(b"late", (address, port(&one))).await.unwrap();
+        let mut of_one = Batch::new(address, &[port(&one), port(&other), port(&gone), port(&listener)]);
+        let mut of_other = Batch::new(address, &[port(&one)]);
+        let to_one = SocketAddr::new(address, port(&one));
+        drop(gone);
+        listener.send_to(b"hello", to_one).await.unwrap();
+        let pace = fast();
+        tokio::join!(of_one.round(&one, asking, &pace), of_other.round(&other, asking, &pace));
+        let states: Vec<PortState> = of_one.finish().iter().map(state).collect();
+        assert_eq!(states[..2], [PortState::OpenOrFiltered; 2]);
+        assert_ne!(states[2], PortState::Open);
+        assert_eq!(states[3], PortState::Open, "a stranger on this machine is heard");
+        assert_eq!(of_other.finish().iter().map(state).collect::<Vec<_>>(), [PortState::OpenOrFiltered]);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_on_this_machine_keeps_out_of_the_range_it_asks() {
+    let ports: Vec<u16> = (1024..=u16::MAX).filter(|port| port % 4 != 0).collect();
+    for _ in 0..8 {
+        let socket = open_beside(HERE, &ports).unwrap();
+        assert_eq!(socket.local_addr().unwrap().port() % 4, 0);
+    }
+}
+
 #[test]
 fn answers_that_contradict_each_other_make_a_port_unstable() {
     let mut batch = Batch::new(HERE, &[75]);

@@ -124,6 +124,17 @@ fn chunks_may_come_in_any_split() {
     assert_eq!(body, Body { bytes: b"abc".to_vec(), whole: true });
 }
 
+#[test]
+fn a_tls_port_is_known_by_its_complaint_about_plain_http() {
+    // nginx 1.22.1, and Go's net/http.
+    let nginx =
+        b"HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22.1\r\n\r\n<html>\r\n<head><title>400 The plain HTTP request \
+        was sent to HTTPS port</title></head>";
+    assert!(asks_for_tls(nginx));
+    assert!(asks_for_tls(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"));
+    assert!(!asks_for_tls(b"HTTP/1.1 400 Bad Request\r\n\r\n<h1>Bad Request</h1>") && !asks_for_tls(b""));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(bytes: Vec<u8>, closed: bool, line in "[0-9a-f;]{0,20}\r\n") {

@@ -63,6 +63,15 @@ pub fn read_server_answer(bytes: &[u8]) -> Parse<ServerAnswer> {
     }
 }
 
+/// Whether the bytes of a connection that ended are warnings alone, of which the last is `close_notify` (RFC 5246, section
+/// 7.2.1): it was closed in good order, without a ServerHello.
+pub fn says_goodbye(bytes: &[u8]) -> bool {
+    // A record of type alert (21), and in it level and description.
+    let mut alerts = bytes.chunks(7);
+    alerts.clone().all(|alert| matches!(alert, [21, 3, _, 0, 2, 1, _]))
+        && alerts.next_back().is_some_and(|a| a.ends_with(&[0]))
+}
+
 fn answer(messages: &mut Messages<'_>) -> Result<ServerAnswer, Stop> {
     loop {
         match messages.next()? {

@@ -70,6 +70,16 @@ fn fatal_alerts_answer_and_warnings_do_not() {
 }
 
 #[test]
+fn a_goodbye_is_a_warning_that_closes_and_nothing_else() {
+    assert!(says_goodbye(&hex("15 03 01 00 02 01 00")));
+    assert!(says_goodbye(&hex("15 03 01 00 02 01 70  15 03 01 00 02 01 00")));
+    for other in ["", "15 03 01 00 02 01 70", "15 03 01 00 02 02 00", "15 03 01 00 02 01", "15 03 01 00 02 01 00 16"] {
+        assert!(!says_goodbye(&hex(other)), "{other}");
+    }
+    assert!(!says_goodbye(&[hex(OPENSSL_TLS10), hex("15 03 01 00 02 01 00")].concat()));
+}
+
+#[test]
 fn what_is_no_tls_is_shown() {
     let Parse::Done(ServerAnswer::NotTls { first_bytes }) = read_server_answer(NGINX_PLAIN) else { panic!("not TLS") };
     assert!(first_bytes.as_str().starts_with("HTTP/1.1 400"));
