@@ -184,6 +184,12 @@ async fn a_port_without_listener_is_never_a_tls_answer() {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_up_on_everything_refuses_no_smb1() {
+    let (port, _) = listener(hang_up).await;
+    assert_eq!(failure(ask(Question::Smb1 { port }, Known::default()).await).cause, Cause::Closed);
+}
+
+#[tokio::test]
 async fn without_a_name_sni_is_not_asked_for() {
     let question = Question::TlsVersion { port: 9, version: TlsVersion::Tls12, sni: true };
     let outcome = ask(question, Known::default()).await;
