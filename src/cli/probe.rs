@@ -36,7 +36,7 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false)?;
+    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 
