@@ -7,6 +7,7 @@ mod dry_run;
 mod exit;
 mod guides;
 mod output;
+mod pending;
 mod probe;
 mod progress;
 mod scan;

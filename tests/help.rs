@@ -150,6 +150,15 @@ fn a_dry_run_tells_everything_and_asks_nothing() {
 }
 
 #[test]
+fn a_plan_tells_of_decoys_once_with_a_sweep_and_without() {
+    for sweep in [&["--dry-run"][..], &["--dry-run", "--sweep"]] {
+        let output = portreeve().args(["scan", "127.0.0.1", "--role", "iis", "--width", "160"]).args(sweep).output();
+        let plan = stdout(&output.unwrap());
+        assert_eq!(plan.matches("3 more TCP ports that nothing uses").count(), 1, "{plan}");
+    }
+}
+
+#[test]
 fn a_dry_run_of_a_quiet_scan_writes_no_file() {
     let mock = Mock::new(WEB);
     let file = mock.path("run.json");

@@ -110,6 +110,49 @@ fn nothing_that_a_user_types_is_obeyed_either() {
     }
 }
 
+/// Nor what an inventory says, which somebody else may have written.
+#[test]
+fn nothing_that_an_inventory_says_is_obeyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("targets.toml");
+    let text = "client = \"C\\u202Ec\"\n[[target]]\nname = \"N\\u202En\"\nhost = \"127.0.0.1\"\nroles = [\"iis\"]\n\
+        notes = \"a\\u202Eb\"\ntags = [\"t\\u202E\"]\n";
+    fs::write(&file, text).unwrap();
+    for arguments in [&["--dry-run"][..], &["--dry-run", "--format", "json"], &["--guide", "automate", "-vv"]] {
+        let output = portreeve().args(["scan", "--targets"]).arg(&file).args(arguments).output().unwrap();
+        assert_eq!(obeyed(&stdout(&output)), [], "{arguments:?}");
+        assert_eq!(obeyed(&stderr(&output)), [], "{arguments:?}");
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(said.contains("202e"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_host_of_no_client_is_called_by_its_name() {
+    for arguments in [&["--all"][..], &["--dry-run"], &["--guide", "automate"], &["--width", "40"]] {
+        let output =
+            portreeve().args(["scan", "no-such-host.invalid", "--role", "iis"]).args(arguments).output().unwrap();
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(said.contains("no-such-host.invalid") && !said.contains("unnamed"), "{said}");
+    }
+}
+
+/// What is to be typed can be copied.
+#[test]
+fn commands_are_not_broken_inside_a_word() {
+    for item in ["AUT-IIS-02", "AUT-TLS-01", "CTL-IIS-02"] {
+        let page = |width: &str| stdout(&run(&["guides", "show", item, "--width", width]));
+        let wide = page("400");
+        for width in [40, 47, 60] {
+            let narrow = page(&width.to_string());
+            let words: Vec<&str> = narrow.split_whitespace().collect();
+            for word in wide.split_whitespace().filter(|word| word.len() < width - 8) {
+                assert!(words.contains(&word), "{item} at {width}: {word} is broken in\n{narrow}");
+            }
+        }
+    }
+}
+
 fn never_wider(text: &str, width: usize, what: &str) {
     for line in text.lines() {
         assert!(line.width() <= width, "{what} at {width}: {} columns: {line}", line.width());

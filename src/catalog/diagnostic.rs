@@ -13,9 +13,9 @@ const MESSAGE_LIMIT: usize = 600;
 pub struct Diagnostic {
     /// The file's name as the user gave it.
     pub file: String,
-    /// The line, from 1.
+    /// The line, from 1; 0 where it is about the file as a whole.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// The column in characters, from 1; 0 where it is about the file as a whole.
     pub column: usize,
     /// What is wrong.
     pub message: String,
@@ -56,7 +56,7 @@ impl Diagnostic {
 
     /// Something wrong with the file as a whole.
     pub fn whole(file: &str, message: &str, help: Option<String>) -> Self {
-        Self { file: file.to_owned(), line: 1, column: 1, message: message.to_owned(), help, snippet: None }
+        Self { file: file.to_owned(), line: 0, column: 0, message: message.to_owned(), help, snippet: None }
     }
 
     /// The diagnostic with the line it is about, for people; with colour where the terminal has it.
@@ -79,9 +79,12 @@ impl Diagnostic {
     }
 }
 
-/// `file:line:column: message`, the form that editors can jump to.
+/// `file:line:column: message`, the form that editors can jump to; `file: message` where it is about the whole file.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return write!(f, "{}: {}", self.file, self.message);
+        }
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
     }
 }
@@ -134,6 +137,11 @@ mod tests {
         let diagnostic = Diagnostic::at("f.toml", text, at..at + 3, "bad", None);
         assert_eq!(diagnostic.to_string(), "f.toml:2:5: bad");
         assert!(diagnostic.render(false).contains("ü = \"x\""));
+    }
+
+    #[test]
+    fn a_whole_file_has_no_line() {
+        assert_eq!(Diagnostic::whole("f.toml", "bad", None).to_string(), "f.toml: bad");
     }
 
     #[test]

@@ -365,7 +365,12 @@ pub fn parse_name(text: &str) -> Result<String, String> {
     if name.len() > 253 || !name.split('.').all(label) {
         return Err(format!("`{quoted}` is neither an address nor a DNS name"));
     }
-    if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+    // Many resolvers take 0x7f000001 for 127.0.0.1.
+    let is_number = |label: &str| match label.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => label.bytes().all(|b| b.is_ascii_digit()),
+    };
+    if name.rsplit('.').next().is_some_and(is_number) {
         return Err(format!("`{quoted}` looks like an address, but is none"));
     }
     Ok(name)
@@ -462,6 +467,8 @@ notes = "behind the old firewall"
             ("rmm.example:8040", "as moved"),
             ("*.example", "wildcard"),
             ("192.0.2.300", "looks like an address"),
+            ("0x7f000001", "looks like an address"),
+            ("0X7F.0x1", "looks like an address"),
             ("0.0.0.0", "not the address"),
             ("bücher.example", "xn--"),
             ("a b", "neither"),

@@ -3,7 +3,7 @@
 use super::args::{DemoArgs, Shared, TimingArgs};
 use super::exit::{CliError, Exit};
 use super::output::{print, shown};
-use super::scan::{Files, terminal};
+use super::scan::{Files, both, terminal};
 use super::session::{self, Families};
 use crate::catalog::builtin::Catalogs;
 use crate::engine::plan::Extra;
@@ -48,16 +48,18 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let timing = DefaultTiming::parse_from(["demo", "--timeout", "0.4"]).timing;
     let families = Families { ipv4: true, ipv6: false };
-    let engine = session::engine(&timing, families, Some(&ca_file), false)?;
+    let engine = session::engine(&timing, families, Some(&ca_file), false, shared)?;
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
-    let files = Files::create(Some(&json), Some(&html), &targets)?;
     let interrupted = session::interrupts(shared);
+    let files = Files::create(Some(&json), Some(&html), &targets)?;
     let run = session::run(&engine, targets, &catalogs, &Extra::default(), shared, interrupted).await;
     for server in servers {
         server.stop().await;
     }
     let written = files.finish(&run);
-    if !shared.quiet {
+    let printed = if shared.quiet {
+        Ok(())
+    } else {
         let mut text = terminal(&run, args.look, shared);
         let _ = write!(
             text,
@@ -66,9 +68,9 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
              Next: portreeve scan rmm.example.com --role automate\n",
             shown(&folder)
         );
-        print(&text)?;
-    }
-    written?;
+        print(&text)
+    };
+    both(written, printed)?;
     // The demo is meant to find faults: finding them is its success.
     Ok(if run.is_partial() { Exit::Partial } else { Exit::Clean })
 }

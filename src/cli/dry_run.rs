@@ -2,12 +2,13 @@
 
 use super::args::{Format, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{print, wrapped};
+use super::output::{called, print, wrapped};
 use crate::catalog::builtin::Catalogs;
 use crate::engine::Engine;
 use crate::engine::plan::{Extra, Plan, Wanted};
 use crate::model::ports::Transport;
 use crate::model::target::Target;
+use crate::report::text::{clean, is_special};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -45,10 +46,25 @@ pub(super) async fn run(
         }
     }
     if format == Format::Json {
-        text = format!("{:#}\n", json!({ "format": "portreeve-plan", "version": 1, "targets": plans }));
+        text = showable(&format!("{:#}\n", json!({ "format": "portreeve-plan", "version": 1, "targets": plans })));
     }
     print(&text)?;
     Ok(exit)
+}
+
+/// JSON with what a terminal would obey written as `\uNNNN`; outside of strings only its line ends are special.
+fn showable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !is_special(character) {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
 }
 
 /// What is asked of open ports, in words, with who wants it.
@@ -70,7 +86,9 @@ fn follow_up(plan: &Plan) -> Vec<(String, &Wanted)> {
 
 fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>, width: usize) {
     let roles: Vec<&str> = target.roles.iter().map(|role| role.as_str()).collect();
-    let head = format!("{} ({}), roles {}", target.label(), target.host, roles.join(", "));
+    let (name, host) = (called(target), target.host.to_string());
+    let named = if name == host { host } else { format!("{name} ({host})") };
+    let head = format!("{named}, roles {}", roles.join(", "));
     let addresses = match addresses {
         Ok(addresses) => format!("addresses: {}", addresses.join(", ")),
         Err(error) => format!("cannot be scanned: {error}"),
@@ -78,7 +96,7 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
     let (tcp, udp) = plan.port_counts();
     let ports = format!("states of {tcp} TCP and {udp} UDP ports of each address:");
     for (line, first, rest) in [(head, "", "  "), (addresses, "  ", "    "), (ports, "  ", "    ")] {
-        let _ = writeln!(text, "{}", wrapped(&line, width, first, rest));
+        let _ = writeln!(text, "{}", wrapped(&clean(&line), width, first, rest));
     }
     if plan.sweep {
         let _ = writeln!(text, "    tcp/1-65535  for --sweep");
@@ -107,7 +125,8 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
 
 fn line(text: &mut String, what: &str, wanted: &Wanted, width: usize) {
     let who: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    let _ = writeln!(text, "{}", wrapped(&format!("{what}  for {}", who.join(", ")), width, "    ", "      "));
+    let asked = format!("{what}  for {}", who.join(", "));
+    let _ = writeln!(text, "{}", wrapped(&clean(&asked), width, "    ", "      "));
 }
 
 fn as_json(target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>) -> serde_json::Value {

@@ -2,6 +2,7 @@
 
 use super::args::FailOn;
 use crate::catalog::diagnostic::Diagnostics;
+use crate::model::observation::Attempt;
 use crate::model::run::{Run, Trouble};
 use crate::model::verdict::Verdict;
 use std::fmt;
@@ -29,10 +30,21 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// How a probe ends. A host that answers nothing is a result there, not a failure to ask.
+    pub(super) fn of_probe(run: &Run) -> Self {
+        if has_bug(run) {
+            return Self::Bug;
+        }
+        let troubles = run.targets.iter().flat_map(|target| &target.troubles);
+        let observations = run.targets.iter().flat_map(|target| &target.observations);
+        let asked = troubles.into_iter().all(|trouble| matches!(trouble, Trouble::Unreachable))
+            && observations.into_iter().all(|one| matches!(one.attempt, Attempt::Answered { .. }));
+        if asked && !run.interrupted { Self::Clean } else { Self::Partial }
+    }
+
     /// How a run ends: a defect before a partial run before findings.
     pub(super) fn of_run(run: &Run, fail_on: FailOn) -> Self {
-        if run.targets.iter().flat_map(|target| &target.troubles).any(|trouble| matches!(trouble, Trouble::Bug { .. }))
-        {
+        if has_bug(run) {
             return Self::Bug;
         }
         if run.is_partial() {
@@ -49,11 +61,18 @@ impl Exit {
     }
 }
 
+/// Whether a defect of portreeve kept anything from being asked.
+fn has_bug(run: &Run) -> bool {
+    run.targets.iter().flat_map(|target| &target.troubles).any(|trouble| matches!(trouble, Trouble::Bug { .. }))
+}
+
 /// Why a command ended without doing what it was asked to.
 #[derive(Debug)]
 pub(super) enum CliError {
-    /// The user's files are wrong.
+    /// The user's files are wrong, so that nothing was scanned.
     Files(Diagnostics),
+    /// The catalogs that were looked at are wrong; nothing was to be scanned.
+    Catalogs(Diagnostics),
     /// The command line is wrong: what, and what to do.
     Usage(String),
     /// This machine did not let us: what, and what to do.
@@ -66,7 +85,7 @@ impl CliError {
     /// How the program ends for it.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Usage(_) => Exit::Usage,
+            Self::Files(_) | Self::Catalogs(_) | Self::Usage(_) => Exit::Usage,
             Self::Machine(_) => Exit::Partial,
             Self::Bug(_) => Exit::Bug,
         }
@@ -75,18 +94,22 @@ impl CliError {
     /// The message for stderr.
     pub(super) fn render(&self, colour: bool) -> String {
         match self {
-            Self::Files(Diagnostics(found)) => {
-                let rendered: Vec<String> = found.iter().map(|diagnostic| diagnostic.render(colour)).collect();
-                let count = found.len();
-                let (things, verb) = if count == 1 { ("mistake", "was") } else { ("mistakes", "were") };
-                format!("{}\n\n{count} {things} {verb} found; nothing was scanned.", rendered.join("\n\n"))
-            }
+            Self::Files(diagnostics) => format!("{}; nothing was scanned.", found(diagnostics, colour)),
+            Self::Catalogs(diagnostics) => format!("{}.", found(diagnostics, colour)),
             Self::Usage(message) | Self::Machine(message) => format!("error: {message}"),
             Self::Bug(message) => {
                 format!("error: a defect of portreeve: {message}\nPlease report it with the command line you used.")
             }
         }
     }
+}
+
+/// Every mistake, and how many there are.
+fn found(Diagnostics(found): &Diagnostics, colour: bool) -> String {
+    let rendered: Vec<String> = found.iter().map(|diagnostic| diagnostic.render(colour)).collect();
+    let count = found.len();
+    let (things, verb) = if count == 1 { ("mistake", "was") } else { ("mistakes", "were") };
+    format!("{}\n\n{count} {things} {verb} found", rendered.join("\n\n"))
 }
 
 impl From<Diagnostics> for CliError {
@@ -98,5 +121,59 @@ impl From<Diagnostics> for CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::run::TargetRun;
+    use crate::model::target::{Host, Target};
+    use std::collections::BTreeSet;
+
+    fn probed(troubles: &[Trouble], interrupted: bool) -> Exit {
+        let target = Target {
+            client: "c".to_owned(),
+            name: "n".to_owned(),
+            host: Host::Name("h.invalid".to_owned()),
+            roles: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            active_directory: None,
+            technicians: None,
+            redirectors: None,
+            split_database: None,
+            control: None,
+            sni: None,
+            moved: Vec::new(),
+            expected: Vec::new(),
+            notes: None,
+        };
+        let target = TargetRun {
+            target,
+            addresses: Vec::new(),
+            observations: Vec::new(),
+            findings: Vec::new(),
+            disagreements: Vec::new(),
+            troubles: troubles.to_vec(),
+        };
+        let run = Run {
+            tool_version: String::new(),
+            started: String::new(),
+            elapsed_ms: 0,
+            guides: Vec::new(),
+            targets: vec![target],
+            interrupted,
+        };
+        Exit::of_probe(&run)
+    }
+
+    #[test]
+    fn a_probe_says_when_it_met_a_defect() {
+        let bug = Trouble::Bug { message: "m".to_owned() };
+        assert_eq!(probed(&[], false), Exit::Clean);
+        assert_eq!(probed(&[Trouble::Unreachable], false), Exit::Clean);
+        assert_eq!(probed(&[Trouble::OutOfTime], false), Exit::Partial);
+        assert_eq!(probed(&[], true), Exit::Partial);
+        assert_eq!(probed(&[Trouble::OutOfTime, bug], true), Exit::Bug);
     }
 }

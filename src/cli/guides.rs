@@ -49,6 +49,10 @@ pub(super) fn run(command: &GuidesCommand, shared: &Shared) -> Result<Exit, CliE
         GuidesCommand::Show { item, guides } => show(item, guides, shared),
         GuidesCommand::Check { files } => check(files),
     }
+    .map_err(|error| match error {
+        CliError::Files(diagnostics) => CliError::Catalogs(diagnostics),
+        other => other,
+    })
 }
 
 fn list(wanted: &[String], roles: &[Role], shared: &Shared) -> Result<Exit, CliError> {

@@ -2,10 +2,12 @@
 
 use super::args::{ColorWhen, Shared};
 use super::exit::CliError;
+use crate::catalog::inventory::NO_CLIENT;
 use crate::model::peer_text::PeerText;
-use std::fs::File;
+use crate::model::target::Target;
+use crate::report;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The width where there is no terminal.
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
@@ -59,13 +61,23 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Wraps `text` so that no line is wider than `width`: the algorithm that balances lines lets some be.
+/// Wraps `text` so that no line is wider than `width`: the algorithm that balances lines lets some be. Lines break at
+/// blanks only, so that a path or an option stays whole and can be copied; a word is cut where no line could hold it.
 pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
     let options = textwrap::Options::new(width)
         .initial_indent(first)
         .subsequent_indent(rest)
+        .break_words(true)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
     textwrap::fill(text, options)
+}
+
+/// What to call a target: without a client where the user named none.
+pub(super) fn called(target: &Target) -> String {
+    let name = if target.client == NO_CLIENT { target.name.clone() } else { target.label() };
+    report::text::clean(&name).into_owned()
 }
 
 /// A path as it may be shown.
@@ -73,46 +85,21 @@ pub(super) fn shown(path: &Path) -> PeerText {
     PeerText::new(&path.display().to_string(), 400)
 }
 
-/// A file that will be written at the end of a run, and is known to be writable at its beginning. It takes its name
-/// only when it is complete, so that a crash leaves the earlier report in place.
-#[derive(Debug)]
-pub(super) struct PendingFile {
-    path: PathBuf,
-    temporary: PathBuf,
-    file: Option<File>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl PendingFile {
-    /// Opens the file's place.
-    pub(super) fn create(path: &Path) -> Result<Self, CliError> {
-        let wrong = |error: &io::Error| CliError::Usage(format!("{} cannot be written: {error}", shown(path)));
-        if path.is_dir() {
-            return Err(CliError::Usage(format!("{} is a folder; name a file in it", shown(path))));
+    #[test]
+    fn lines_break_at_blanks_only() {
+        let text = "run `systemctl restart my-own-server.service` and look at /var/log/some/where/else";
+        for width in 20..60 {
+            let lines = wrapped(text, width, "", "  ");
+            assert!(lines.lines().all(|line| line.len() <= width), "{width}: {lines}");
+            if width >= 30 {
+                for word in text.split(' ') {
+                    assert!(lines.contains(word), "{width}: {word} is broken in {lines}");
+                }
+            }
         }
-        let name = path
-            .file_name()
-            .ok_or_else(|| CliError::Usage(format!("{} does not name a file", shown(path))))?
-            .to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        let file = File::create(&temporary).map_err(|error| wrong(&error))?;
-        Ok(Self { path: path.to_owned(), temporary, file: Some(file) })
-    }
-
-    /// Writes the content and gives the file its name.
-    pub(super) fn finish(mut self, content: &str) -> Result<(), CliError> {
-        let written = self.file.take().map_or(Ok(()), |mut file| {
-            file.write_all(content.as_bytes())?;
-            file.sync_all()?;
-            drop(file);
-            std::fs::rename(&self.temporary, &self.path)
-        });
-        written.map_err(|error| CliError::Machine(format!("{} could not be written: {error}", shown(&self.path))))
-    }
-}
-
-impl Drop for PendingFile {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove.
-        let _ = std::fs::remove_file(&self.temporary);
     }
 }

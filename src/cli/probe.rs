@@ -10,9 +10,9 @@ use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::engine::plan::{Extra, FollowUp, Plan};
 use crate::engine::{Engine, Inquiry};
 use crate::model::http::{Request, WebPath};
-use crate::model::observation::{Attempt, Observation};
+use crate::model::observation::Observation;
 use crate::model::ports::Ports;
-use crate::model::run::{TargetRun, Trouble};
+use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
 use crate::report;
@@ -36,7 +36,7 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false)?;
+    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -148,21 +148,15 @@ fn at_urls(urls: &[String]) -> Result<Vec<Inquiry>, CliError> {
 
 async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Shared) -> Result<Exit, CliError> {
     let interrupted = session::interrupts(shared);
-    let mut exit = Exit::Clean;
     let mut text = String::new();
     let mut run = session::empty_run();
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
     let listener = progress::listen(receiver, probes, shared.quiet);
-    let (scans, ()) = tokio::join!(engine.run(probes, interrupted, sender), listener);
+    let (scans, ()) = tokio::join!(engine.run(probes, interrupted.clone(), sender), listener);
     run.elapsed_ms = millis(begin.elapsed());
+    run.interrupted = *interrupted.borrow();
     for (probe, scan) in probes.iter().zip(scans) {
-        if !scan.troubles.iter().all(is_only_silence) {
-            exit = Exit::Partial;
-        }
-        if scan.observations.iter().any(|observation| !matches!(observation.attempt, Attempt::Answered { .. })) {
-            exit = Exit::Partial;
-        }
         if args.format == Format::Text {
             describe(&mut text, &probe.target, &scan.observations, shared);
             for trouble in &scan.troubles {
@@ -182,12 +176,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
         text = report::json::render(&run).map_err(|error| CliError::Bug(format!("the JSON output: {error}")))?;
     }
     print(&text)?;
-    Ok(exit)
-}
-
-/// A host that answers nothing is a result here, not a failure to ask.
-fn is_only_silence(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Unreachable)
+    Ok(Exit::of_probe(&run))
 }
 
 fn describe(text: &mut String, target: &Target, observations: &[Observation], shared: &Shared) {

@@ -1,7 +1,9 @@
 //! Progress on stderr: one line that says how far the run is. Silent where stderr is no terminal.
 
+use super::output::called;
 use crate::engine::Inquiry;
 use crate::engine::event::Event;
+use crate::report;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -29,11 +31,11 @@ pub(super) async fn listen(mut events: UnboundedReceiver<Event>, inquiries: &[In
                 bar.set_message(say(finished));
             }
             Event::Troubled { target, trouble } => {
-                let label = inquiries.get(target).map(|inquiry| inquiry.target.label()).unwrap_or_default();
-                tracing::warn!(target = %label, "{}", trouble.describe());
+                let label = inquiries.get(target).map(|inquiry| called(&inquiry.target)).unwrap_or_default();
+                tracing::warn!(target = %label, "{}", report::text::clean(&trouble.describe()));
             }
             Event::Resolved { target, addresses } => {
-                let label = inquiries.get(target).map(|inquiry| inquiry.target.label()).unwrap_or_default();
+                let label = inquiries.get(target).map(|inquiry| called(&inquiry.target)).unwrap_or_default();
                 tracing::info!(target = %label, ?addresses, "resolved");
             }
         }

@@ -2,7 +2,8 @@
 
 use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{PendingFile, complain, print};
+use super::output::{called, complain, print};
+use super::pending::PendingFile;
 use super::session::{self, Families};
 use super::{dry_run, guides};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
@@ -25,21 +26,22 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         let roles: Vec<&str> = target.roles.iter().map(|role| role.as_str()).collect();
         return Err(CliError::Usage(format!(
             "no guide that was chosen concerns {} (roles: {}); see `portreeve guides list`",
-            target.label(),
+            called(target),
             roles.join(", ")
         )));
     }
     let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
-    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep)?;
+    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep, shared)?;
     if args.dry_run {
         return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
     }
-    let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
+    // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
+    let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
     let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
-    show(&run, &args.output, shared)?;
-    files.finish(&run)?;
+    // The files first: what is on a terminal can be had again from them.
+    both(files.finish(&run), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))
 }
 
@@ -103,9 +105,6 @@ pub(super) struct Files {
 impl Files {
     /// Opens their places. A client sees its own servers only, so with several clients `html` must be a folder.
     pub(super) fn create(json: Option<&Path>, html: Option<&Path>, targets: &[Target]) -> Result<Self, CliError> {
-        if json.is_some() && json == html {
-            return Err(CliError::Usage("--json and --html name the same file".to_owned()));
-        }
         let mut pages = Vec::new();
         if let Some(path) = html {
             let clients: BTreeSet<&str> = targets.iter().map(|target| target.client.as_str()).collect();
@@ -125,7 +124,11 @@ impl Files {
                 pages.push((None, PendingFile::create(path)?));
             }
         }
-        Ok(Self { json: json.map(PendingFile::create).transpose()?, html: pages })
+        let json = json.map(PendingFile::create).transpose()?;
+        if json.as_ref().is_some_and(|json| pages.iter().any(|(_, page)| page.place() == json.place())) {
+            return Err(CliError::Usage("--json and --html name the same file".to_owned()));
+        }
+        Ok(Self { json, html: pages })
     }
 
     /// Writes all of them; a failure of one does not keep the others from being written.
@@ -135,13 +138,20 @@ impl Files {
             let own = client.map(|client| report::for_client(run, &client));
             let page = report::html::render(own.as_ref().unwrap_or(run));
             let page = page.map_err(|error| CliError::Bug(format!("the HTML report: {error}")));
-            if let Err(error) = page.and_then(|page| file.finish(&page))
-                && let Err(earlier) = std::mem::replace(&mut result, Err(error))
-            {
-                complain(&earlier.to_string());
-            }
+            result = both(result, page.and_then(|page| file.finish(&page)));
         }
         result
+    }
+}
+
+/// Both of two things that were done, or the first error; the other error is told at once.
+pub(super) fn both(first: Result<(), CliError>, second: Result<(), CliError>) -> Result<(), CliError> {
+    match (first, second) {
+        (Err(first), Err(second)) => {
+            complain(&second.to_string());
+            Err(first)
+        }
+        (first, second) => first.and(second),
     }
 }
 

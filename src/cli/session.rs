@@ -3,6 +3,7 @@
 use super::args::{Shared, TimingArgs};
 use super::exit::CliError;
 use super::output::complain;
+use super::pending::discard_unfinished;
 use super::progress;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
@@ -18,6 +19,7 @@ use crate::net::pace::Rates;
 use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
+use crate::report;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,14 +57,16 @@ pub(super) fn engine(
     families: Families,
     ca_file: Option<&Path>,
     sweep: bool,
+    shared: &Shared,
 ) -> Result<Engine, CliError> {
-    let trust = TrustStore::load(ca_file).map_err(|error| CliError::Usage(error.to_string()))?;
+    let trust = TrustStore::load(ca_file)
+        .map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
     let mut rates = Rates { all: timing.max_rate, tcp: timing.rate, udp: timing.udp_rate, ..Rates::default() };
     if sweep {
         let rate = usize::try_from(timing.rate.get()).unwrap_or(usize::MAX);
         rates.connections = rates.connections.max(rate.saturating_mul(HELD_FOR));
     }
-    let dialer = Dialer::new(Limits::of_system(None), rates);
+    let dialer = Dialer::new(limits(shared)?, rates);
     let asker = Asker::new(dialer, waits(timing.timeout), trust, Instant::now());
     Ok(Engine {
         asker: Arc::new(asker),
@@ -74,6 +78,45 @@ pub(super) fn engine(
             ipv6: families.ipv6,
         },
     })
+}
+
+/// With fewer open files than this a scan is slower than it need be.
+const FEW_FILES: usize = 64;
+
+/// Where there are few: how many of those that are free are left for the resolver and for reports.
+const SPARE_FILES: usize = 4;
+
+/// What this machine lets us hold at once. Where that is little, it is counted exactly: waiting until a connection that
+/// was refused may be had after all takes much longer than not to ask for it.
+fn limits(shared: &Shared) -> Result<Limits, CliError> {
+    let limits = Limits::of_system(None);
+    let Some(allowed) = open_files_allowed().filter(|allowed| *allowed < FEW_FILES) else { return Ok(limits) };
+    let open = std::fs::read_dir("/dev/fd").map_or(allowed / 2, Iterator::count);
+    let left = allowed.saturating_sub(open + SPARE_FILES);
+    if left < 2 {
+        return Err(CliError::Machine(format!(
+            "this machine allows only {allowed} open files, too few to ask anything; allow more with `ulimit -n 1024`"
+        )));
+    }
+    if !shared.quiet {
+        complain(&format!(
+            "warning: this machine allows only {allowed} open files, so this will be slow; allow more with `ulimit -n \
+             1024`"
+        ));
+    }
+    Ok(Limits::new(limits.capacity().min(left)))
+}
+
+#[cfg(unix)]
+fn open_files_allowed() -> Option<usize> {
+    use nix::sys::resource::{Resource, getrlimit};
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    usize::try_from(soft).ok()
+}
+
+#[cfg(not(unix))]
+fn open_files_allowed() -> Option<usize> {
+    None
 }
 
 /// All waits, in proportion to the one that the user gives.
@@ -92,22 +135,33 @@ fn waits(timeout: Duration) -> Timing {
     }
 }
 
-/// Becomes true when the user presses Ctrl-C (or the service manager says stop); a second time ends the program at once.
+/// Why the program is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Somebody asks for it.
+    Asked,
+    /// The terminal went away. That can be told several times, and nobody means anything by it.
+    HungUp,
+}
+
+/// Becomes true when the user presses Ctrl-C, the terminal goes away or the service manager says stop; whoever asks a
+/// second time ends the program at once.
 pub(super) fn interrupts(shared: &Shared) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let quiet = shared.quiet;
     // Listened for from here on: a signal that comes before the task below has run must not end the program.
     let mut signals = StopSignals::listen();
     tokio::spawn(async move {
-        let mut count = 0;
-        while signals.next().await {
-            count += 1;
-            if count > 1 {
+        let mut stopping = false;
+        while let Some(stop) = signals.next().await {
+            if stopping && stop == Stop::Asked {
+                discard_unfinished();
                 std::process::exit(i32::from(super::exit::Exit::Partial as u8));
             }
-            if !quiet {
+            if !stopping && !quiet {
                 complain("interrupted: writing what was learned so far; press Ctrl-C again to stop at once");
             }
+            stopping = true;
             let _ = sender.send(true);
         }
     });
@@ -115,28 +169,39 @@ pub(super) fn interrupts(shared: &Shared) -> watch::Receiver<bool> {
 }
 
 #[cfg(unix)]
-struct StopSignals([Option<tokio::signal::unix::Signal>; 2]);
+struct StopSignals([Option<tokio::signal::unix::Signal>; 3]);
 
 #[cfg(unix)]
 impl StopSignals {
     fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
+        let hangup = (!hangup_is_ignored()).then(SignalKind::hangup);
+        let kinds = [Some(SignalKind::interrupt()), Some(SignalKind::terminate()), hangup];
+        Self(kinds.map(|kind| signal(kind?).ok()))
     }
 
-    async fn next(&mut self) -> bool {
-        async fn received(signal: &mut Option<tokio::signal::unix::Signal>) -> bool {
+    async fn next(&mut self) -> Option<Stop> {
+        async fn received(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
             match signal {
-                Some(signal) => signal.recv().await.is_some(),
+                Some(signal) => signal.recv().await,
                 None => std::future::pending().await,
             }
         }
-        let [interrupt, terminate] = &mut self.0;
+        let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
-            interrupted = received(interrupt) => interrupted,
-            terminated = received(terminate) => terminated,
+            interrupted = received(interrupt) => interrupted.map(|()| Stop::Asked),
+            terminated = received(terminate) => terminated.map(|()| Stop::Asked),
+            hung_up = received(hangup) => hung_up.map(|()| Stop::HungUp),
         }
     }
+}
+
+/// Whether the program was started to outlive its terminal, as by `nohup`. Only Linux tells.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 #[cfg(not(unix))]
@@ -148,8 +213,8 @@ impl StopSignals {
         Self
     }
 
-    async fn next(&mut self) -> bool {
-        tokio::signal::ctrl_c().await.is_ok()
+    async fn next(&mut self) -> Option<Stop> {
+        tokio::signal::ctrl_c().await.ok().map(|()| Stop::Asked)
     }
 }
 

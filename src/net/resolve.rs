@@ -5,6 +5,7 @@
 //! there, a slip of the pen would lead to somebody else's server. A and AAAA are asked apart, so that a server which fails
 //! for one of them is noticed and not read as "has none".
 
+use super::failure::is_exhausted;
 use crate::model::observation::Blame;
 use crate::model::target::Host;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
@@ -20,9 +21,7 @@ use tracing::debug;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// DNS says that there is no such name.
-    #[error(
-        "there is no such name as `{name}`: check its spelling in the inventory, or whether its record was removed"
-    )]
+    #[error("there is no such name as `{name}`: check its spelling, or whether its record was removed")]
     NoSuchName {
         /// The name.
         name: String,
@@ -52,7 +51,9 @@ pub enum ResolveError {
         reason: String,
     },
     /// The DNS server failed.
-    #[error("the DNS server could not answer for `{name}`: {reason}; try again, or give the address in the inventory")]
+    #[error(
+        "the DNS server could not answer for `{name}`: {reason}; try again, or give the address instead of the name"
+    )]
     ServerFailure {
         /// The name.
         name: String,
@@ -61,8 +62,8 @@ pub enum ResolveError {
     },
     /// No answer in time.
     #[error(
-        "no DNS answer for `{name}` within {} ms: check this machine's connection and DNS servers, or give the address in \
-         the inventory", within.as_millis()
+        "no DNS answer for `{name}` within {} ms: check this machine's connection and DNS servers, or give the address \
+         instead of the name", within.as_millis()
     )]
     TimedOut {
         /// The name.
@@ -70,10 +71,19 @@ pub enum ResolveError {
         /// The time allowed.
         within: Duration,
     },
+    /// None of the DNS servers could be reached.
+    #[error(
+        "no DNS server could be reached from this machine, so `{name}` cannot be resolved: check this machine's \
+         connection and DNS servers, or give the address instead of the name"
+    )]
+    NoServer {
+        /// The name.
+        name: String,
+    },
     /// This machine has no DNS configuration.
     #[error(
         "this machine has no usable DNS configuration ({reason}), so `{name}` cannot be resolved: add a name server to \
-         /etc/resolv.conf, or give the address in the inventory"
+         /etc/resolv.conf, or give the address instead of the name"
     )]
     NoConfiguration {
         /// The name.
@@ -88,7 +98,7 @@ impl ResolveError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::NoSuchName { .. } | Self::NoAddress { .. } | Self::Unusable { .. } => Blame::Peer,
-            Self::ServerFailure { .. } | Self::TimedOut { .. } => Blame::Path,
+            Self::ServerFailure { .. } | Self::TimedOut { .. } | Self::NoServer { .. } => Blame::Path,
             Self::NoConfiguration { .. } | Self::BadName { .. } => Blame::Ourselves,
         }
     }
@@ -181,6 +191,9 @@ fn explain(name: &str, error: &NetError, within: Duration) -> Result<Vec<IpAddr>
         NetError::Dns(DnsError::ResponseCode(code)) => {
             Err(ResolveError::ServerFailure { name, reason: code.to_string() })
         }
+        NetError::NoConnections => Err(ResolveError::NoServer { name }),
+        // What this machine ran out of is another matter.
+        NetError::Io(error) if !is_exhausted(error) => Err(ResolveError::NoServer { name }),
         NetError::Timeout => Err(ResolveError::TimedOut { name, within }),
         other => Err(ResolveError::ServerFailure { name, reason: other.to_string() }),
     }

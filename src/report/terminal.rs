@@ -10,6 +10,7 @@ mod summary;
 
 use super::reading::{by_client, duration, instant, missing};
 use super::text::counted;
+use crate::catalog::inventory::NO_CLIENT;
 use crate::model::run::Run;
 use crate::model::verdict::Verdict;
 use page::{BOLD, DIM, PLAIN, Page, RED};
@@ -61,7 +62,9 @@ pub fn render(run: &Run, options: &Options) -> String {
     let mut page = Page::new(options.width, options.colour);
     masthead(&mut page, run);
     for client in by_client(run) {
-        page.heading('=', BOLD, client.name);
+        if !is_nameless(run) {
+            page.heading('=', BOLD, client.name);
+        }
         for target in client.targets {
             host::render(&mut page, target, options);
         }
@@ -96,9 +99,21 @@ fn partial(page: &mut Page, run: &Run) {
     let text = format!("{lead}What follows is not the whole picture. What is missing:");
     page.block(0, &[("PARTIAL RUN", RED), ("  ", PLAIN)], 2, BOLD, &text);
     for (label, what) in missing(run) {
+        let label = called(run, &label);
         let lead = format!("- {label}: ");
         page.block(2, &[(&lead, BOLD)], 4, PLAIN, &what.join(". Also: "));
     }
+}
+
+/// Whether the user named no client at all, so that there is nothing to tell the servers apart by.
+fn is_nameless(run: &Run) -> bool {
+    run.targets.iter().all(|target| target.target.client == NO_CLIENT)
+}
+
+/// What to call a target by its label: its name alone where there are no clients.
+fn called<'a>(run: &Run, label: &'a str) -> &'a str {
+    let name = label.strip_prefix(NO_CLIENT).and_then(|rest| rest.strip_prefix('/'));
+    name.filter(|_| is_nameless(run)).unwrap_or(label)
 }
 
 #[cfg(test)]

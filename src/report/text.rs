@@ -32,7 +32,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a terminal or a browser would obey this character instead of showing it (Unicode TR 36, section 2.10).
-pub(super) fn is_special(character: char) -> bool {
+pub fn is_special(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

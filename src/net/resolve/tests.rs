@@ -93,6 +93,19 @@ async fn every_failure_is_told_apart() {
     assert!(matches!(error(&"x".repeat(70)).await, ResolveError::BadName { .. }));
 }
 
+#[test]
+fn a_server_that_cannot_be_reached_is_no_matter_of_the_name() {
+    let error = |error: &NetError| explain("both.example.com", error, Duration::from_secs(1)).unwrap_err();
+    let unreachable = std::io::Error::from(std::io::ErrorKind::NetworkUnreachable);
+    for error in [error(&NetError::NoConnections), error(&unreachable.into())] {
+        assert!(matches!(error, ResolveError::NoServer { .. }), "{error:?}");
+        assert!(error.to_string().starts_with("no DNS server could be reached from this machine"), "{error}");
+        assert_eq!(error.blame(), Blame::Path);
+    }
+    let exhausted = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    assert!(matches!(error(&exhausted.into()), ResolveError::ServerFailure { .. }));
+}
+
 #[tokio::test]
 async fn the_hosts_file_wins_and_needs_no_dns() {
     let mut resolver = resolver("203.0.113.5 both.example.com\n").await;

@@ -3,7 +3,8 @@
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// A file of roots is read up to this size, in bytes; the Mozilla store takes a quarter of a megabyte.
@@ -23,6 +24,12 @@ pub enum CaFileError {
         /// The system's error.
         #[source]
         error: io::Error,
+    },
+    /// It is a folder, a device or a pipe.
+    #[error("{} is not a regular file: name a PEM file of CA certificates", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
     },
     /// It is far larger than any file of roots.
     #[error("{} is larger than {} MiB: not a file of CA certificates", path.display(), LIMIT >> 20)]
@@ -59,10 +66,15 @@ pub enum CaFileError {
 /// Reads every certificate of `path`.
 pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaFileError> {
     let unreadable = |error| CaFileError::Unreadable { path: path.to_owned(), error };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > LIMIT {
+    // Looked at before it is opened: opening a pipe waits for whoever writes into it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(CaFileError::NotAFile { path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > LIMIT {
         return Err(CaFileError::TooLarge { path: path.to_owned() });
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     parse(path, &String::from_utf8_lossy(&bytes))
 }
 
@@ -126,5 +138,16 @@ mod tests {
         assert!(error(&format!("\n{BEGIN}\nAAAA\n{END}\n")).starts_with("ca.pem, line 2: the certificate"));
         let missing = read(Path::new("/nonexistent/ca.pem")).unwrap_err().to_string();
         assert!(missing.starts_with("cannot read /nonexistent/ca.pem: "), "{missing}");
+    }
+
+    #[test]
+    fn only_a_file_is_read_and_not_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read(folder.path()), Err(CaFileError::NotAFile { .. })));
+        let large = folder.path().join("large.pem");
+        File::create(&large).unwrap().set_len(LIMIT + 1).unwrap();
+        assert!(matches!(read(&large), Err(CaFileError::TooLarge { .. })));
+        #[cfg(unix)]
+        assert!(matches!(read(Path::new("/dev/zero")), Err(CaFileError::NotAFile { .. })));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::host::{result, style_of};
 use super::page::{BOLD, DIM, PLAIN, Page, RED, Span, YELLOW};
+use super::{called, is_nameless};
 use crate::model::run::{Run, Tally, TargetRun};
 use crate::model::verdict::Verdict;
 use crate::report::reading::{Caution, bottom_line, by_client, cautions, missing};
@@ -31,7 +32,7 @@ pub(super) fn render(page: &mut Page, run: &Run) {
     }
     page.gap();
     if run.is_partial() {
-        let labels: Vec<String> = missing(run).into_iter().map(|(label, _)| label).collect();
+        let labels: Vec<String> = missing(run).iter().map(|(label, _)| called(run, label).to_owned()).collect();
         let text = format!("Not whole: {}. What is missing is told at the top.", listed(&labels));
         page.block(0, &[("PARTIAL RUN", RED), ("  ", PLAIN)], 2, PLAIN, &text);
         page.gap();
@@ -52,7 +53,9 @@ fn table(page: &mut Page, run: &Run) {
     let head = format!("{}{}  {REMARKS}", " ".repeat(names), header.concat());
     page.line(&[(&head, DIM)]);
     for client in by_client(run) {
-        page.paragraph(0, BOLD, client.name);
+        if !is_nameless(run) {
+            page.paragraph(0, BOLD, client.name);
+        }
         for target in client.targets {
             let name = cut(&format!("  {}", clean(&target.target.name).trim()), names);
             row(page, &name, names, target, remarks);
@@ -127,7 +130,9 @@ fn cut(text: &str, width: usize) -> String {
 /// For narrow terminals: a name, and the counts beneath.
 fn stacked(page: &mut Page, run: &Run) {
     for client in by_client(run) {
-        page.paragraph(0, BOLD, client.name);
+        if !is_nameless(run) {
+            page.paragraph(0, BOLD, client.name);
+        }
         for target in client.targets {
             page.paragraph(2, PLAIN, &target.target.name);
             let style =

@@ -1,4 +1,5 @@
 use super::{Lists, Options, render};
+use crate::catalog::inventory::NO_CLIENT;
 use crate::model::verdict::Verdict;
 use crate::report::fixture::{estate, everything, hostile, quiet};
 use proptest::prelude::*;
@@ -109,6 +110,20 @@ fn a_partial_run_says_so_first_and_last() {
     assert!(text.rfind("PARTIAL RUN").unwrap() > text.find("SUMMARY").unwrap());
     assert!(text.trim_end().ends_with("not the whole picture."));
     assert!(!render(&quiet(), &Options::default()).contains("PARTIAL"));
+}
+
+#[test]
+fn a_client_that_nobody_named_is_not_shown() {
+    let mut run = everything();
+    for width in [40, 80] {
+        let options = Options { width, ..Options::default() };
+        run.targets.iter_mut().for_each(|target| target.target.client = NO_CLIENT.to_owned());
+        let text = render(&run, &options);
+        assert!(text.contains("PARTIAL RUN") && !text.contains(NO_CLIENT), "{text}");
+        // Beside others it must be told which servers have none.
+        run.targets[0].target.client = "Harbour Dental Group".to_owned();
+        assert!(render(&run, &options).contains(NO_CLIENT));
+    }
 }
 
 #[test]
