@@ -121,8 +121,8 @@ fn every_fault_of_the_endpoint_central_server_is_found() {
         &[
             ("fail", "EC-OPS-01 EC-LOG-03 EC-LOG-04 EC-COM-01 EC-COM-03 BEY-VER-02"),
             ("inconclusive", ""),
-            ("pass", "EC-LOG-02 BEY-HTTP-02 BEY-HTTP-03 BEY-DB-01 BEY-TLS-01"),
-            ("not-applicable", "BEY-VER-01 BEY-RDP-01 BEY-SMB-01"),
+            ("pass", "EC-LOG-02 BEY-HTTP-02 BEY-DB-01 BEY-TLS-01"),
+            ("not-applicable", "BEY-VER-01 BEY-HTTP-03 BEY-RDP-01 BEY-SMB-01"),
             ("needs-evidence", ""),
             ("needs-attestation", "EC-OPS-* EC-LOG-* EC-COM-* EC-MOD-*"),
         ],

@@ -143,7 +143,7 @@ fn a_dry_run_tells_everything_and_asks_nothing() {
     let wanted: Vec<String> =
         array(target, "ports").iter().map(|port| format!("{} {}", port["guide_port"], port["for"])).collect();
     assert!(
-        wanted.contains(&"443 [\"SML-01\"]".to_owned()) && wanted.contains(&"80 [\"SML-02\"]".to_owned()),
+        wanted.contains(&"443 [\"SML-01\",\"inventory\"]".to_owned()) && wanted.contains(&"80 [\"SML-02\"]".to_owned()),
         "{wanted:?}"
     );
     assert_eq!(mock.asked(), 0, "a dry run asked something");

@@ -129,25 +129,9 @@ mod tests {
     use super::*;
     use crate::model::run::TargetRun;
     use crate::model::target::{Host, Target};
-    use std::collections::BTreeSet;
 
     fn probed(troubles: &[Trouble], interrupted: bool) -> Exit {
-        let target = Target {
-            client: "c".to_owned(),
-            name: "n".to_owned(),
-            host: Host::Name("h.invalid".to_owned()),
-            roles: BTreeSet::new(),
-            tags: BTreeSet::new(),
-            active_directory: None,
-            technicians: None,
-            redirectors: None,
-            split_database: None,
-            control: None,
-            sni: None,
-            moved: Vec::new(),
-            expected: Vec::new(),
-            notes: None,
-        };
+        let target = Target::new("c", Host::Name("h.invalid".to_owned()));
         let target = TargetRun {
             target,
             addresses: Vec::new(),

@@ -104,7 +104,7 @@ fn limits(shared: &Shared) -> Result<Limits, CliError> {
              1024`"
         ));
     }
-    Ok(Limits::new(limits.capacity().min(left)))
+    Ok(Limits::of_system(Some(left)))
 }
 
 #[cfg(unix)]

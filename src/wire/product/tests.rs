@@ -93,7 +93,7 @@ fn endpoint_central_is_known_by_title_and_cookie() {
 fn iis_and_the_kernel_below_it_are_told_apart() {
     let iis = [header("Server", "Microsoft-IIS/10.0")];
     let kernel = [header("Server", "Microsoft-HTTPAPI/2.0")];
-    assert_eq!(seen(WebPath::Root, &iis, ""), [(Product::Iis, version("10"))]);
+    assert_eq!(seen(WebPath::Root, &iis, ""), [(Product::Iis, version("10.0"))]);
     assert_eq!(seen(WebPath::Root, &kernel, ""), []);
 }
 
