@@ -1,7 +1,7 @@
 //! TCP connections that know why they were not made.
 //!
 //! An unprivileged `connect` reports an errno; whether "refused" was a RST of the target or a firewall's ICMP message, and
-//! who sent that, stands in the error queue ([`super::error_queue`]). On systems without one a refusal is
+//! who sent that, stands in the error queue (module `error_queue`). On systems without one a refusal is
 //! [`PortReason::Refused`].
 //!
 //! Connections are closed the polite way: no `SO_LINGER`, so the system sends FIN after what was written. A reset would
