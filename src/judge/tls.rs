@@ -112,10 +112,13 @@ fn refused_on(
     let without = hellos(address, port, version, tested, false);
     let accepted: Vec<ObservationId> = with.accepted.iter().chain(&without.accepted).copied().collect();
     if !accepted.is_empty() {
-        let how = match (with.accepted.is_empty(), without.accepted.is_empty()) {
-            (false, false) => "",
-            (false, true) => " to a hello with SNI",
-            _ => " to a hello without SNI",
+        let asked = |hellos: &Hellos| !hellos.refused.is_empty() || !hellos.unanswered.is_empty();
+        let how = if with.accepted.is_empty() && asked(&with) {
+            " to a hello without SNI"
+        } else if without.accepted.is_empty() && asked(&without) {
+            " to a hello with SNI"
+        } else {
+            ""
         };
         return Part::fail(&format!("{version} is accepted"))
             .seen(format!("{place} accepts {version}{how}"))
