@@ -46,6 +46,8 @@ pub enum Seen {
     Observation(Question, Box<Attempt>),
     /// Decoy ports open.
     DecoysOpen,
+    /// Decoy ports open that answer like services.
+    DecoysSpeak,
     /// The target stopped answering.
     StoppedAnswering,
     /// Nothing at the address answered.
@@ -91,6 +93,7 @@ impl RawExample {
 pub fn parse_seen(text: &str) -> Result<Seen, String> {
     match text.trim() {
         "decoys open" => return Ok(Seen::DecoysOpen),
+        "decoys speak" => return Ok(Seen::DecoysSpeak),
         "stopped answering" => return Ok(Seen::StoppedAnswering),
         "silent host" => return Ok(Seen::SilentHost),
         "inside" => return Ok(Seen::Inside),

@@ -98,6 +98,7 @@ impl AddressScan<'_> {
         let mut health = AddressHealth { decoys_asked: decoys.len(), ..AddressHealth::default() };
         let (mut entries, decoys) = futures::join!(self.tcp_ports(&wanted), self.tcp_ports(&decoys));
         health.decoys_open = open_ports(&decoys);
+        health.decoys_speak = self.speaks(health.decoys_open.first().copied()).await;
         self.check_again(&mut health, &entries).await;
         let mut looked_into = self.look_into_open(&mut entries, 0).await;
         let rest = self.plan.rest_of_sweep();
@@ -113,6 +114,13 @@ impl AddressScan<'_> {
             self.check_again(&mut health, &entries).await;
         }
         (entries, health)
+    }
+
+    /// Whether an open decoy answers like a service, as a proxy with an error page for everything would.
+    async fn speaks(&self, decoy: Option<u16>) -> bool {
+        let Some(port) = decoy else { return false };
+        let answer = self.ask(Question::Service { port }, &Known::default()).await;
+        matches!(answer.attempt.fact(), Some(Fact::Service { service, .. }) if service.is_protocol_answer())
     }
 
     /// Looks into the open ports that nobody has looked into, as long as there are not too many; says how many those were.

@@ -119,8 +119,13 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
     AddressHealth {
         // An address whose examples show only silence is alive unless the example says otherwise: another port answers.
         answered: !says(&Seen::SilentHost) || answered,
-        decoys_open: if says(&Seen::DecoysOpen) { vec![20_001, 20_002, 20_003] } else { Vec::new() },
+        decoys_open: if says(&Seen::DecoysOpen) || says(&Seen::DecoysSpeak) {
+            vec![20_001, 20_002, 20_003]
+        } else {
+            Vec::new()
+        },
         decoys_asked: 3,
+        decoys_speak: says(&Seen::DecoysSpeak),
         stopped_answering: says(&Seen::StoppedAnswering),
         recheck_missing: false,
         inside: says(&Seen::Inside),

@@ -297,6 +297,7 @@ impl<'a> AddressView<'a> {
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here.
     pub(super) fn believed(&self, port: u16) -> bool {
         !self.health.handshakes_untrusted()
-            || matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())
+            || !self.health.decoys_speak
+                && matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())
     }
 }

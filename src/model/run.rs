@@ -32,6 +32,8 @@ pub struct AddressHealth {
     pub decoys_open: Vec<u16>,
     /// How many decoy ports were asked.
     pub decoys_asked: usize,
+    /// An open decoy even answered like a service: the middlebox talks, and no answer on any port proves anything.
+    pub decoys_speak: bool,
     /// A port that had answered did not answer again at the end: the target, or something before it, began to drop us.
     pub stopped_answering: bool,
     /// Whether it still answers could not be asked again, because the run was interrupted or for want of time.

@@ -136,10 +136,11 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
             let decoys: Vec<String> = health.decoys_open.iter().map(ToString::to_string).collect();
             let text = format!(
                 "{address} completed handshakes on {} of {} ports that nothing uses (tcp {}). Something in between, such as \
-                 a firewall or a proxy, answers in its place, so an open port there proves nothing until a service speaks.",
+                 a firewall or a proxy, answers in its place, so an open port there proves nothing{}.",
                 decoys.len(),
                 health.decoys_asked,
-                decoys.join(", ")
+                decoys.join(", "),
+                if health.decoys_speak { ", nor does what it answers" } else { " until a service speaks" }
             );
             cautions.push(doubt("Open ports in doubt", "decoys open", text));
         }

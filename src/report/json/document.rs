@@ -194,6 +194,8 @@ struct Address {
     decoys_asked: usize,
     /// Decoy ports that opened: a middlebox completes handshakes, and open ports are in doubt.
     decoys_open: Vec<u16>,
+    /// An open decoy even answered like a service, so no answer on any port proves anything.
+    decoys_speak: bool,
     /// It answered at first and not at the end.
     stopped_answering: bool,
     /// Whether it still answers could not be asked again.
@@ -296,8 +298,15 @@ impl From<&run::TargetRun> for Target {
 
 impl From<&run::AddressRun> for Address {
     fn from(run: &run::AddressRun) -> Self {
-        let run::AddressHealth { answered, decoys_open, decoys_asked, stopped_answering, recheck_missing, inside } =
-            run.health.clone();
+        let run::AddressHealth {
+            answered,
+            decoys_open,
+            decoys_asked,
+            decoys_speak,
+            stopped_answering,
+            recheck_missing,
+            inside,
+        } = run.health.clone();
         let vantage = run.vantage.map(|vantage| vantage.to_string());
         Self {
             address: run.address.to_string(),
@@ -305,6 +314,7 @@ impl From<&run::AddressRun> for Address {
             answered,
             decoys_asked,
             decoys_open,
+            decoys_speak,
             stopped_answering,
             recheck_missing,
             inside,
