@@ -177,6 +177,15 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
     parts
 }
 
+fn undecided_over_udp() -> Part {
+    Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
+        .settle(SETTLE_UDP)
+}
+
+fn unstable() -> Part {
+    Part::inconclusive("tries disagree").settle("Scan again when the network is quiet.")
+}
+
 const UNDELIVERABLE: &str =
     "somebody on the way says that the target cannot be reached, which tells nothing of the port";
 
@@ -206,13 +215,10 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
             }
         }
         PortState::OpenOrFiltered => {
-            return Part::inconclusive(
-                "over UDP a listener that has nothing to say looks the same as a dropped packet",
-            )
-            .settle(SETTLE_UDP);
+            return undecided_over_udp();
         }
         PortState::Unstable | PortState::Open => {
-            return Part::inconclusive("tries disagree").settle("Scan again when the network is quiet.");
+            return unstable();
         }
     };
     if address.health.inside {
@@ -313,13 +319,10 @@ fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
         PortState::Filtered => Part::fail("it should be reachable, and every try was dropped")
             .at_most(if group.tries < 2 { Confidence::Medium } else { Confidence::High }),
         PortState::OpenOrFiltered => {
-            return Part::inconclusive(
-                "over UDP a listener that has nothing to say looks the same as a dropped packet",
-            )
-            .settle(SETTLE_UDP);
+            return undecided_over_udp();
         }
         PortState::Unstable | PortState::Open => {
-            return Part::inconclusive("tries disagree").settle("Scan again when the network is quiet.");
+            return unstable();
         }
     };
     part.excusable()

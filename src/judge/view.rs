@@ -251,7 +251,8 @@ impl<'a> AddressView<'a> {
     }
 
     /// What this address hides from a rule about any of its ports: ports whose state is not known, silence that may come of
-    /// our being dropped, and open ports of which it is not known what speaks there. Each keeps such a rule from passing.
+    /// our being dropped, a middlebox that answers for the server, and open ports of which it is not known what speaks there.
+    /// Each keeps such a rule from passing.
     pub(super) fn blind_spots(&self, view: &View<'_>, what: &str) -> Vec<Part> {
         let at = self.address;
         let mut parts = Vec::new();
@@ -284,6 +285,19 @@ impl<'a> AddressView<'a> {
         }
         if silent > 0 && self.health.silence_untrusted() {
             parts.push(Part::stopped_answering().seen(format!("{silent} silent TCP ports at {at}")));
+        }
+        if self.health.handshakes_untrusted() {
+            parts.push(
+                Part::inconclusive(&format!(
+                    "something in between answers for the server, so which ports have {what} is not known"
+                ))
+                .settle("Scan from a network without such a middlebox, or look at the listening sockets on the host.")
+                .seen(format!(
+                    "{} of {} ports that nothing uses are open at {at}",
+                    self.health.decoys_open.len(),
+                    self.health.decoys_asked
+                )),
+            );
         }
         parts.extend(self.unidentified(view).into_iter().map(|(seen, ids)| {
             Part::inconclusive(&format!("what speaks on an open port could not be told, and it may be {what}"))

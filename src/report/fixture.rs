@@ -95,21 +95,10 @@ fn guide(id: &str) -> GuideUsed {
 
 fn target(client: &str, name: &str, host: Host, roles: &[Role]) -> Target {
     Target {
-        client: client.to_owned(),
         name: name.to_owned(),
-        host,
         roles: roles.iter().copied().collect(),
         tags: ["production".to_owned()].into(),
-        active_directory: None,
-        technicians: None,
-        redirectors: None,
-        split_database: None,
-        control: None,
-        sni: None,
-        moved: Vec::new(),
-        shared_address: false,
-        expected: Vec::new(),
-        notes: None,
+        ..Target::new(client, host)
     }
 }
 
