@@ -216,8 +216,7 @@ pub(super) struct WhatArgs {
     /// More ports, such as tcp/8443 or udp/500-510.
     #[arg(short, long, value_name = "PORTS", value_parser = ports, value_delimiter = ',')]
     pub(super) ports: Vec<Ports>,
-    /// Every TCP port, 1 to 65535: the proof that nothing else is open. At the default --rate 8 minutes where the server
-    /// refuses, 25 where it drops.
+    /// Every TCP port, 1 to 65535: the proof that nothing else is open.
     #[arg(long)]
     pub(super) sweep: bool,
     /// Ask only IPv4 addresses.
@@ -242,14 +241,19 @@ pub(super) struct TimingArgs {
     /// --sweep 3600].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) host_time: Option<Duration>,
-    /// At most this many new connections a second to one address; firewalls often drop more than 200.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "150")]
+    /// How long an address is asked for its TCP ports before it is given up when nothing at all answers, in seconds. Once
+    /// something answers, waits follow the round trip.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.5")]
+    pub(super) patience: Duration,
+    /// At most this many SYNs a second to one address. Asking begins at 1000, goes faster while ports that answer still do,
+    /// and falls back to what a limit on the way lets through.
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
     pub(super) rate: NonZeroU32,
     /// At most this many UDP datagrams a second to one address.
     #[arg(long, value_name = "N", value_parser = rate, default_value = "500")]
     pub(super) udp_rate: NonZeroU32,
     /// At most this many connections and datagrams a second to all addresses together.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "4000")]
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
     pub(super) max_rate: NonZeroU32,
     /// How many targets are scanned side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
@@ -298,6 +302,8 @@ pub(super) enum Format {
     Text,
     /// The whole run as JSON.
     Json,
+    /// JSON Lines: one object for each port, finding and target, each target's as soon as it is finished.
+    Jsonl,
 }
 
 /// When to exit with 1.

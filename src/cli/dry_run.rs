@@ -39,13 +39,13 @@ pub(super) async fn run(
                 Err(error.to_string())
             }
         };
-        if format == Format::Json {
+        if format != Format::Text {
             plans.push(as_json(target, &plan, &addresses));
         } else {
             describe(&mut text, target, &plan, &addresses, shared.columns());
         }
     }
-    if format == Format::Json {
+    if format != Format::Text {
         text = showable(&format!("{:#}\n", json!({ "format": "portreeve-plan", "version": 1, "targets": plans })));
     }
     print(&text)?;

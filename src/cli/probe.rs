@@ -2,7 +2,7 @@
 
 use super::args::{Format, ProbeArgs, ProbeCommand, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{complain, print, wrapped};
+use super::output::{self, complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
 use crate::catalog::builtin::Catalogs;
@@ -53,7 +53,7 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
     if wanted.is_empty() {
         wanted = guide_ports()?;
     }
-    let plan = plan(wanted, FollowUp::default());
+    let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
     Ok(hosts.iter().map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() }).collect())
 }
 
@@ -153,24 +153,39 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
     let listener = progress::listen(receiver, probes, shared.quiet);
-    let (scans, ()) = tokio::join!(engine.run(probes, interrupted.clone(), sender), listener);
-    run.elapsed_ms = millis(begin.elapsed());
-    run.interrupted = *interrupted.borrow();
-    for (probe, scan) in probes.iter().zip(scans) {
-        if args.format == Format::Text {
-            describe(&mut text, &probe.target, &scan.observations, shared);
-            for trouble in &scan.troubles {
-                complain(&format!("{}: {}", probe.target.host, report::text::clean(&trouble.describe())));
-            }
-        }
-        run.targets.push(TargetRun {
+    let mut done: Vec<Option<TargetRun>> = probes.iter().map(|_| None).collect();
+    let mut written = Ok(());
+    let asked = engine.run(probes, interrupted.clone(), sender, |number, scan| {
+        let (Some(probe), Some(place)) = (probes.get(number), done.get_mut(number)) else { return };
+        let mut target = TargetRun {
             target: probe.target.clone(),
             addresses: scan.addresses,
             observations: scan.observations,
             findings: Vec::new(),
             disagreements: Vec::new(),
             troubles: scan.troubles,
-        });
+        };
+        if args.format == Format::Jsonl && written.is_ok() {
+            written = output::lines(&target);
+            // What was written need not be kept.
+            target.observations = Vec::new();
+        }
+        *place = Some(target);
+    });
+    tokio::join!(asked, listener);
+    written?;
+    run.elapsed_ms = millis(begin.elapsed());
+    run.interrupted = *interrupted.borrow();
+    run.targets = done.into_iter().flatten().collect();
+    for target in &run.targets {
+        if args.format == Format::Text {
+            describe(&mut text, &target.target, &target.observations, shared);
+        }
+        if args.format != Format::Json {
+            for trouble in &target.troubles {
+                complain(&format!("{}: {}", target.target.host, report::text::clean(&trouble.describe())));
+            }
+        }
     }
     if args.format == Format::Json {
         text = report::json::render(&run).map_err(|error| CliError::Bug(format!("the JSON output: {error}")))?;

@@ -2,13 +2,13 @@
 
 use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{called, complain, print};
+use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Families};
 use super::{dry_run, guides};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
-use crate::model::run::Run;
+use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
 use crate::model::verdict::Verdict;
 use crate::report;
@@ -39,9 +39,23 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
-    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
+    let (stream, keep) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
+    let mut written = Ok(());
+    let finished = |target: &mut TargetRun| {
+        if stream && written.is_ok() {
+            written = output::lines(target);
+        }
+        if args.output.format == Format::Jsonl && !keep {
+            // What was written need not be kept; the exit code needs the verdicts.
+            target.observations = Vec::new();
+            for finding in &mut target.findings {
+                finding.forget_texts();
+            }
+        }
+    };
+    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted, finished).await;
     // The files first: what is on a terminal can be had again from them.
-    both(files.finish(&run), show(&run, &args.output, shared))?;
+    both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))
 }
 
@@ -131,6 +145,11 @@ impl Files {
         Ok(Self { json, html: pages })
     }
 
+    /// Whether nothing is to be written.
+    fn is_empty(&self) -> bool {
+        self.json.is_none() && self.html.is_empty()
+    }
+
     /// Writes all of them; a failure of one does not keep the others from being written.
     pub(super) fn finish(self, run: &Run) -> Result<(), CliError> {
         let mut result = self.json.map_or(Ok(()), |file| file.finish(&json(run)?));
@@ -181,6 +200,7 @@ fn show(run: &Run, output: &OutputArgs, shared: &Shared) -> Result<(), CliError>
     match output.format {
         Format::Json => print(&json(run)?),
         Format::Text => print(&terminal(run, output.look, shared)),
+        Format::Jsonl => Ok(()),
     }
 }
 

@@ -47,7 +47,6 @@ fn joins(last: &Observation, next: &Observation) -> bool {
     last.address == next.address
         && known.transport() == new.transport()
         && known.last().checked_add(1) == Some(new.first())
-        && last.tries == next.tries
         && alike
 }
 
@@ -57,6 +56,7 @@ fn join(last: &mut Observation, next: &Observation) {
     {
         last.question = Question::Port { ports };
         last.started_ms = last.started_ms.min(next.started_ms);
+        last.tries = last.tries.min(next.tries);
         last.elapsed_ms = last.elapsed_ms.min(next.elapsed_ms);
         last.elapsed_max_ms = last.elapsed_max_ms.max(next.elapsed_max_ms);
     }

@@ -40,6 +40,21 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
+    /// What the way there was like, once something had answered.
+    pub path: Option<PathHealth>,
+}
+
+/// What the way to an address was like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathHealth {
+    /// The smoothed round trip time, in microseconds (RFC 6298, section 2).
+    pub round_trip_us: u64,
+    /// How many SYNs went to ports that do answer.
+    pub answerable: u64,
+    /// How many of those stayed without an answer.
+    pub lost: u64,
+    /// How many SYNs a second something on the way lets through, where a limit was met.
+    pub limit_per_second: Option<u32>,
 }
 
 impl AddressHealth {

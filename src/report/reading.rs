@@ -5,6 +5,7 @@ use super::text::{capitalised, counted, listed};
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
+use crate::model::run::PathHealth;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::service::Service;
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
@@ -316,4 +317,9 @@ pub(super) fn timing(observation: &Observation) -> String {
         Err(_) => format!("{} tries", observation.tries),
     };
     format!("{tries}, {took}, at +{}", duration(observation.started_ms))
+}/// The round trip time in milliseconds.
+pub(super) fn round_trip_ms(path: &PathHealth) -> f64 {
+    std::time::Duration::from_micros(path.round_trip_us).as_secs_f64() * 1000.0
 }
+
+

@@ -202,6 +202,21 @@ struct Address {
     recheck_missing: bool,
     /// It is not public: this is not a view from outside.
     inside: bool,
+    /// What the way there was like, once something had answered.
+    path: Option<Path>,
+}
+
+/// What the way to an address was like.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Path {
+    /// The smoothed round trip time, in milliseconds.
+    round_trip_ms: f64,
+    /// How many SYNs went to ports that do answer.
+    answerable: u64,
+    /// How many of those stayed without an answer.
+    lost: u64,
+    /// How many SYNs a second something on the way lets through, where a limit was met.
+    limit_per_second: Option<u32>,
 }
 
 /// What kept the scan from being whole.
@@ -306,6 +321,7 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
+            path,
         } = run.health.clone();
         let vantage = run.vantage.map(|vantage| vantage.to_string());
         Self {
@@ -318,6 +334,12 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
+            path: path.map(|path| Path {
+                round_trip_ms: reading::round_trip_ms(&path),
+                answerable: path.answerable,
+                lost: path.lost,
+                limit_per_second: path.limit_per_second,
+            }),
         }
     }
 }
