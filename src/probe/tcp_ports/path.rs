@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The shortest time after which an answer counts as late. Below it the scheduling of this machine is measured, not the path.
-const RTO_LEAST: Duration = Duration::from_millis(50);
+const RTO_LEAST: Duration = Duration::from_millis(40);
 
 /// The longest, after which even an intercontinental path over a satellite has answered.
 const RTO_MOST: Duration = Duration::from_secs(3);
@@ -28,6 +28,10 @@ const LOSS_LEAST: f64 = 0.005;
 
 /// The most: silence of a port among silence proves nothing, but it is not proof of loss either.
 const LOSS_MOST: f64 = 0.97;
+
+/// What is assumed before there is evidence: so many tries lost and answered, which is to say nearly nothing.
+const PRIOR_LOST: f64 = 0.5;
+const PRIOR_ANSWERED: f64 = 1.0;
 
 /// How many tries to other addresses count at most for this one.
 const POOLED_MOST: f64 = 8.0;
@@ -153,13 +157,35 @@ impl Path {
         usual.max(local).clamp(LOSS_LEAST, LOSS_MOST)
     }
 
-    /// The loss over the whole scan of the address, with what others met; one loss is assumed in as many tries as there
-    /// were, and one more.
+    /// The loss over the whole scan of the address, with what others met.
     pub(super) fn usual_loss(&self) -> f64 {
+        let (asked, lost) = self.counted();
+        ((lost + PRIOR_LOST) / (asked + PRIOR_LOST + PRIOR_ANSWERED)).clamp(LOSS_LEAST, LOSS_MOST)
+    }
+
+    /// The natural logarithm of the probability that tries sent at these times were all lost, though there was somebody to
+    /// answer them.
+    ///
+    /// The loss is not known but estimated, so this is not a power of the estimate: it is the expectation of that power
+    /// over all losses that the evidence leaves possible (beta-binomial). What happened around each try can only make it
+    /// worth less.
+    pub(super) fn all_lost(&self, tries: &[Duration]) -> f64 {
+        let (asked, lost) = self.counted();
+        let usual = self.usual_loss();
+        let mut chance = 0.0;
+        let mut before = 0.0;
+        for sent in tries {
+            chance += ((lost + PRIOR_LOST + before) / (asked + PRIOR_LOST + PRIOR_ANSWERED + before)).ln();
+            chance += (self.loss(*sent) / usual).ln().max(0.0);
+            before += 1.0;
+        }
+        chance.min(0.0)
+    }
+
+    fn counted(&self) -> (f64, f64) {
         let weight = (POOLED_MOST / float(self.pooled.asked.max(1))).min(1.0);
         let asked = float(self.total.asked) + weight * float(self.pooled.asked);
-        let lost = float(self.total.lost) + weight * float(self.pooled.lost);
-        ((lost + 0.5) / (asked + 1.0)).clamp(LOSS_LEAST, LOSS_MOST)
+        (asked, float(self.total.lost) + weight * float(self.pooled.lost))
     }
 }
 
@@ -198,7 +224,7 @@ mod tests {
     #[test]
     fn loss_around_a_try_raises_it_and_calm_does_not_lower_it() {
         let mut path = Path::default();
-        assert!((path.loss(MS) - 0.5).abs() < 1e-9, "nothing is known");
+        assert!((path.loss(MS) - 1.0 / 3.0).abs() < 1e-9, "nothing is known");
         for time in 0..100 {
             path.evidence(time * 10 * MS, false);
         }

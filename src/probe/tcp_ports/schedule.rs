@@ -259,7 +259,7 @@ impl<'p> Schedule<'p> {
         if !self.confirm.is_empty() || !self.again.is_empty() || self.fresh < self.ports.len() {
             return Some(now);
         }
-        if self.owes_a_witness() { Some(self.witnesses.due(self.path.witnessed().asked)) } else { self.canary_at() }
+        if self.owes_a_witness() { Some(self.witnesses.due(self.path.witnessed().asked, self.throttle.rate())) } else { self.canary_at() }
     }
 
     /// The SYN to send at `now`, after [`Step::Send`].
@@ -321,7 +321,7 @@ impl<'p> Schedule<'p> {
             let usual = self.path.round_trip().map_or(Duration::ZERO, |known| known.smoothed * 3 / 2);
             shot.sent + usual
         });
-        let due = self.witnesses.due(self.path.witnessed().asked);
+        let due = self.witnesses.due(self.path.witnessed().asked, self.throttle.rate());
         if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
             Some(due.max(brewing?))
         } else if self.open > 0 {
@@ -463,8 +463,8 @@ impl<'p> Schedule<'p> {
     fn blind_tries(&self) -> u32 {
         let usual = self.path.usual_loss();
         (BLIND_TRIES_LEAST..BLIND_TRIES_MOST)
-            .find(|tries| usual < 0.4 && f64::from(*tries) * -usual.ln() >= -DOUBT.ln() / 2.0)
-            .unwrap_or(if usual < 0.4 { BLIND_TRIES_MOST } else { BLIND_TRIES_LEAST })
+            .find(|tries| usual < 0.3 && f64::from(*tries) * -usual.ln() >= -DOUBT.ln() / 2.0)
+            .unwrap_or(if usual < 0.3 { BLIND_TRIES_MOST } else { BLIND_TRIES_LEAST })
     }
 
     /// Whether the tries to `port` are enough to believe its silence, by all that is known of their surroundings by now.
@@ -473,8 +473,7 @@ impl<'p> Schedule<'p> {
         if !self.witnesses.known() {
             return tries >= self.blind_tries() as usize;
         }
-        let doubt: f64 = port.unanswered.iter().map(|sent| self.path.loss(*sent).ln()).sum();
-        tries >= TRIES_LEAST && doubt <= DOUBT.ln()
+        tries >= TRIES_LEAST && self.path.all_lost(&port.unanswered) <= DOUBT.ln()
     }
 
     /// SYNs that should have been answered by now.

@@ -140,7 +140,7 @@ fn a_hardened_server_takes_less_than_half_a_second_and_a_careless_one_a_round_tr
     assert!(hardened.took < 450 * MS, "{:?}", hardened.took);
     let careless = run(&World::new(&[443, 3389], true), &guide_ports(), 20_000.0);
     assert_eq!(careless.in_state(PortState::Closed).len(), 61);
-    assert!(careless.took < 120 * MS && careless.sent < 80, "{:?}, {} SYNs", careless.took, careless.sent);
+    assert!(careless.took < 120 * MS && careless.sent < 110, "{:?}, {} SYNs", careless.took, careless.sent);
 }
 
 #[test]
@@ -237,6 +237,17 @@ fn after_an_outage_what_was_missed_is_asked_again() {
 }
 
 #[test]
+fn heavy_random_loss_is_not_taken_for_a_limit() {
+    let open: Vec<u16> = (1..=400).step_by(40).collect();
+    for seed in 0..10 {
+        let world = World { loss: 0.22, round_trip: 200 * MS, jitter: 40, seed, ..World::new(&open, false) };
+        let outcome = run(&world, &(1..=400).collect::<Vec<u16>>(), 20_000.0);
+        assert!(outcome.took < Duration::from_secs(150), "{:?} with seed {seed}", outcome.took);
+        assert_eq!(outcome.in_state(PortState::Open).len() + outcome.skipped(), open.len(), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_far_host_is_waited_for() {
     for round_trip in [150, 300, 450] {
         let world = World { round_trip: round_trip * MS, jitter: 40, ..World::new(&[443, 8484], false) };
@@ -246,7 +257,7 @@ fn a_far_host_is_waited_for() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
     #[test]
     fn every_port_is_settled_once_in_bounded_time_and_nothing_is_invented(
         open in proptest::collection::btree_set(1u16..400, 0..20),

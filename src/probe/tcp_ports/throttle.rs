@@ -23,11 +23,16 @@ const INTERVAL_MOST: Duration = Duration::from_secs(2);
 
 /// How many witnesses must have been heard or missed before the rate rises or falls.
 const WITNESSES_TO_RISE: u32 = 2;
-const WITNESSES_TO_FALL: u32 = 8;
+const WITNESSES_TO_FALL: u32 = 12;
 
 /// The share of tries lost, beyond the usual one, up to which the rate rises and from which it falls.
 const CALM: f64 = 0.1;
 const HEAVY: f64 = 0.3;
+
+/// After so many falls in a row that left this share of the loss, it is no limit that loses packets. The first may be in vain
+/// behind a limit too: such limits commonly let a burst pass first.
+const IN_VAIN: u32 = 2;
+const NO_BETTER: f64 = 0.75;
 
 /// Where nothing answers there is no evidence: the rate rises to this within some seconds and no further.
 const BLIND: f64 = 4000.0;
@@ -46,10 +51,19 @@ pub struct Throttle {
     limit: Option<f64>,
     /// The loss that is there at any rate.
     usual: Option<f64>,
+    /// Where the rate fell from, and how often in a row that made nothing better.
+    fall: Option<Fall>,
     /// Packets that may leave at once, and when that was.
     tokens: f64,
     counted: Duration,
     interval: Interval,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fall {
+    from: f64,
+    share: f64,
+    in_vain: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +88,7 @@ impl Throttle {
             starting: true,
             limit: None,
             usual: None,
+            fall: None,
             tokens: burst(rate),
             counted: Duration::ZERO,
             interval: Interval::default(),
@@ -161,6 +176,19 @@ impl Throttle {
         let share = f64::from(lost) / f64::from(witnesses.max(1));
         let usual = self.usual.unwrap_or(0.0);
         if witnesses >= WITNESSES_TO_FALL && share >= HEAVY + usual {
+            let fall = match self.fall {
+                Some(fall) if share >= fall.share * NO_BETTER => Fall { share, in_vain: fall.in_vain + 1, ..fall },
+                _ => Fall { from: self.rate, share, in_vain: 0 },
+            };
+            if fall.in_vain >= IN_VAIN {
+                // Slower, and no better: it is the path that loses them, at any rate.
+                self.usual = Some(share);
+                (self.limit, self.fall) = (None, None);
+                self.change(fall.from, now);
+                self.begin(now);
+                return;
+            }
+            self.fall = Some(fall);
             let seconds = age.as_secs_f64();
             let through = (f64::from(sent) / seconds * (1.0 - share)).max(f64::from(answered + through) / seconds);
             let through = through.clamp(LEAST, self.rate);
@@ -172,6 +200,7 @@ impl Throttle {
             if self.usual.is_none() && witnesses >= WITNESSES_TO_FALL {
                 self.usual = Some(share.min(HEAVY));
             }
+            self.fall = None;
             let factor = if self.starting { 2.0 } else { 1.1 };
             // Beyond what is used, a higher rate says nothing.
             if f64::from(sent) / age.as_secs_f64() > self.rate / 3.0 {

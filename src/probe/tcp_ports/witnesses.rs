@@ -12,11 +12,11 @@ use std::time::Duration;
 const KEPT: usize = 3;
 
 /// How many answers give a first estimate of loss, and how closely together they are asked for.
-const FIRST: u64 = 16;
-const FIRST_GAP: Duration = Duration::from_millis(8);
+const FIRST: u64 = 32;
+const FIRST_GAP: Duration = Duration::from_millis(4);
 
 /// How closely together they are asked for from then on.
-const GAP: Duration = Duration::from_millis(60);
+const GAP: Duration = Duration::from_millis(40);
 
 /// Ports whose owners count connections: FTP, SSH, Telnet, SMTP, MSRPC, NetBIOS, SMB, SQL Server, `MySQL`, RDP, PostgreSQL,
 /// VNC, and RPC over HTTP's end point mapper.
@@ -82,16 +82,18 @@ impl Witnesses {
         list.get(self.turn % list.len().max(1)).copied()
     }
 
-    /// When the next is to be asked, `known` answers or losses being evidence already.
-    pub(super) fn due(&self, known: u64) -> Duration {
+    /// When the next is to be asked at this rate of SYNs, `known` answers or losses being evidence already. Where only few
+    /// SYNs get through, most of them are for the ports.
+    pub(super) fn due(&self, known: u64, rate: f64) -> Duration {
         let sensitive = self.open.is_empty() && self.closed.is_empty();
         let gap = match (known < FIRST, sensitive) {
             (true, false) => FIRST_GAP,
             (false, false) => GAP,
-            (true, true) => FIRST_GAP * 2,
-            (false, true) => if self.sensitive_asked < SENSITIVE_MOST { GAP * 4 } else { GAP * 32 },
+            (true, true) => FIRST_GAP * 4,
+            (false, true) => if self.sensitive_asked < SENSITIVE_MOST { GAP * 6 } else { GAP * 32 },
         };
-        self.last_asked.map_or(Duration::ZERO, |last| last + gap)
+        let share = Duration::from_secs_f64(if known < FIRST { 4.0 } else { 10.0 } / rate.max(1.0));
+        self.last_asked.map_or(Duration::ZERO, |last| last + gap.max(share))
     }
 
     pub(super) fn asked(&mut self, serial: u64, now: Duration) {
