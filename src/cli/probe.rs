@@ -53,6 +53,7 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
     if wanted.is_empty() {
         wanted = guide_ports()?;
     }
+    // An open port is believed only where ports that nothing uses stay shut.
     let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
     Ok(hosts.iter().map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() }).collect())
 }
@@ -182,6 +183,9 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             describe(&mut text, &target.target, &target.observations, shared);
         }
         if args.format != Format::Json {
+            for doubt in target.addresses.iter().filter_map(report::doubt_of_handshakes) {
+                complain(&format!("{}: {doubt}", target.target.host));
+            }
             for trouble in &target.troubles {
                 complain(&format!("{}: {}", target.target.host, report::text::clean(&trouble.describe())));
             }
