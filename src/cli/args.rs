@@ -241,10 +241,10 @@ pub(super) struct TimingArgs {
     /// --sweep 3600].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) host_time: Option<Duration>,
-    /// How long an address is asked for its TCP ports before it is given up when nothing at all answers, in seconds. Once
-    /// something answers, waits follow the round trip.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.5")]
-    pub(super) patience: Duration,
+    /// How long an address is asked for its TCP ports before it is given up when nothing at all answers, in seconds; once
+    /// something answers, waits follow the round trip [default: 2; for probe 0.5].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) patience: Option<Duration>,
     /// At most this many SYNs a second to one address. Asking begins at 1000, goes faster while ports that answer still do,
     /// and falls back to what a limit on the way lets through.
     #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
@@ -337,8 +337,11 @@ pub(super) enum ProbeCommand {
     /// In which state are these ports? With reason and sender.
     Ports {
         /// Names or addresses.
-        #[arg(value_name = "HOST", required = true, value_parser = host)]
+        #[arg(value_name = "HOST", required_unless_present = "hosts_from", value_parser = host)]
         hosts: Vec<Host>,
+        /// Read more of them from a file (- for stdin), one on a line; # begins a comment.
+        #[arg(long, value_name = "FILE")]
+        hosts_from: Option<PathBuf>,
         /// TCP ports and ranges, such as 22,80,8000-8100 [default: those that the guides name].
         #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',')]
         tcp: Vec<Ports>,

@@ -48,7 +48,7 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let timing = DefaultTiming::parse_from(["demo", "--timeout", "0.4"]).timing;
     let families = Families { ipv4: true, ipv6: false };
-    let engine = session::engine(&timing, families, Some(&ca_file), false, shared)?;
+    let engine = session::engine(&timing, families, Some(&ca_file), false, session::PATIENCE_OF_SCAN, shared)?;
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;

@@ -16,8 +16,12 @@ use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
 use crate::report;
+use crate::report::text::clean;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -27,7 +31,12 @@ const BY_USER: &str = "probe";
 /// Runs `portreeve probe`.
 pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, CliError> {
     let (probes, args, ca_file) = match command {
-        ProbeCommand::Ports { hosts, tcp, udp, shared } => (ports(&hosts, &tcp, &udp)?, shared, None),
+        ProbeCommand::Ports { mut hosts, hosts_from, tcp, udp, shared } => {
+            if let Some(path) = hosts_from {
+                hosts.extend(read_hosts(&path)?);
+            }
+            (ports(&hosts, &tcp, &udp)?, shared, None)
+        }
         ProbeCommand::Tls { places, sni, ca_file, shared } => {
             let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
             (at_places(&places, Some(443), sni.as_deref(), &follow_up)?, shared, ca_file)
@@ -36,7 +45,8 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false, shared)?;
+    let engine =
+        session::engine(&args.timing, families, ca_file.as_deref(), false, session::PATIENCE_OF_PROBE, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -55,7 +65,50 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
     }
     // An open port is believed only where ports that nothing uses stay shut.
     let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
-    Ok(hosts.iter().map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() }).collect())
+    let mut seen = BTreeSet::new();
+    Ok(hosts
+        .iter()
+        .filter(|host| seen.insert(*host))
+        .map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() })
+        .collect())
+}
+
+/// A longer list of hosts than this is a mistake, such as the name of another file.
+const HOSTS_MOST: u64 = 16 << 20;
+
+/// Reads hosts from a file, one on a line.
+fn read_hosts(path: &Path) -> Result<Vec<Host>, CliError> {
+    let name = clean(&path.display().to_string()).into_owned();
+    let unreadable = |error: &io::Error| CliError::Usage(format!("{name}: cannot be read: {error}"));
+    let mut text = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(HOSTS_MOST + 1).read_to_end(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(HOSTS_MOST + 1).read_to_end(&mut text))
+    };
+    read.map_err(|error| unreadable(&error))?;
+    if text.len() as u64 > HOSTS_MOST {
+        return Err(CliError::Usage(format!(
+            "{name}: longer than {} MiB, so it is no list of hosts",
+            HOSTS_MOST >> 20
+        )));
+    }
+    let text = String::from_utf8(text).map_err(|error| {
+        CliError::Usage(format!("{name}: not UTF-8 after byte {}", error.utf8_error().valid_up_to()))
+    })?;
+    let mut hosts = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let host = line.split_once('#').map_or(line, |(host, _)| host).trim();
+        if !host.is_empty() {
+            let host = parse_host(host)
+                .map_err(|why| CliError::Usage(clean(&format!("{name}:{}: {why}", number + 1)).into_owned()))?;
+            hosts.push(host);
+        }
+    }
+    if hosts.is_empty() {
+        return Err(CliError::Usage(format!("{name}: names no host")));
+    }
+    Ok(hosts)
 }
 
 /// Every port that any guide names.
@@ -187,7 +240,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
                 complain(&format!("{}: {doubt}", target.target.host));
             }
             for trouble in &target.troubles {
-                complain(&format!("{}: {}", target.target.host, report::text::clean(&trouble.describe())));
+                complain(&format!("{}: {}", target.target.host, clean(&trouble.describe())));
             }
         }
     }
@@ -206,6 +259,6 @@ fn describe(text: &mut String, target: &Target, observations: &[Observation], sh
             let _ = writeln!(text, "{} ({})", target.host, observation.address);
         }
         let line = report::describe(observation);
-        let _ = writeln!(text, "{}", wrapped(&report::text::clean(&line), shared.columns(), "  ", "      "));
+        let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "  ", "      "));
     }
 }

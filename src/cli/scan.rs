@@ -32,7 +32,14 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     }
     let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
-    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep, shared)?;
+    let engine = session::engine(
+        &args.timing,
+        families,
+        args.what.ca_file.as_deref(),
+        extra.sweep,
+        session::PATIENCE_OF_SCAN,
+        shared,
+    )?;
     if args.dry_run {
         return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
     }

@@ -48,6 +48,10 @@ impl Families {
 const HOST_TIME: Duration = Duration::from_mins(5);
 const HOST_TIME_OF_SWEEP: Duration = Duration::from_hours(1);
 
+/// How long an address that answers nothing is asked where no option says so: a scan is to be believed, a probe is to be
+/// quick.
+pub(super) const PATIENCE_OF_SCAN: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE_OF_PROBE: Duration = Duration::from_millis(500);
 
 /// The engine that the options describe.
 pub(super) fn engine(
@@ -55,6 +59,7 @@ pub(super) fn engine(
     families: Families,
     ca_file: Option<&Path>,
     sweep: bool,
+    patience: Duration,
     shared: &Shared,
 ) -> Result<Engine, CliError> {
     let trust = TrustStore::load(ca_file)
@@ -68,7 +73,7 @@ pub(super) fn engine(
         connections: usual.connections,
     };
     let dialer = Dialer::new(limits(shared)?, rates);
-    let asker = Asker::new(dialer, waits(timing.timeout, timing.patience), trust, Instant::now());
+    let asker = Asker::new(dialer, waits(timing.timeout, timing.patience.unwrap_or(patience)), trust, Instant::now());
     Ok(Engine {
         asker: Arc::new(asker),
         resolver: Arc::new(Resolver::of_system(RESOLVE_WITHIN)),

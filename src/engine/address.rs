@@ -11,7 +11,7 @@ use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, PathHealth, Trouble};
 use crate::model::target::Target;
-use crate::probe::tcp_ports::Acquaintance;
+use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
 use crate::probe::{Asker, Known, Outcome, Peer};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -80,11 +80,11 @@ impl AddressScan<'_> {
         let mut wanted = self.plan.numbers(Transport::Tcp);
         wanted.sort_by_key(|port| LIKELY.iter().position(|likely| likely == port).unwrap_or(LIKELY.len()));
         let decoys = if wanted.is_empty() { Vec::new() } else { self.decoys(&wanted) };
-        let mut known = Acquaintance::new(f64::from(self.asker.dialer().pace().rates().syn.get()));
+        let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
+        let mut known = Acquaintance::new(rate, self.moved_services());
         let mut health = AddressHealth { decoys_asked: decoys.len(), ..AddressHealth::default() };
         let mut entries = self.tcp_ports(&[wanted.as_slice(), &decoys].concat(), &mut known).await;
-        let of_decoys: Vec<Entry> =
-            entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
+        let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
         health.decoys_open = open_ports(&of_decoys);
         if health.handshakes_untrusted() {
             let round_trip = known.path().round_trip().map(|known| known.smoothed);
@@ -107,7 +107,8 @@ impl AddressScan<'_> {
             }
             looked_into += self.look(&mut entries, looked_into).await;
         }
-        if looked_into > 0 && !known.stopped_answering() && !known.recheck_missing() {
+        let silence = entries.iter().any(is_silence);
+        if looked_into > 0 && silence && !known.stopped_answering() && !known.recheck_missing() {
             self.check_again(&mut health, &mut known).await;
         }
         health.stopped_answering |= known.stopped_answering();
@@ -127,6 +128,15 @@ impl AddressScan<'_> {
             let rate = NonZeroU32::new(whole(limit * 0.8)).unwrap_or(NonZeroU32::MIN);
             self.asker.dialer().pace().slow_down(self.address, rate);
         }
+    }
+
+    /// Where the inventory moved services to, whose owners count connections wherever they are.
+    fn moved_services(&self) -> Vec<u16> {
+        let moved = self.target.moved.iter().filter(|moved| moved.to.transport() == Transport::Tcp);
+        moved
+            .flat_map(|moved| moved.to.each())
+            .filter(|port| is_sensitive(self.target.logical(Transport::Tcp, *port)))
+            .collect()
     }
 
     /// Ports that nothing uses: asked beside the others, to find out whether something answers for the server.
@@ -265,7 +275,6 @@ impl AddressScan<'_> {
     }
 }
 
-
 fn path_health(known: &Acquaintance) -> Option<PathHealth> {
     let round_trip = known.path().round_trip()?;
     let tally = known.path().tally();
@@ -312,6 +321,11 @@ fn is_sign_of_life(entry: &Entry) -> bool {
         PortReason::Disagreement { tries } => tries.iter().any(|state| is_answer(*state)),
         _ => is_answer(fact.state),
     }
+}
+
+/// Whether a port met silence, or a word that it could not be reached: what would be seen of a target that drops us.
+fn is_silence(entry: &Entry) -> bool {
+    matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable())
 }
 
 fn is_answer(state: PortState) -> bool {

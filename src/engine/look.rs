@@ -71,9 +71,7 @@ impl AddressScan<'_> {
             }
         });
         let heard: Vec<Entry> = stream::iter(heard).buffer_unordered(HURRIED_AT_ONCE).collect().await;
-        let silent = |entry: &Entry| {
-            !matches!(entry.attempt.fact(), Some(Fact::Service { service, .. }) if !matches!(service, Service::Silent))
-        };
+        let silent = |entry: &Entry| !matches!(entry.attempt.fact(), Some(Fact::Service { service, .. }) if !matches!(service, Service::Silent));
         // Whoever speaks is asked in full, if anybody wants to know; that answer takes the place of this one.
         let wanted = !self.plan.follow_up.service.is_empty();
         entries.extend(heard.into_iter().filter(|entry| silent(entry) || !wanted));

@@ -77,7 +77,12 @@ impl Dialer {
     }
 
     /// One try to connect to `peer`, which may answer `within` this time; the connection is let go at once.
-    pub async fn knock(&self, peer: SocketAddr, within: Duration, _clearance: Clearance) -> Result<Knock, NoConnection> {
+    pub async fn knock(
+        &self,
+        peer: SocketAddr,
+        within: Duration,
+        _clearance: Clearance,
+    ) -> Result<Knock, NoConnection> {
         tcp::knock(peer, within).await
     }
 

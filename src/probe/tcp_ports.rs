@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use witnesses::Witnesses;
+pub use witnesses::is_sensitive;
 
 /// What was learned of the way to an address; kept from one set of its ports to the next.
 #[derive(Clone, Debug)]
@@ -41,12 +42,13 @@ pub struct Acquaintance {
 }
 
 impl Acquaintance {
-    /// Nothing is known yet; at most `rate` SYNs a second.
-    pub fn new(rate: f64) -> Self {
+    /// Nothing is known yet; at most `rate` SYNs a second. Connections are counted at the `sensitive` ports too, beside
+    /// those that [`is_sensitive`].
+    pub fn new(rate: f64, sensitive: Vec<u16>) -> Self {
         Self {
             path: Path::default(),
             throttle: Throttle::new(rate),
-            witnesses: Witnesses::default(),
+            witnesses: Witnesses::new(sensitive),
             cut: false,
             unchecked: false,
             shared: Tally::default(),
@@ -97,12 +99,8 @@ impl Settled {
             Err(NotSettled::Failed(failure)) => Attempt::Failed { failure },
             Err(NotSettled::Skipped(skip)) => Attempt::Skipped { skip },
         };
-        let outcome = Outcome {
-            attempt,
-            tries: self.tries,
-            started_ms: millis(self.started),
-            elapsed_ms: millis(self.elapsed),
-        };
+        let outcome =
+            Outcome { attempt, tries: self.tries, started_ms: millis(self.started), elapsed_ms: millis(self.elapsed) };
         (self.port, outcome)
     }
 }
@@ -204,12 +202,7 @@ pub(super) async fn ask(
 }
 
 /// Gives an outcome to the schedule; `false` when there is no route, so that no other port needs to be asked.
-fn take(
-    schedule: &mut Schedule<'_>,
-    shot: Shot,
-    outcome: Result<Knock, NoConnection>,
-    now: Duration,
-) -> bool {
+fn take(schedule: &mut Schedule<'_>, shot: Shot, outcome: Result<Knock, NoConnection>, now: Duration) -> bool {
     match outcome {
         // Silence is the schedule's to find: it knows when a SYN is late.
         Ok(knock) if knock.is_silence() => {}

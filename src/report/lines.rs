@@ -92,9 +92,8 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         let Question::Port { ports } = observation.question else { continue };
         let health = run.addresses.iter().find(|address| address.address == observation.address);
         for port in ports.each() {
-            let service = service(run, observation.address, port).filter(|_| {
-                ports.transport() == crate::model::ports::Transport::Tcp
-            });
+            let service = service(run, observation.address, port)
+                .filter(|_| ports.transport() == crate::model::ports::Transport::Tcp);
             line(one_line(&PortLine {
                 kind: "port",
                 client,
@@ -156,7 +155,8 @@ fn state(observation: &Observation, health: Option<&AddressHealth>, service: Opt
     match fact.state {
         PortState::Open => {
             let doubted = health.is_some_and(AddressHealth::handshakes_untrusted);
-            let spoke = service.is_some_and(Service::is_protocol_answer) && !health.is_some_and(|known| known.decoys_speak);
+            let spoke =
+                service.is_some_and(Service::is_protocol_answer) && !health.is_some_and(|known| known.decoys_speak);
             if doubted && !spoke { "fake" } else { "open" }
         }
         PortState::Closed => "closed",

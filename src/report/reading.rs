@@ -323,9 +323,8 @@ pub(super) fn timing(observation: &Observation) -> String {
         Err(_) => format!("{} tries", observation.tries),
     };
     format!("{tries}, {took}, at +{}", duration(observation.started_ms))
-}/// The round trip time in milliseconds.
+}
+/// The round trip time in milliseconds.
 pub(super) fn round_trip_ms(path: &PathHealth) -> f64 {
     std::time::Duration::from_micros(path.round_trip_us).as_secs_f64() * 1000.0
 }
-
-

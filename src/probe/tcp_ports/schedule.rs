@@ -259,7 +259,11 @@ impl<'p> Schedule<'p> {
         if !self.confirm.is_empty() || !self.again.is_empty() || self.fresh < self.ports.len() {
             return Some(now);
         }
-        if self.owes_a_witness() { Some(self.witnesses.due(self.path.witnessed().asked, self.throttle.rate())) } else { self.canary_at() }
+        if self.owes_a_witness() {
+            Some(self.witnesses.due(self.path.witnessed().asked, self.throttle.rate()))
+        } else {
+            self.canary_at()
+        }
     }
 
     /// The SYN to send at `now`, after [`Step::Send`].
@@ -525,11 +529,8 @@ impl<'p> Schedule<'p> {
         self.last_silence = Some(self.last_silence.map_or(sent, |last| last.max(sent)));
         let Some(port) = self.ports.get(index as usize) else { return };
         let enough = self.is_silent(port) || port.unanswered.len() >= TRIES_MOST;
-        let (stage, queue) = if enough {
-            (Stage::Lingering, &mut self.lingering)
-        } else {
-            (Stage::Again, &mut self.again)
-        };
+        let (stage, queue) =
+            if enough { (Stage::Lingering, &mut self.lingering) } else { (Stage::Again, &mut self.again) };
         queue.push_back(index);
         if let Some(port) = self.ports.get_mut(index as usize) {
             port.stage = stage;

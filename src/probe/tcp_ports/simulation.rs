@@ -63,7 +63,10 @@ struct Outcome {
 impl Outcome {
     fn in_state(&self, state: PortState) -> BTreeSet<u16> {
         let settled = self.ports.values();
-        settled.filter(|port| port.result.as_ref().is_ok_and(|fact| fact.state == state)).map(|port| port.port).collect()
+        settled
+            .filter(|port| port.result.as_ref().is_ok_and(|fact| fact.state == state))
+            .map(|port| port.port)
+            .collect()
     }
 
     fn skipped(&self) -> usize {

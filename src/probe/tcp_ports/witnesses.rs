@@ -25,12 +25,19 @@ const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 33
 /// How often sensitive ports are asked in all.
 const SENSITIVE_MOST: u32 = 24;
 
+/// Whether owners of services on this port commonly count connections.
+pub fn is_sensitive(port: u16) -> bool {
+    SENSITIVE.contains(&port)
+}
+
 /// The witnesses of one address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Witnesses {
     open: Vec<u16>,
     closed: Vec<u16>,
     sensitive: Vec<u16>,
+    /// More ports whose owners count connections.
+    also_sensitive: Vec<u16>,
     sensitive_asked: u32,
     turn: usize,
     /// SYNs without an answer yet.
@@ -43,6 +50,11 @@ pub(super) struct Witnesses {
 }
 
 impl Witnesses {
+    /// None yet.
+    pub(super) fn new(also_sensitive: Vec<u16>) -> Self {
+        Self { also_sensitive, ..Self::default() }
+    }
+
     /// Whether there is any.
     pub(super) fn known(&self) -> bool {
         !(self.open.is_empty() && self.closed.is_empty() && self.sensitive.is_empty())
@@ -55,7 +67,7 @@ impl Witnesses {
 
     /// A port answered.
     pub(super) fn found(&mut self, port: u16, open: bool) {
-        let list = match (open, SENSITIVE.contains(&port)) {
+        let list = match (open, is_sensitive(port) || self.also_sensitive.contains(&port)) {
             (true, false) => &mut self.open,
             (true, true) => &mut self.sensitive,
             (false, _) => &mut self.closed,
@@ -90,7 +102,13 @@ impl Witnesses {
             (true, false) => FIRST_GAP,
             (false, false) => GAP,
             (true, true) => FIRST_GAP * 4,
-            (false, true) => if self.sensitive_asked < SENSITIVE_MOST { GAP * 6 } else { GAP * 32 },
+            (false, true) => {
+                if self.sensitive_asked < SENSITIVE_MOST {
+                    GAP * 6
+                } else {
+                    GAP * 32
+                }
+            }
         };
         let share = Duration::from_secs_f64(if known < FIRST { 4.0 } else { 10.0 } / rate.max(1.0));
         self.last_asked.map_or(Duration::ZERO, |last| last + gap.max(share))
