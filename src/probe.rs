@@ -142,6 +142,19 @@ impl Asker {
         {
             return outcome;
         }
+        if let Question::Port { ports } = question
+            && ports.count() == 1
+        {
+            let mut found = None;
+            let rate = f64::from(self.dialer.pace().rates().syn.get());
+            let mut known = tcp_ports::Acquaintance::new(rate, Vec::new());
+            let asked = [ports.first()];
+            let never = std::future::pending();
+            self.ask_tcp_ports(peer, &asked, &mut known, never, |_, outcome| found = Some(outcome)).await;
+            if let Some(outcome) = found {
+                return outcome;
+            }
+        }
         let mut session = Session::new(self, peer, question.port());
         let answer = Self::answer(&mut session, question, known).await;
         self.outcome(&session, question, answer)
@@ -167,8 +180,7 @@ impl Asker {
     async fn answer(session: &mut Session<'_>, question: Question, known: &Known) -> Result<Fact, Stop> {
         let preface = known.preface.unwrap_or(TlsPreface::Direct);
         match question {
-            Question::Port { ports } if ports.count() > 1 => Err(bug("a range is asked port by port").into()),
-            Question::Port { .. } => Err(bug("ports are asked together").into()),
+            Question::Port { .. } => Err(bug("a range is asked port by port").into()),
             Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
             Question::TlsVersion { version, sni, .. } => {
                 tls_version::ask(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })

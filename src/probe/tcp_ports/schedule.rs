@@ -295,7 +295,13 @@ impl<'p> Schedule<'p> {
 
     fn choose(&mut self, now: Duration) -> Option<(u16, Purpose)> {
         let canary = matches!(self.watch, Watch::Paused { .. }) || self.canary_at().is_some_and(|at| at <= now);
-        if canary && let Some(port) = self.witnesses.next() {
+        let others = !(self.confirm.is_empty() && self.again.is_empty() && self.fresh == self.ports.len());
+        // Not always the first after a pause: a limit that has just let its next SYN through would spare the witness, and
+        // the witness would say that nothing is lost.
+        if canary
+            && (!others || matches!(self.watch, Watch::Paused { .. }) || self.witnesses.turn_comes())
+            && let Some(port) = self.witnesses.next()
+        {
             return Some((port, Purpose::Witness));
         }
         if let Some(index) = self.confirm.pop_front() {

@@ -40,6 +40,8 @@ pub(super) struct Witnesses {
     also_sensitive: Vec<u16>,
     sensitive_asked: u32,
     turn: usize,
+    /// The state of the generator that places witnesses among other SYNs; the same in every run.
+    dice: u32,
     /// SYNs without an answer yet.
     flying: HashMap<u64, Duration>,
     last_asked: Option<Duration>,
@@ -75,6 +77,13 @@ impl Witnesses {
         if list.len() < KEPT && !list.contains(&port) {
             list.push(port);
         }
+    }
+
+    /// Whether a witness that is due goes now or after some other SYN: one time in four, by chance.
+    pub(super) fn turn_comes(&mut self) -> bool {
+        // Numerical Recipes' linear congruential generator: its high bits are random enough to be out of step.
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.dice >> 30 == 0
     }
 
     /// The next to ask.
