@@ -66,7 +66,7 @@ fn guide_ports() -> Result<Vec<Ports>, CliError> {
 }
 
 fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
-    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), sweep: false, decoys: false, follow_up }
+    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), follow_up, ..Plan::default() }
 }
 
 fn target(host: Host, sni: Option<&str>) -> Target {
