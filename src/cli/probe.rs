@@ -168,6 +168,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             addresses: scan.addresses,
             observations: scan.observations,
             findings: Vec::new(),
+            rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: scan.troubles,
         });

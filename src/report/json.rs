@@ -12,6 +12,7 @@ mod answers;
 mod document;
 mod findings;
 mod observations;
+mod rules;
 
 use crate::model::run::Run;
 use serde::Serialize;
