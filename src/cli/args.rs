@@ -1,6 +1,8 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+use crate::catalog::expected::parse_ports;
 use crate::catalog::inventory::{parse_host, parse_name, read_move};
+use crate::model::expected::{Direction, RulePorts};
 use crate::model::ports::{Ports, Transport, parse_range};
 use crate::model::target::{ControlServer, Host, Moved, Role};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -180,6 +182,12 @@ pub(super) struct FactArgs {
     /// A port beyond the guides that is meant to be open, such as tcp/80.
     #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
     pub(super) expect: Vec<Ports>,
+    /// Ports that must be reachable, as they are on HOST, such as tcp/443,udp/75,tcp/40000-40050: an expected rule for each.
+    #[arg(long, value_name = "PORTS", value_parser = allowed, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) allow: Vec<RulePorts>,
+    /// Ports that must not be reachable, likewise; `rest` for every TCP port that no rule names (to prove it, add --sweep).
+    #[arg(long, value_name = "PORTS", value_parser = denied, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) deny: Vec<RulePorts>,
 }
 
 /// Where the Control server is.
@@ -309,11 +317,11 @@ pub(super) enum Format {
 /// When to exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// An item fails.
+    /// An item fails, or an expected rule is violated.
     Fail,
-    /// An item fails or is inconclusive.
+    /// An item fails, an expected rule is violated, or one of them is inconclusive.
     Inconclusive,
-    /// An item fails, is inconclusive, or needs evidence or an attestation.
+    /// The same, or an item needs evidence or an attestation.
     Needs,
     /// Never.
     Never,
@@ -456,6 +464,14 @@ fn yes_no(text: &str) -> Result<bool, String> {
 
 fn ports(text: &str) -> Result<Ports, String> {
     text.trim().parse().map_err(|error: crate::model::ports::PortsError| error.to_string())
+}
+
+fn allowed(text: &str) -> Result<RulePorts, String> {
+    parse_ports(Direction::Allow, text)
+}
+
+fn denied(text: &str) -> Result<RulePorts, String> {
+    parse_ports(Direction::Deny, text)
 }
 
 fn tcp_ports(text: &str) -> Result<Ports, String> {

@@ -134,6 +134,7 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         // What the guides' own ports lead to on this machine is none of the demo's business.
         shared_address: true,
         expected: Vec::new(),
+        rules: Vec::new(),
         notes: Some("a mock server on loopback".to_owned()),
     }
 }

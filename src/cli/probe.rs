@@ -120,7 +120,7 @@ fn guide_ports() -> Result<Vec<Ports>, CliError> {
 }
 
 fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
-    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), sweep: false, decoys: false, follow_up }
+    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), follow_up, ..Plan::default() }
 }
 
 fn target(host: Host, sni: Option<&str>) -> Target {
@@ -216,6 +216,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             addresses: scan.addresses,
             observations: scan.observations,
             findings: Vec::new(),
+            rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: scan.troubles,
         };

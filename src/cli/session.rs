@@ -283,6 +283,7 @@ fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs) -> TargetRun 
         addresses: scan.addresses,
         observations: scan.observations,
         findings: judgement.findings,
+        rules: judgement.rules,
         disagreements: judgement.disagreements,
         troubles: scan.troubles,
     }

@@ -82,9 +82,11 @@ impl AddressScan<'_> {
         let decoys = if wanted.is_empty() { Vec::new() } else { self.decoys(&wanted) };
         let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
         let mut known = Acquaintance::new(rate, self.moved_services());
-        let mut health = AddressHealth { decoys_asked: decoys.len(), ..AddressHealth::default() };
+        let mut health = AddressHealth::default();
         let mut entries = self.tcp_ports(&[wanted.as_slice(), &decoys].concat(), &mut known).await;
         let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
+        // A decoy without a state proves nothing.
+        health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
         health.decoys_open = open_ports(&of_decoys);
         if health.handshakes_untrusted() {
             let round_trip = known.path().round_trip().map(|known| known.smoothed);

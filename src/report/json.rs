@@ -12,6 +12,7 @@ mod answers;
 mod document;
 mod findings;
 mod observations;
+mod rules;
 
 use crate::model::run::Run;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io;
 
 pub use document::Document;
+pub(super) use rules::Rule;
 
 /// The name of the format, the value of `format`.
 pub const FORMAT: &str = "portreeve-run";

@@ -1,10 +1,11 @@
 //! "Only these are open": the rule that looks at every port.
 
-use super::{MIDDLEBOX, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_MIDDLEBOX};
+use super::{NOTHING_ANSWERED, SETTLE_DEAD, disbelief};
 use crate::catalog::rule::Rule;
 use crate::judge::part::Part;
 use crate::judge::view::{AddressView, View};
-use crate::model::fact::PortState;
+use crate::model::expected::{Direction, decides};
+use crate::model::fact::{Fact, PortState};
 use crate::model::ports::{Ports, Transport};
 use crate::model::verdict::Confidence;
 
@@ -24,6 +25,15 @@ fn allowed(view: &View<'_>, ports: &[Ports]) -> Vec<Ports> {
     ports.iter().chain(wanted).flat_map(actual).chain(target.expected.iter().copied()).collect()
 }
 
+/// Whether an expected rule allows the port at this address, and none denies it.
+fn is_allowed(view: &View<'_>, address: &AddressView<'_>, transport: Transport, port: u16) -> bool {
+    let target = view.target();
+    let place = (address.address, transport, port);
+    let deciding = || target.rules.iter().filter(|rule| decides(rule, &target.rules, &target.expected, place));
+    deciding().any(|rule| rule.direction == Direction::Allow)
+        && deciding().all(|rule| rule.direction == Direction::Allow)
+}
+
 fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) -> Part {
     let mut unexpected = Vec::new();
     let mut doubted = 0_usize;
@@ -31,7 +41,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     let mut asked = 0_usize;
     for (range, observation) in address.port_ranges() {
         let state = match observation.attempt.fact() {
-            Some(crate::model::fact::Fact::Port(fact)) => Some(fact.state),
+            Some(Fact::Port(fact)) if !fact.is_undeliverable() => Some(fact.state),
             _ => None,
         };
         if range.transport() == Transport::Tcp {
@@ -42,7 +52,9 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
             continue;
         }
         for actual in range.each() {
-            if allowed.iter().any(|ports| ports.contains(range.transport(), actual)) {
+            if allowed.iter().any(|ports| ports.contains(range.transport(), actual))
+                || is_allowed(view, address, range.transport(), actual)
+            {
                 continue;
             }
             if range.transport() == Transport::Udp || address.believed(actual) {
@@ -65,7 +77,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
         return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
     }
     if doubted > 0 {
-        return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX).seen(format!(
+        return disbelief(address).seen(format!(
             "{doubted} unexpected ports complete the handshake at {at}, none with an answer of its own"
         ));
     }

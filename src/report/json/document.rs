@@ -2,7 +2,9 @@
 
 use super::findings::Finding;
 use super::observations::Observation;
+use super::rules::{Rule, RulesSummary};
 use super::{FORMAT, VERSION};
+use crate::model::expected::RuleTally;
 use crate::model::run;
 use crate::model::target;
 use crate::model::verdict::Verdict;
@@ -34,6 +36,8 @@ pub struct Document {
     bottom_line: String,
     /// How many findings have each verdict.
     summary: Summary,
+    /// How many expected rules have each verdict.
+    rules_summary: RulesSummary,
     /// How many questions there were.
     coverage: Coverage,
     /// The guides that were used.
@@ -158,14 +162,18 @@ struct Target {
     seen: Vec<String>,
     /// How many findings have each verdict.
     summary: Summary,
+    /// How many expected rules have each verdict.
+    rules_summary: RulesSummary,
     /// How many questions there were.
     coverage: Coverage,
     /// What kept the scan of this target from being whole.
     troubles: Vec<Trouble>,
-    /// Where guides ask for opposite things.
+    /// Where guides, or a guide and an expected rule, ask for opposite things.
     disagreements: Vec<Disagreement>,
     /// What is said of every item of the guides that apply.
     findings: Vec<Finding>,
+    /// What must be reachable and what must not by the inventory's own word, and what is said of it.
+    rules: Vec<Rule>,
     /// What was asked, and what came of it.
     observations: Vec<Observation>,
 }
@@ -230,13 +238,15 @@ struct Trouble {
     text: String,
 }
 
-/// Guides that ask for opposite things.
+/// Guides that ask for opposite things, or guides and an expected rule.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Disagreement {
     /// What it is about.
     subject: String,
     /// The items.
     items: Vec<String>,
+    /// The expected rule that is against the items; null where only guides disagree.
+    rule: Option<String>,
     /// What each asks for, and how it was resolved.
     explanation: String,
 }
@@ -258,6 +268,7 @@ impl From<&run::Run> for Document {
             partial: run.is_partial(),
             bottom_line: bottom_line(run),
             summary: Summary::from(&run.tally()),
+            rules_summary: RulesSummary::from(&run.rule_tally()),
             coverage: reading::coverage(observations).into(),
             guides: run.guides.iter().map(Guide::from).collect(),
             targets: run.targets.iter().map(Target::from).collect(),
@@ -302,10 +313,12 @@ impl From<&run::TargetRun> for Target {
             addresses: run.addresses.iter().map(Address::from).collect(),
             seen: products_seen(run),
             summary: Summary::from(&run::Tally::of(&run.findings)),
+            rules_summary: RulesSummary::from(&RuleTally::of(&run.rules)),
             coverage: reading::coverage(&run.observations).into(),
             troubles: run.troubles.iter().map(Trouble::from).collect(),
             disagreements: run.disagreements.iter().map(Disagreement::from).collect(),
             findings: run.findings.iter().map(Finding::from).collect(),
+            rules: run.rules.iter().map(Rule::from).collect(),
             observations: run.observations.iter().map(Observation::from).collect(),
         }
     }
@@ -363,7 +376,7 @@ impl From<&run::Trouble> for Trouble {
 
 impl From<&run::Disagreement> for Disagreement {
     fn from(disagreement: &run::Disagreement) -> Self {
-        let run::Disagreement { subject, items, explanation } = disagreement.clone();
-        Self { subject, items, explanation }
+        let run::Disagreement { subject, items, rule, explanation } = disagreement.clone();
+        Self { subject, items, rule, explanation }
     }
 }
