@@ -7,7 +7,7 @@ pub(super) use exclusive::only_these_open;
 use super::part::Part;
 use super::view::{AddressView, Answer, PortSeen, View};
 use crate::catalog::rule::AnswersAs;
-use crate::model::fact::{PortFact, PortState};
+use crate::model::fact::{PortFact, PortReason, PortState};
 use crate::model::observation::{Attempt, ObservationId};
 use crate::model::ports::{Ports, Transport};
 use crate::model::service::{Product, Service};
@@ -30,6 +30,10 @@ const SETTLE_MIDDLEBOX: &str =
     "Scan from a network without such a middlebox, or look at the listening sockets on the host.";
 const SETTLE_UDP: &str = "Look at the host: `Get-NetUDPEndpoint` and the firewall's inbound rules show whether anything \
                           listens and may be reached.";
+
+const LIKELY_LISTENER: &str = "it stays silent while other ports of the server, asked right after it, are refused: very \
+                               likely something listens there that has nothing to say, or a firewall rule drops what \
+                               comes for it";
 
 /// Ports that providers and networks on the way often block, whatever the target does.
 const BLOCKED_ON_THE_WAY: [u16; 5] = [25, 135, 137, 139, 445];
@@ -122,8 +126,8 @@ impl Group<'_> {
 
     fn describe(&self, view: &View<'_>, address: &AddressView<'_>) -> String {
         let sender = self.stranger(address).map_or_else(String::new, |sender| format!(" from {sender}"));
-        let tries = match self.fact.state {
-            PortState::Filtered | PortState::OpenOrFiltered => format!(" to {} tries", self.tries),
+        let tries = match self.fact.reason {
+            PortReason::Silence => format!(" to {} tries", self.tries),
             _ => String::new(),
         };
         let speaks = match self.fact.state {
@@ -177,9 +181,17 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
     parts
 }
 
-fn undecided_over_udp() -> Part {
-    Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
-        .settle(SETTLE_UDP)
+/// Silence over UDP decides nothing, but it may tell more or less.
+fn undecided_over_udp(reason: &PortReason) -> Part {
+    match reason {
+        PortReason::SilentAmongRefusals { .. } => Part::inconclusive(LIKELY_LISTENER).settle(SETTLE_UDP),
+        PortReason::Rationed(rationed) => Part::inconclusive(
+            "the server says only so often that a UDP port is closed, so that closed ports are silent as well",
+        )
+        .settle(&format!("Ask for as long as it takes ({}), or look at the host. {SETTLE_UDP}", rationed.cost())),
+        _ => Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
+            .settle(SETTLE_UDP),
+    }
 }
 
 fn unstable() -> Part {
@@ -215,7 +227,7 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
             }
         }
         PortState::OpenOrFiltered => {
-            return undecided_over_udp();
+            return undecided_over_udp(&group.fact.reason);
         }
         PortState::Unstable | PortState::Open => {
             return unstable();
@@ -319,7 +331,7 @@ fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
         PortState::Filtered => Part::fail("it should be reachable, and every try was dropped")
             .at_most(if group.tries < 2 { Confidence::Medium } else { Confidence::High }),
         PortState::OpenOrFiltered => {
-            return undecided_over_udp();
+            return undecided_over_udp(&group.fact.reason);
         }
         PortState::Unstable | PortState::Open => {
             return unstable();

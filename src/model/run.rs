@@ -2,6 +2,7 @@
 
 use super::observation::Observation;
 use super::target::Target;
+use super::udp::UdpRation;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
+    /// It rations the messages with which it refuses UDP ports.
+    pub udp_ration: Option<UdpRation>,
 }
 
 impl AddressHealth {

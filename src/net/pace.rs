@@ -58,6 +58,11 @@ impl Pace {
         Self { rates, all: Turnstile::new(rates.all), addresses: Mutex::default() }
     }
 
+    /// The most datagrams a second to one address.
+    pub fn udp_rate(&self) -> NonZeroU32 {
+        self.rates.udp
+    }
+
     /// Waits until another connection to `address` may be begun.
     pub async fn connection(&self, address: IpAddr) -> AddressPermit {
         let pace = self.of(address);

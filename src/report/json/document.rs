@@ -5,6 +5,7 @@ use super::observations::Observation;
 use super::{FORMAT, VERSION};
 use crate::model::run;
 use crate::model::target;
+use crate::model::udp;
 use crate::model::verdict::Verdict;
 use crate::report::reading::{self, bottom_line, products_seen};
 use schemars::JsonSchema;
@@ -202,6 +203,17 @@ struct Address {
     recheck_missing: bool,
     /// It is not public: this is not a view from outside.
     inside: bool,
+    /// It rations the messages with which it refuses UDP ports, where that was seen.
+    udp_ration: Option<UdpRation>,
+}
+
+/// How often a host says that a UDP port is closed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UdpRation {
+    /// How many refusals came at once before the first pause.
+    burst: u32,
+    /// The time between two refusals afterwards, in milliseconds, where it was seen.
+    interval_ms: Option<u64>,
 }
 
 /// What kept the scan from being whole.
@@ -306,7 +318,9 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
+            udp_ration,
         } = run.health.clone();
+        let udp_ration = udp_ration.map(|udp::UdpRation { burst, interval_ms }| UdpRation { burst, interval_ms });
         let vantage = run.vantage.map(|vantage| vantage.to_string());
         Self {
             address: run.address.to_string(),
@@ -318,6 +332,7 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
+            udp_ration,
         }
     }
 }
