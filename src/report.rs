@@ -21,7 +21,9 @@ use crate::model::run::Run;
 mod fixture;
 
 pub use describe::describe;
-pub use reading::{Caution, Coverage, bottom_line, cautions, coverage, duration, instant, products_seen};
+pub use reading::{
+    Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, duration, instant, products_seen,
+};
 pub use reference::Reference;
 
 /// The clients of a run, in the inventory's order.

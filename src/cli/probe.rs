@@ -53,7 +53,8 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
     if wanted.is_empty() {
         wanted = guide_ports()?;
     }
-    let plan = plan(wanted, FollowUp::default());
+    // An open port is believed only where ports that nothing uses stay shut.
+    let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
     Ok(hosts.iter().map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() }).collect())
 }
 
@@ -159,6 +160,9 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     for (probe, scan) in probes.iter().zip(scans) {
         if args.format == Format::Text {
             describe(&mut text, &probe.target, &scan.observations, shared);
+            for doubt in scan.addresses.iter().filter_map(report::doubt_of_handshakes) {
+                complain(&format!("{}: {doubt}", probe.target.host));
+            }
             for trouble in &scan.troubles {
                 complain(&format!("{}: {}", probe.target.host, report::text::clean(&trouble.describe())));
             }

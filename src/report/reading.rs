@@ -5,7 +5,7 @@ use super::text::{capitalised, counted, listed, number};
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
-use crate::model::run::{Run, TargetRun, Trouble};
+use crate::model::run::{AddressRun, Run, TargetRun, Trouble};
 use crate::model::service::Service;
 use crate::model::udp::Rationed;
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
@@ -132,17 +132,7 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
         .collect();
     let doubt = |title, short, text| Caution { title, short, text, missing: false };
     for run in &target.addresses {
-        let (address, health) = (run.address, &run.health);
-        if health.handshakes_untrusted() {
-            let decoys: Vec<String> = health.decoys_open.iter().map(ToString::to_string).collect();
-            let text = format!(
-                "{address} completed handshakes on {} of {} ports that nothing uses (tcp {}). Something in between, such as \
-                 a firewall or a proxy, answers in its place, so an open port there proves nothing{}.",
-                decoys.len(),
-                health.decoys_asked,
-                decoys.join(", "),
-                if health.decoys_speak { ", nor does what it answers" } else { " until a service speaks" }
-            );
+        if let Some(text) = doubt_of_handshakes(run) {
             cautions.push(doubt("Open ports in doubt", "decoys open", text));
         }
     }
@@ -183,6 +173,23 @@ fn rations(target: &TargetRun) -> impl Iterator<Item = Caution> + '_ {
         );
         Some(Caution { title: "UDP ports undecided", short: "UDP rationed", text, missing: false })
     })
+}
+
+/// Why open ports of an address may be nothing, where decoys opened.
+pub fn doubt_of_handshakes(run: &AddressRun) -> Option<String> {
+    let (address, health) = (run.address, &run.health);
+    if !health.handshakes_untrusted() {
+        return None;
+    }
+    let decoys: Vec<String> = health.decoys_open.iter().map(ToString::to_string).collect();
+    Some(format!(
+        "{address} completed handshakes on {} of {} ports that nothing uses (tcp {}). Something in between, such as a \
+         firewall or a proxy, answers in its place, so an open port there proves nothing{}.",
+        decoys.len(),
+        health.decoys_asked,
+        decoys.join(", "),
+        if health.decoys_speak { ", nor does what it answers" } else { " until a service speaks" }
+    ))
 }
 
 fn trouble_title(trouble: &Trouble) -> (&'static str, &'static str) {
