@@ -15,4 +15,5 @@ pub mod run;
 pub mod service;
 pub mod target;
 pub mod tls;
+pub mod udp;
 pub mod verdict;

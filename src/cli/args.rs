@@ -246,7 +246,7 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub(super) timeout: Duration,
     /// How long a whole target may take, in seconds; what is not asked by then is named as missing [default: 300; with
-    /// --sweep 3600].
+    /// --sweep or --thorough 3600].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) host_time: Option<Duration>,
     /// How long an address is asked for its TCP ports before it is given up when nothing at all answers, in seconds; once
@@ -258,8 +258,11 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
     pub(super) rate: NonZeroU32,
     /// At most this many UDP datagrams a second to one address.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "500")]
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "2000")]
     pub(super) udp_rate: NonZeroU32,
+    /// Wait for servers that say only about once a second that a UDP port is closed, until every UDP port is decided.
+    #[arg(long)]
+    pub(super) thorough: bool,
     /// At most this many connections and datagrams a second to all addresses together.
     #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
     pub(super) max_rate: NonZeroU32,

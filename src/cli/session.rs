@@ -46,7 +46,8 @@ impl Families {
 
 /// How long a target may take where no option says so.
 const HOST_TIME: Duration = Duration::from_mins(5);
-const HOST_TIME_OF_SWEEP: Duration = Duration::from_hours(1);
+/// The same for a sweep or a thorough scan.
+const LONG_HOST_TIME: Duration = Duration::from_hours(1);
 
 /// How long an address that answers nothing is asked where no option says so: a scan is to be believed, a probe is to be
 /// quick.
@@ -73,13 +74,17 @@ pub(super) fn engine(
         connections: usual.connections,
     };
     let dialer = Dialer::new(limits(shared)?, rates);
-    let asker = Asker::new(dialer, waits(timing.timeout, timing.patience.unwrap_or(patience)), trust, Instant::now());
+    let mut waits = waits(timing.timeout, timing.patience.unwrap_or(patience));
+    if timing.thorough {
+        waits.udp_patience = Duration::MAX;
+    }
+    let asker = Asker::new(dialer, waits, trust, Instant::now());
     Ok(Engine {
         asker: Arc::new(asker),
         resolver: Arc::new(Resolver::of_system(RESOLVE_WITHIN)),
         settings: Settings {
             parallel: usize::from(timing.parallel),
-            host_time: timing.host_time.unwrap_or(if sweep { HOST_TIME_OF_SWEEP } else { HOST_TIME }),
+            host_time: timing.host_time.unwrap_or(if sweep || timing.thorough { LONG_HOST_TIME } else { HOST_TIME }),
             ipv4: families.ipv4,
             ipv6: families.ipv6,
         },

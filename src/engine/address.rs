@@ -11,18 +11,17 @@ use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, PathHealth, Trouble};
 use crate::model::target::Target;
+use crate::model::udp::UdpRation;
 use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
 use crate::probe::{Asker, Known, Outcome, Peer};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How long the last check may take whether a target still answers.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
-
-/// How many UDP ports share a socket: what an interrupt can lose.
-const UDP_BATCH: usize = 64;
 
 /// How many decoy ports are asked.
 const DECOYS: usize = 3;
@@ -63,10 +62,9 @@ pub(super) fn trouble_of(skip: &Skip) -> Trouble {
 
 impl AddressScan<'_> {
     pub(super) async fn run(self) -> Done {
-        let udp = self.plan.numbers(Transport::Udp);
-        self.events.tell(Event::Planned { target: self.number, questions: udp.len() });
-        let ((mut entries, mut health), udp) = futures::join!(self.tcp(), self.udp_ports(&udp));
+        let ((mut entries, mut health), (udp, ration)) = futures::join!(self.tcp(), self.udp_ports());
         entries.extend(udp);
+        health.udp_ration = ration;
         health.answered = entries.iter().any(is_sign_of_life);
         let mut troubles = self.troubles(&entries);
         if health.stopped_answering {
@@ -168,23 +166,21 @@ impl AddressScan<'_> {
         entries
     }
 
-    async fn udp_ports(&self, ports: &[u16]) -> Vec<Entry> {
-        let peer = self.peer();
-        let peer = &peer;
-        let batches = ports.chunks(UDP_BATCH).map(|batch| async move {
-            let outcomes = self.stop.unless(self.asker.ask_udp_ports(peer, batch)).await;
-            self.events.tell(Event::Asked { target: self.number, questions: batch.len() });
-            match outcomes {
-                Ok(outcomes) => outcomes
-                    .into_iter()
-                    .map(|(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome))
-                    .collect::<Vec<Entry>>(),
-                Err(skip) => {
-                    batch.iter().map(|port| self.skipped(port_question(Transport::Udp, *port), skip.clone())).collect()
-                }
-            }
-        });
-        futures::future::join_all(batches).await.into_iter().flatten().collect()
+    /// All UDP ports at once, those first that items want most; whatever stops it, what was learned is kept.
+    async fn udp_ports(&self) -> (Vec<Entry>, Option<UdpRation>) {
+        let groups = self.plan.udp_groups();
+        let count: usize = groups.iter().map(Vec::len).sum();
+        self.events.tell(Event::Planned { target: self.number, questions: count });
+        let told = AtomicUsize::new(0);
+        let tell = |questions| self.events.tell(Event::Asked { target: self.number, questions });
+        let decided = |more| {
+            told.fetch_add(more, Ordering::Relaxed);
+            tell(more);
+        };
+        let asked = self.asker.ask_udp_ports(&self.peer(), &groups, self.stop.reason(), &decided).await;
+        tell(count.saturating_sub(told.into_inner()));
+        let entry = |(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome);
+        (asked.ports.into_iter().map(entry).collect(), asked.ration)
     }
 
     /// Asks a port again that had answered. The target, or something before it, may have begun to drop us while its ports

@@ -166,6 +166,17 @@ impl Plan {
         numbers.into_iter().collect()
     }
 
+    /// The UDP ports in groups that are decided together, each port once: the fewer ports somebody asks for, the more each of
+    /// them matters to him, and the sooner it is asked. A host may say of only a few that they are closed.
+    pub fn udp_groups(&self) -> Vec<Vec<u16>> {
+        let mut ranges: Vec<Ports> =
+            self.ports.keys().copied().filter(|ports| ports.transport() == Transport::Udp).collect();
+        ranges.sort_by_key(|ports| (ports.count(), *ports));
+        let mut seen = BTreeSet::new();
+        let groups = ranges.into_iter().map(|ports| ports.each().filter(|port| seen.insert(*port)).collect());
+        groups.filter(|group: &Vec<u16>| !group.is_empty()).collect()
+    }
+
     /// The TCP ports that only a sweep asks.
     pub fn rest_of_sweep(&self) -> Vec<u16> {
         if !self.sweep {
@@ -202,5 +213,21 @@ fn requests(rule: &Rule, roles: &BTreeSet<Role>) -> Vec<Request> {
         }
         Rule::HttpSysSilent => vec![Request::MissingHost],
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn udp_ports_that_somebody_asks_for_by_name_come_before_ranges() {
+        let ports = ["udp/40000-41000", "tcp/443", "udp/70-74", "udp/8002", "udp/72-75", "udp/75"];
+        let wanted = |text: &&str| (text.parse().unwrap(), Wanted::new());
+        let plan = Plan { ports: ports.iter().map(wanted).collect(), ..Plan::default() };
+        let groups = plan.udp_groups();
+        assert_eq!(groups[..4], [vec![75], vec![8002], vec![72, 73, 74], vec![70, 71]]);
+        assert_eq!((groups.len(), groups[4].len()), (5, 1001));
+        assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), plan.numbers(Transport::Udp).len());
     }
 }

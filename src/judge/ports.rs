@@ -37,6 +37,10 @@ const SETTLE_MIDDLEBOX: &str =
 const SETTLE_UDP: &str = "Look at the host: `Get-NetUDPEndpoint` and the firewall's inbound rules show whether anything \
                           listens and may be reached.";
 
+const LIKELY_LISTENER: &str = "it stays silent while other ports of the server, asked right after it, are refused: very \
+                               likely something listens there that has nothing to say, or a firewall rule drops what \
+                               comes for it";
+
 /// Ports that providers and networks on the way often block, whatever the target does.
 const BLOCKED_ON_THE_WAY: [u16; 5] = [25, 135, 137, 139, 445];
 
@@ -162,8 +166,8 @@ impl Group<'_> {
             Naming::Asked => self.sender(address),
         };
         let sender = sender.map_or_else(String::new, |sender| format!(" from {sender}"));
-        let tries = match self.fact.state {
-            PortState::Filtered | PortState::OpenOrFiltered => format!(" to {} tries", self.tries),
+        let tries = match self.fact.reason {
+            PortReason::Silence => format!(" to {} tries", self.tries),
             _ => String::new(),
         };
         let (state, reason) = (self.fact.state, self.fact.reason.describe());
@@ -235,9 +239,17 @@ fn disbelief(address: &AddressView<'_>) -> Part {
     }
 }
 
-fn undecided_over_udp() -> Part {
-    Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
-        .settle(SETTLE_UDP)
+/// Silence over UDP decides nothing, but it may tell more or less.
+fn undecided_over_udp(reason: &PortReason) -> Part {
+    match reason {
+        PortReason::SilentAmongRefusals { .. } => Part::inconclusive(LIKELY_LISTENER).settle(SETTLE_UDP),
+        PortReason::Rationed(rationed) => Part::inconclusive(
+            "the server says only so often that a UDP port is closed, so that closed ports are silent as well",
+        )
+        .settle(&format!("Ask for as long as it takes ({}), or look at the host. {SETTLE_UDP}", rationed.cost())),
+        _ => Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
+            .settle(SETTLE_UDP),
+    }
 }
 
 fn unstable() -> Part {
@@ -274,7 +286,7 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
             if is_doubtful_silence(group) { part.at_most(Confidence::Medium) } else { part }
         }
         PortState::OpenOrFiltered => {
-            return undecided_over_udp();
+            return undecided_over_udp(&group.fact.reason);
         }
         PortState::Unstable | PortState::Open => {
             return unstable();
@@ -382,7 +394,7 @@ fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
         PortState::Filtered => Part::fail("it should be reachable, and every try was dropped")
             .at_most(if is_doubtful_silence(group) { Confidence::Medium } else { Confidence::High }),
         PortState::OpenOrFiltered => {
-            return undecided_over_udp();
+            return undecided_over_udp(&group.fact.reason);
         }
         PortState::Unstable | PortState::Open => {
             return unstable();

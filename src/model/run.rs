@@ -3,6 +3,7 @@
 use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
+use super::udp::UdpRation;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct AddressHealth {
     pub inside: bool,
     /// What the way there was like, once something had answered.
     pub path: Option<PathHealth>,
+    /// It rations the messages with which it refuses UDP ports.
+    pub udp_ration: Option<UdpRation>,
 }
 
 /// What the way to an address was like.

@@ -135,6 +135,11 @@ pub(super) async fn ask(
     stop: impl Future<Output = Skip>,
     mut emit: impl FnMut(Settled),
 ) {
+    let heard = |outcome: &Result<Knock, NoConnection>| {
+        if let Ok(Knock { round_trip: Some(took), .. }) = outcome {
+            asker.note_round_trip(peer.address, *took);
+        }
+    };
     let began = asker.began;
     let now = || began.elapsed();
     asker.pool.exchange(known);
@@ -148,6 +153,7 @@ pub(super) async fn ask(
     loop {
         // Everything that has come already, before anything counts as late.
         while let Some(Some((shot, outcome))) = flying.next().now_or_never() {
+            heard(&outcome);
             if !take(&mut schedule, shot, outcome, now()) {
                 schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
             }
@@ -186,7 +192,8 @@ pub(super) async fn ask(
                 break;
             }
             Some((shot, outcome)) = flying.next() => {
-                if !take(&mut schedule, shot, outcome, now()) {
+                heard(&outcome);
+            if !take(&mut schedule, shot, outcome, now()) {
                     schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
                 }
             }

@@ -7,6 +7,7 @@ mod rules;
 use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
+use crate::model::udp::UdpRation;
 
 /// A run with every verdict, health flag, trouble and kind of answer.
 pub(super) fn everything() -> Run {
@@ -169,7 +170,12 @@ fn control() -> TargetRun {
         target,
         addresses: vec![address(
             "203.0.113.11",
-            AddressHealth { decoys_open: vec![2, 47_101, 61_999], stopped_answering: true, ..healthy() },
+            AddressHealth {
+                decoys_open: vec![2, 47_101, 61_999],
+                stopped_answering: true,
+                udp_ration: Some(UdpRation { burst: 6, interval_ms: Some(1004) }),
+                ..healthy()
+            },
         )],
         observations: observations::control(),
         findings: findings::control(),

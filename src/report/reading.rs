@@ -8,6 +8,7 @@ use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
 use crate::model::run::{AddressRun, Disagreement, PathHealth, Run, TargetRun, Trouble};
 use crate::model::service::Service;
+use crate::model::udp::Rationed;
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -160,6 +161,7 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
             cautions.push(doubt("Open ports in doubt", "decoys open", text));
         }
     }
+    cautions.extend(rations(target));
     let inside: Vec<String> =
         target.addresses.iter().filter(|run| run.health.inside).map(|run| run.address.to_string()).collect();
     if !inside.is_empty() {
@@ -171,6 +173,31 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
         cautions.push(doubt("Not an outside view", "inside", text));
     }
     cautions
+}
+
+/// The addresses whose silent UDP ports are silent for want of leave to answer, with what it would cost to decide them.
+fn rations(target: &TargetRun) -> impl Iterator<Item = Caution> + '_ {
+    let undecided = |address| {
+        target.observations.iter().filter(move |observation| observation.address == address).find_map(|observation| {
+            match observation.attempt.fact() {
+                Some(Fact::Port(PortFact { reason: PortReason::Rationed(rationed), .. })) => Some(*rationed),
+                _ => None,
+            }
+        })
+    };
+    target.addresses.iter().filter_map(move |run| {
+        let rationed: Rationed = undecided(run.address)?;
+        let text = format!(
+            "{} said of {} of {} UDP ports that they are closed, and says so no more often than {}, so the silence of the \
+             others tells nothing. To decide them: {}.",
+            run.address,
+            number(rationed.answered),
+            number(rationed.asked),
+            rationed.pace(),
+            rationed.cost()
+        );
+        Some(Caution { title: "UDP ports undecided", short: "UDP rationed", text, missing: false })
+    })
 }
 
 /// Why open ports of an address may be nothing, where decoys opened.
@@ -227,8 +254,8 @@ pub fn coverage<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> 
             Question::Port { ports } => ports.count(),
             _ => 1,
         };
-        match observation.attempt {
-            Attempt::Answered { fact: Fact::Port(PortFact { reason: PortReason::Silence, .. }) } => {
+        match &observation.attempt {
+            Attempt::Answered { fact: Fact::Port(PortFact { reason, .. }) } if reason.is_silence() => {
                 coverage.silent += count;
             }
             Attempt::Answered { .. } => coverage.answered += count,

@@ -7,6 +7,7 @@ use super::{FORMAT, VERSION};
 use crate::model::expected::RuleTally;
 use crate::model::run;
 use crate::model::target;
+use crate::model::udp;
 use crate::model::verdict::Verdict;
 use crate::report::reading::{self, bottom_line, products_seen};
 use schemars::JsonSchema;
@@ -212,6 +213,8 @@ struct Address {
     inside: bool,
     /// What the way there was like, once something had answered.
     path: Option<Path>,
+    /// It rations the messages with which it refuses UDP ports, where that was seen.
+    udp_ration: Option<UdpRation>,
 }
 
 /// What the way to an address was like.
@@ -225,6 +228,15 @@ struct Path {
     lost: u64,
     /// How many SYNs a second something on the way lets through, where a limit was met.
     limit_per_second: Option<u32>,
+}
+
+/// How often a host says that a UDP port is closed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UdpRation {
+    /// How many refusals came at once before the first pause.
+    burst: u32,
+    /// The time between two refusals afterwards, in milliseconds, where it was seen.
+    interval_ms: Option<u64>,
 }
 
 /// What kept the scan from being whole.
@@ -335,7 +347,9 @@ impl From<&run::AddressRun> for Address {
             recheck_missing,
             inside,
             path,
+            udp_ration,
         } = run.health.clone();
+        let udp_ration = udp_ration.map(|udp::UdpRation { burst, interval_ms }| UdpRation { burst, interval_ms });
         let vantage = run.vantage.map(|vantage| vantage.to_string());
         Self {
             address: run.address.to_string(),
@@ -353,6 +367,7 @@ impl From<&run::AddressRun> for Address {
                 lost: path.lost,
                 limit_per_second: path.limit_per_second,
             }),
+            udp_ration,
         }
     }
 }
