@@ -88,7 +88,11 @@ pub async fn patiently<T>(operation: impl FnMut() -> io::Result<T>) -> io::Resul
     patiently_from(FIRST_PAUSE, operation).await
 }
 
-async fn patiently_from<T>(mut pause: Duration, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// The same with another first pause.
+pub(super) async fn patiently_from<T>(
+    mut pause: Duration,
+    mut operation: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
     for _ in 0..PAUSES {
         match operation() {
             Err(error) if is_exhausted(&error) => {
