@@ -265,18 +265,22 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) patience: Option<Duration>,
     /// At most this many SYNs a second to one address. Asking begins at 1000, goes faster while ports that answer still do,
-    /// and falls back to what a limit on the way lets through.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
-    pub(super) rate: NonZeroU32,
+    /// and falls back to what a limit on the way lets through [default: 20000; with raw packets 60000].
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<NonZeroU32>,
+    /// How TCP ports are asked.
+    #[arg(long, value_name = "METHOD", default_value = "auto")]
+    pub(super) method: Method,
     /// At most this many UDP datagrams a second to one address.
     #[arg(long, value_name = "N", value_parser = rate, default_value = "2000")]
     pub(super) udp_rate: NonZeroU32,
     /// Wait for servers that say only about once a second that a UDP port is closed, until every UDP port is decided.
     #[arg(long)]
     pub(super) thorough: bool,
-    /// At most this many connections and datagrams a second to all addresses together.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
-    pub(super) max_rate: NonZeroU32,
+    /// At most this many connections and datagrams a second to all addresses together [default: 20000; with raw packets
+    /// 60000].
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) max_rate: Option<NonZeroU32>,
     /// How many targets are scanned side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
     pub(super) parallel: u16,
@@ -307,6 +311,17 @@ pub(super) struct DoctorArgs {
     /// How to ask.
     #[command(flatten)]
     pub(super) timing: TimingArgs,
+}
+
+/// How TCP ports are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// By connecting to them; a thousand and more at one address by raw packets, where this process may send them.
+    Auto,
+    /// By connecting to them, which needs no privilege.
+    Connect,
+    /// Like auto, and an error where raw packets cannot be sent (they need Linux and CAP_NET_RAW).
+    Raw,
 }
 
 /// What to write.

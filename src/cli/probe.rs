@@ -15,6 +15,7 @@ use crate::model::ports::Ports;
 use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
+use crate::probe::tcp_ports::RAW_FROM;
 use crate::report;
 use crate::report::text::clean;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +46,7 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine =
-        session::engine(&args.timing, families, ca_file.as_deref(), false, session::PATIENCE_OF_PROBE, shared)?;
+    let engine = session::engine(&args.timing, families, ca_file.as_deref(), many, session::PATIENCE_OF_PROBE, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 

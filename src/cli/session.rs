@@ -1,6 +1,6 @@
 //! What a scan, a demo and a probe share: the engine made of options, Ctrl-C, and the run made of scans.
 
-use super::args::{Shared, TimingArgs};
+use super::args::{Method, Shared, TimingArgs};
 use super::exit::CliError;
 use super::output::complain;
 use super::pending::discard_unfinished;
@@ -17,11 +17,13 @@ use crate::net::dial::Dialer;
 use crate::net::failure::millis;
 use crate::net::limits::Limits;
 use crate::net::pace::Rates;
+use crate::net::raw::RawSyn;
 use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
 use crate::report;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,6 +58,12 @@ const LONG_HOST_TIME: Duration = Duration::from_hours(1);
 pub(super) const PATIENCE_OF_SCAN: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE_OF_PROBE: Duration = Duration::from_millis(500);
 
+/// The most SYNs a second where no option says so and this process may send its own.
+const RAW_RATE: NonZeroU32 = match NonZeroU32::new(60_000) {
+    Some(rate) => rate,
+    None => NonZeroU32::MIN,
+};
+
 /// The engine that the options describe.
 pub(super) fn engine(
     timing: &TimingArgs,
@@ -67,15 +75,26 @@ pub(super) fn engine(
 ) -> Result<Engine, CliError> {
     let trust = TrustStore::load(ca_file)
         .map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
+    let raw = match timing.method {
+        Method::Connect => None,
+        // Opening takes a moment, and is worth it for many ports only.
+        Method::Auto => sweep.then(RawSyn::open).and_then(Result::ok),
+        Method::Raw => Some(RawSyn::open().map_err(|error| CliError::Machine(error.to_string()))?),
+    };
     let usual = Rates::default();
+    let most = if raw.is_some() { RAW_RATE } else { usual.syn };
+    let syn = timing.rate.unwrap_or(most);
     let rates = Rates {
-        all: timing.max_rate,
-        syn: timing.rate,
-        tcp: timing.rate.min(usual.tcp),
+        all: timing.max_rate.unwrap_or(most),
+        syn,
+        tcp: syn.min(usual.tcp),
         udp: timing.udp_rate,
         connections: usual.connections,
     };
-    let dialer = Dialer::new(limits(shared)?, rates);
+    let mut dialer = Dialer::new(limits(shared)?, rates);
+    if let Some(raw) = raw {
+        dialer = dialer.with_raw(raw);
+    }
     let mut waits = waits(timing.timeout, timing.patience.unwrap_or(patience));
     if timing.thorough {
         waits.udp_patience = Duration::MAX;

@@ -113,6 +113,7 @@ impl AddressScan<'_> {
         }
         health.stopped_answering |= known.stopped_answering();
         health.recheck_missing |= known.recheck_missing();
+        health.oddities = known.traits().oddities();
         health.path = path_health(&known);
         (entries, health)
     }

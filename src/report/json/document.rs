@@ -261,6 +261,8 @@ struct Address {
     inside: bool,
     /// TCP ports that are blocked on the way out of the scanning machine's network: no silence of theirs says anything.
     blocked_here: Vec<u16>,
+    /// What was odd about the answers, in words; no verdict rests on it.
+    oddities: Vec<String>,
     /// What the way there was like, once something had answered.
     path: Option<Path>,
     /// It rations the messages with which it refuses UDP ports, where that was seen.
@@ -398,6 +400,7 @@ impl From<&run::AddressRun> for Address {
             recheck_missing,
             inside,
             blocked_here,
+            oddities,
             path,
             udp_ration,
         } = run.health.clone();
@@ -414,6 +417,7 @@ impl From<&run::AddressRun> for Address {
             recheck_missing,
             inside,
             blocked_here,
+            oddities: oddities.iter().map(run::Oddity::describe).collect(),
             path: path.map(|path| Path {
                 round_trip_ms: reading::round_trip_ms(&path),
                 answerable: path.answerable,
