@@ -266,7 +266,8 @@ const UNDELIVERABLE: &str =
 
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
-        PortState::Closed => Part::pass("the target says that nothing listens there"),
+        PortState::Closed if group.fact.is_from_target() => Part::pass("the target says that nothing listens there"),
+        PortState::Closed => Part::pass("the connection is refused"),
         PortState::Rejected if group.fact.is_undeliverable() => {
             return Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD);
         }
