@@ -77,7 +77,7 @@ impl Default for Timing {
             unasked: Duration::from_secs(3),
             udp_tries: 2,
             udp_wait: Duration::from_secs(1),
-            udp_patience: Duration::from_secs(5),
+            udp_patience: Duration::from_secs(8),
         }
     }
 }

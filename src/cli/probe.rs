@@ -112,14 +112,15 @@ fn read_hosts(path: &Path) -> Result<Vec<Host>, CliError> {
 }
 
 /// Every port that any guide names.
-fn guide_ports() -> Result<Vec<Ports>, CliError> {
+pub(super) fn guide_ports() -> Result<Vec<Ports>, CliError> {
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let mut everything = target(Host::Name("localhost".to_owned()), None);
     everything.roles = Role::ALL.into_iter().collect();
     Ok(Plan::new(&everything, &catalogs.guides, &Extra::default()).ports.into_keys().collect())
 }
 
-fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
+/// A plan that asks these ports, for the user.
+pub(super) fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
     Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), follow_up, ..Plan::default() }
 }
 

@@ -9,6 +9,7 @@ use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
 use crate::engine::plan::{Extra, Plan};
 use crate::engine::{Engine, Inquiry, Settings, TargetScan};
+use crate::judge::vantage::of_run;
 use crate::judge::{Case, judge};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::Target;
@@ -20,6 +21,7 @@ use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
 use crate::report;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -265,6 +267,7 @@ pub(super) async fn run(
     extra: &Extra,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
+    blocked: &BTreeSet<u16>,
     mut finished: impl FnMut(&mut TargetRun),
 ) -> Run {
     let mut run = empty_run();
@@ -274,8 +277,11 @@ pub(super) async fn run(
     let inquiries: Vec<Inquiry> = targets.into_iter().map(inquire).collect();
     let listener = progress::listen(receiver, &inquiries, shared.quiet);
     let mut done: Vec<Option<TargetRun>> = inquiries.iter().map(|_| None).collect();
-    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, scan| {
+    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, mut scan| {
         if let (Some(inquiry), Some(place)) = (inquiries.get(number), done.get_mut(number)) {
+            for address in &mut scan.addresses {
+                address.health.blocked_here = blocked.iter().copied().collect();
+            }
             let mut target = verdicts(inquiry.target.clone(), scan, catalogs);
             finished(&mut target);
             *place = Some(target);
@@ -285,6 +291,7 @@ pub(super) async fn run(
     run.elapsed_ms = millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
+    run.vantage.extend(of_run(&run.targets));
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -299,6 +306,7 @@ pub(super) fn empty_run() -> Run {
         guides: Vec::new(),
         targets: Vec::new(),
         interrupted: false,
+        vantage: Vec::new(),
     }
 }
 

@@ -130,6 +130,7 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
         recheck_missing: false,
         inside: says(&Seen::Inside),
         path: None,
+        blocked_here: Vec::new(),
         udp_ration: None,
     }
 }

@@ -4,6 +4,7 @@ use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
 use super::udp::UdpRation;
+use super::vantage::Remark;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +43,9 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
+    /// TCP ports that are blocked on the way out of the scanning machine's network, as a control host showed: no silence of
+    /// theirs says anything.
+    pub blocked_here: Vec<u16>,
     /// What the way there was like, once something had answered.
     pub path: Option<PathHealth>,
     /// It rations the messages with which it refuses UDP ports.
@@ -205,6 +209,8 @@ pub struct Run {
     pub targets: Vec<TargetRun>,
     /// The run was interrupted.
     pub interrupted: bool,
+    /// What must be known of the place from which was asked; nothing where nothing speaks against it.
+    pub vantage: Vec<Remark>,
 }
 
 impl Run {

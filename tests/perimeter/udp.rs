@@ -109,8 +109,8 @@ fn a_ration_decides_the_ports_that_matter_and_the_rest_says_what_it_would_cost()
     assert_eq!(ration["burst"], 6);
     let interval = ration["interval_ms"].as_u64().unwrap();
     assert!((700..2000).contains(&interval), "{interval} ms between refusals");
-    let told = array(&seen.report["targets"][0], "observations").iter().map(|one| &one["answer"]["ration"]);
-    let rationed = told.filter(|ration| !ration.is_null()).next_back().unwrap();
+    let mut told = array(&seen.report["targets"][0], "observations").iter().map(|one| &one["answer"]["ration"]);
+    let rationed = told.find(|ration| !ration.is_null()).unwrap();
     let number = |key: &str| rationed[key].as_u64().unwrap();
     assert_eq!((number("asked"), number("answered") + number("undecided")), (58, 58));
     assert_eq!(number("seconds_to_decide"), (number("undecided") * interval).div_ceil(1000));
@@ -132,6 +132,22 @@ fn with_patience_listeners_and_drop_rules_show_among_the_refusals_of_a_rationed_
         seen.is(address, &truth(&[(Udp, &[2000], ANSWERS), silent, (Udp, &closed_ports, &closed)]));
     }
     seen.ended(0);
+}
+
+#[test]
+fn when_the_time_is_over_what_was_learned_is_kept() {
+    if !usable() {
+        return;
+    }
+    let perimeter = perimeter();
+    ration_icmp(&perimeter.target, true);
+    let seen = probe(&perimeter, &[v4(10)], "2000,4000-4199", &["--thorough", "--host-time", "10"]);
+    let mut counted = counted(&seen, v4(10));
+    assert_eq!(counted.remove(ANSWERS), Some(1));
+    let refused = counted.remove(&closed(v4(10))).unwrap();
+    assert!((6..50).contains(&refused), "{refused} refusals");
+    assert_eq!(counted, BTreeMap::from([(RATIONED.to_owned(), 200 - refused)]));
+    assert_eq!(seen.troubles(), [""; 0]);
 }
 
 #[test]

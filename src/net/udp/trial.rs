@@ -73,9 +73,11 @@ impl Trial {
     pub(super) fn ends(&self, listen: Duration) -> Duration {
         match self.ports.as_slice() {
             [only, control] if control.at.is_none() => only.refused.unwrap_or_default(),
-            [.., control] => {
-                control.refused.map_or_else(|| control.at.unwrap_or_default() + listen, |refused| refused + STRAGGLERS)
-            }
+            // Once all were refused, what comes of the known port comes right behind.
+            [ports @ .., control] => match control.refused.or(latest(ports)) {
+                Some(refused) => refused + STRAGGLERS,
+                None => control.at.unwrap_or_default() + listen,
+            },
             [] => Duration::ZERO,
         }
     }
@@ -106,6 +108,11 @@ impl Trial {
             control: control.refused.is_some(),
         }
     }
+}
+
+/// When the last of these ports was refused, if all were.
+fn latest(ports: &[Sent]) -> Option<Duration> {
+    ports.iter().map(|sent| sent.refused).collect::<Option<Vec<Duration>>>()?.into_iter().max()
 }
 
 #[cfg(test)]

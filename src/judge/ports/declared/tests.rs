@@ -422,6 +422,7 @@ prop_compose! {
             recheck_missing: doubts[5],
             inside: false,
             path: None,
+            blocked_here: Vec::new(),
             udp_ration: None,
         };
         At { address, health, seen }
