@@ -46,6 +46,7 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
+    let many = probes.iter().any(|probe| probe.plan.port_counts().0 >= RAW_FROM);
     let engine = session::engine(&args.timing, families, ca_file.as_deref(), many, session::PATIENCE_OF_PROBE, shared)?;
     ask(&engine, &probes, &args, shared).await
 }

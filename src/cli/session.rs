@@ -237,17 +237,44 @@ fn hangup_is_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
-#[cfg(not(unix))]
-struct StopSignals;
+#[cfg(windows)]
+struct StopSignals {
+    interrupt: Option<tokio::signal::windows::CtrlC>,
+    stop: Option<tokio::signal::windows::CtrlBreak>,
+    close: Option<tokio::signal::windows::CtrlClose>,
+    shutdown: Option<tokio::signal::windows::CtrlShutdown>,
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl StopSignals {
     fn listen() -> Self {
-        Self
+        use tokio::signal::windows;
+        Self {
+            interrupt: windows::ctrl_c().ok(),
+            stop: windows::ctrl_break().ok(),
+            close: windows::ctrl_close().ok(),
+            shutdown: windows::ctrl_shutdown().ok(),
+        }
     }
 
+    /// When the window is closed or the machine goes down, Windows gives us five seconds.
     async fn next(&mut self) -> Option<Stop> {
-        tokio::signal::ctrl_c().await.ok().map(|()| Stop::Asked)
+        macro_rules! received {
+            ($signal:ident) => {
+                async {
+                    match &mut self.$signal {
+                        Some(signal) => signal.recv().await,
+                        None => std::future::pending().await,
+                    }
+                }
+            };
+        }
+        tokio::select! {
+            interrupted = received!(interrupt) => interrupted.map(|()| Stop::Asked),
+            stopped = received!(stop) => stopped.map(|()| Stop::Asked),
+            closed = received!(close) => closed.map(|()| Stop::HungUp),
+            shut_down = received!(shutdown) => shut_down.map(|()| Stop::HungUp),
+        }
     }
 }
 

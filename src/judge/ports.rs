@@ -275,7 +275,8 @@ const UNDELIVERABLE: &str =
 
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
-        PortState::Closed => Part::pass("the target says that nothing listens there"),
+        PortState::Closed if group.fact.is_from_target() => Part::pass("the target says that nothing listens there"),
+        PortState::Closed => Part::pass("the connection is refused"),
         PortState::Filtered | PortState::Rejected if group.is_blocked_here(address) => {
             return Part::inconclusive(BLOCKED_HERE).settle(SETTLE_BLOCKED_HERE);
         }

@@ -181,8 +181,8 @@ impl Trouble {
     pub fn describe(&self) -> String {
         match self {
             Self::Unresolved { message } => message.clone(),
-            Self::Unreachable => "nothing at any of its addresses answered: no port, no ICMP message. Check the address, \
-                                  the server's power and this machine's connection; if a firewall drops everything from \
+            Self::Unreachable => "nothing came back that only the server itself can have sent, at most refusals that may \
+                                  be of somebody on the way. Check the address, the server's power and this machine's connection; if a firewall drops everything from \
                                   here, scan from an address it lets in"
                 .to_owned(),
             Self::NoRoute { address } => format!(

@@ -31,8 +31,13 @@ pub(super) fn look_up(address: IpAddr) -> io::Result<IpAddr> {
 
 /// Whether a local call (not an answer from the network) says that there is no route or no such address family.
 pub(super) fn is_no_route(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable)
-        || is_no_route_code(error)
+    matches!(
+        error.kind(),
+        ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::HostUnreachable
+            | ErrorKind::AddrNotAvailable
+    ) || is_no_route_code(error)
 }
 
 /// No such address family here, or (`EINVAL`) a route that Linux calls a black hole.

@@ -22,7 +22,7 @@ use crate::model::observation::{Attempt, Skip};
 use crate::net::dial::Clearance;
 use crate::net::failure::millis;
 use crate::net::knock::Knock;
-use crate::net::tcp::NoConnection;
+use crate::net::tcp::{self, NoConnection};
 use futures::FutureExt as _;
 use futures::future::Either;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -53,7 +53,7 @@ impl Acquaintance {
     /// those that [`is_sensitive`].
     pub fn new(rate: f64, sensitive: Vec<u16>) -> Self {
         Self {
-            path: Path::default(),
+            path: Path::new(tcp::REFUSALS_KEPT),
             throttle: Throttle::new(rate),
             witnesses: Witnesses::new(sensitive),
             traits: Traits::default(),

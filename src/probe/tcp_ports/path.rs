@@ -67,9 +67,21 @@ pub struct Path {
     recent: VecDeque<(u64, Tally)>,
     /// Evidence of other addresses in this run, over the same first hops.
     pooled: Tally,
+    /// How long this system keeps a refusal to itself before it tells of it.
+    refusals_kept: Duration,
 }
 
 impl Path {
+    /// Nothing is known yet, except for how long this system keeps refusals to itself.
+    pub(super) fn new(refusals_kept: Duration) -> Self {
+        Self { refusals_kept, ..Self::default() }
+    }
+
+    /// How long this system keeps a refusal to itself.
+    pub(super) fn refusals_kept(&self) -> Duration {
+        self.refusals_kept
+    }
+
     /// What other addresses of the run have met until now.
     pub(super) fn pool(&mut self, pooled: Tally) {
         self.pooled = pooled;
