@@ -7,6 +7,7 @@
 
 pub mod dial;
 pub mod failure;
+pub mod knock;
 pub mod limits;
 pub mod pace;
 pub mod resolve;

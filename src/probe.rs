@@ -18,6 +18,7 @@ mod service;
 mod session;
 mod smb1;
 mod talk;
+pub mod tcp_ports;
 mod tls_version;
 
 pub use session::Peer;
@@ -47,10 +48,10 @@ const USER_AGENT: &str = concat!("portreeve/", env!("CARGO_PKG_VERSION"));
 pub struct Timing {
     /// For a TCP handshake at every try but the last.
     pub connect: Duration,
-    /// For a TCP handshake at the last try; long enough for the system to send its SYN twice.
+    /// For a TCP handshake at the second try; long enough for the system to send its SYN twice.
     pub connect_again: Duration,
-    /// How often a TCP port that stays silent is asked; an answer after a silence is confirmed by one try more.
-    pub tries: u32,
+    /// How long an address is asked for the states of its TCP ports that answers nothing at all.
+    pub patience: Duration,
     /// For everything on a connection after the TCP handshake.
     pub exchange: Duration,
     /// For the first byte of something that may be of another protocol than we guess.
@@ -70,7 +71,7 @@ impl Default for Timing {
         Self {
             connect: Duration::from_secs(1),
             connect_again: Duration::from_millis(2200),
-            tries: 3,
+            patience: Duration::from_millis(500),
             exchange: Duration::from_secs(5),
             first_byte: Duration::from_millis(1500),
             unasked: Duration::from_secs(3),
@@ -112,6 +113,7 @@ pub struct Asker {
     timing: Timing,
     trust: Arc<TrustStore>,
     began: Instant,
+    pool: tcp_ports::Pool,
     /// The shortest time in which a TCP port of each address answered.
     round_trips: Mutex<HashMap<IpAddr, Duration>>,
 }
@@ -141,7 +143,14 @@ impl From<Failure> for Stop {
 impl Asker {
     /// An asker for a run that began at `began`.
     pub fn new(dialer: Dialer, timing: Timing, trust: TrustStore, began: Instant) -> Self {
-        Self { dialer, timing, trust: Arc::new(trust), began, round_trips: Mutex::default() }
+        Self {
+            dialer,
+            timing,
+            trust: Arc::new(trust),
+            began,
+            pool: tcp_ports::Pool::default(),
+            round_trips: Mutex::default(),
+        }
     }
 
     /// The dialer, for its limits and its pace.
@@ -159,8 +168,26 @@ impl Asker {
                 return outcome;
             }
         }
+        if let Question::Port { ports } = question
+            && ports.count() == 1
+        {
+            let mut found = None;
+            let rate = f64::from(self.dialer.pace().rates().syn.get());
+            let mut known = tcp_ports::Acquaintance::new(rate, Vec::new());
+            let asked = [ports.first()];
+            let never = std::future::pending();
+            self.ask_tcp_ports(peer, &asked, &mut known, never, |_, outcome| found = Some(outcome)).await;
+            if let Some(outcome) = found {
+                return outcome;
+            }
+        }
         let mut session = Session::new(self, peer, question.port());
         let answer = Self::answer(&mut session, question, known).await;
+        self.outcome(&session, question, answer)
+    }
+
+    fn outcome(&self, session: &Session<'_>, question: Question, answer: Result<Fact, Stop>) -> Outcome {
+        let peer = session.peer;
         let attempt = match answer {
             Ok(fact) => Attempt::Answered { fact },
             Err(Stop::Failed(failure)) => Attempt::Failed { failure },
@@ -185,8 +212,7 @@ impl Asker {
     async fn answer(session: &mut Session<'_>, question: Question, known: &Known) -> Result<Fact, Stop> {
         let preface = known.preface.unwrap_or(TlsPreface::Direct);
         match question {
-            Question::Port { ports } if ports.count() > 1 => Err(bug("a range is asked port by port").into()),
-            Question::Port { .. } => port::ask(session).await.map(Fact::Port),
+            Question::Port { .. } => Err(bug("a range is asked port by port").into()),
             Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
             Question::TlsVersion { version, sni, .. } => {
                 tls_version::ask(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
@@ -205,6 +231,32 @@ impl Asker {
             Question::RdpNla { .. } => rdp::ask(session).await,
             Question::Smb1 { .. } => smb1::ask(session).await.map(|answered| Fact::Smb1 { answered }),
         }
+    }
+
+    /// Asks TCP `ports` of `peer`, each named once and in this order, and tells each result as soon as it is final. When
+    /// `stop` is ready, what is not final yet is skipped for its reason.
+    pub async fn ask_tcp_ports(
+        &self,
+        peer: &Peer,
+        ports: &[u16],
+        known: &mut tcp_ports::Acquaintance,
+        stop: impl Future<Output = Skip>,
+        mut tell: impl FnMut(u16, Outcome),
+    ) {
+        tcp_ports::ask(self, peer, ports, known, stop, |settled| {
+            let (port, outcome) = settled.into_outcome();
+            tracing::trace!(address = %peer.address, port, ?outcome, "asked");
+            tell(port, outcome);
+        })
+        .await;
+    }
+
+    /// What speaks on a port, in a hurry: only whether anything is said at all `within` this time.
+    pub async fn ask_quickly(&self, peer: &Peer, port: u16, within: Duration) -> Outcome {
+        let mut session = Session::new(self, peer, port);
+        session.hurry(within);
+        let answer = service::ask_quickly(&mut session).await;
+        self.outcome(&session, Question::Service { port }, answer)
     }
 
     /// Asks UDP ports of `peer`, each named once, over one socket: those of the first groups first, and each group wholly or

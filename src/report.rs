@@ -10,6 +10,7 @@
 mod describe;
 pub mod html;
 pub mod json;
+pub mod lines;
 mod reading;
 mod reference;
 pub mod terminal;

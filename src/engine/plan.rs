@@ -3,12 +3,13 @@
 
 use crate::catalog::guide::Guide;
 use crate::catalog::rule::{AnswersAs, Method, Rule};
+use crate::model::expected::RulePorts;
 use crate::model::http::{Request, WebPath};
 use crate::model::ports::{Ports, Transport};
 use crate::model::target::{Role, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The ids of items that want something.
+/// Who wants something: the ids of items, guides, expected rules.
 pub type Wanted = BTreeSet<String>;
 
 /// What is asked of every address of a target.
@@ -16,6 +17,8 @@ pub type Wanted = BTreeSet<String>;
 pub struct Plan {
     /// Ports whose state is asked, as they are on the target, with the items that want them.
     pub ports: BTreeMap<Ports, Wanted>,
+    /// Expected rules about every TCP port that no other rule names: they ask for none, and judge those that are asked.
+    pub rest: Wanted,
     /// Every TCP port is asked, whatever the items want.
     pub sweep: bool,
     /// Ports that nothing uses are asked too, to find out whether something answers for the server.
@@ -52,10 +55,12 @@ pub struct Extra {
     pub sweep: bool,
 }
 
-/// Who wants a port that no item names.
+/// Who wants what no item wants.
 const BY_GUIDE: &str = "guide";
 const BY_INVENTORY: &str = "inventory";
 const BY_USER: &str = "option";
+const BY_RULE: &str = "rule";
+const BY_RULES: &str = "expected rules";
 
 impl Plan {
     /// Plans `target` by the guides that concern it.
@@ -82,7 +87,25 @@ impl Plan {
         for ports in &extra.ports {
             plan.ports.entry(*ports).or_default().insert(BY_USER.to_owned());
         }
+        plan.want_rules(target);
         plan
+    }
+
+    /// An expected rule wants to know of its ports, and what speaks on those that are open: that proves them, or names what
+    /// should not be there.
+    fn want_rules(&mut self, target: &Target) {
+        for rule in &target.rules {
+            let note = rule.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+            let who = format!("{BY_RULE} {rule}{note}");
+            let wanted = match rule.ports {
+                RulePorts::These(ports) => self.ports.entry(ports).or_default(),
+                RulePorts::Rest => &mut self.rest,
+            };
+            wanted.insert(who);
+        }
+        if !target.rules.is_empty() {
+            self.follow_up.service.insert(BY_RULES.to_owned());
+        }
     }
 
     fn want_ports(&mut self, target: &Target, ports: Ports, everywhere: bool, who: &str) {

@@ -1,9 +1,10 @@
 //! "Only these are open": the rule that looks at every port.
 
-use super::{LIKELY_LISTENER, MIDDLEBOX, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_MIDDLEBOX, SETTLE_UDP};
+use super::{LIKELY_LISTENER, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_UDP, disbelief};
 use crate::catalog::rule::Rule;
 use crate::judge::part::Part;
 use crate::judge::view::{AddressView, View};
+use crate::model::expected::{Direction, decides};
 use crate::model::fact::{Fact, PortFact, PortReason, PortState};
 use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
@@ -25,6 +26,15 @@ fn allowed(view: &View<'_>, ports: &[Ports]) -> Vec<Ports> {
     ports.iter().chain(wanted).flat_map(actual).chain(target.expected.iter().copied()).collect()
 }
 
+/// Whether an expected rule allows the port at this address, and none denies it.
+fn is_allowed(view: &View<'_>, address: &AddressView<'_>, transport: Transport, port: u16) -> bool {
+    let target = view.target();
+    let place = (address.address, transport, port);
+    let deciding = || target.rules.iter().filter(|rule| decides(rule, &target.rules, &target.expected, place));
+    deciding().any(|rule| rule.direction == Direction::Allow)
+        && deciding().all(|rule| rule.direction == Direction::Allow)
+}
+
 fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) -> Part {
     let mut unexpected = Vec::new();
     let mut doubted = 0_usize;
@@ -33,7 +43,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     let (mut likely, mut untold) = (Vec::new(), Vec::new());
     for (range, observation) in address.port_ranges() {
         let fact = match observation.attempt.fact() {
-            Some(Fact::Port(fact)) => Some(fact),
+            Some(Fact::Port(fact)) if !fact.is_undeliverable() => Some(fact),
             _ => None,
         };
         let state = fact.map(|fact| fact.state);
@@ -41,7 +51,10 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
             asked += range.count();
             unknown += if matches!(state, None | Some(PortState::Unstable)) { range.count() } else { 0 };
         }
-        let expected = |actual: u16| allowed.iter().any(|ports| ports.contains(range.transport(), actual));
+        let expected = |actual: u16| {
+            allowed.iter().any(|ports| ports.contains(range.transport(), actual))
+                || is_allowed(view, address, range.transport(), actual)
+        };
         if range.transport() == Transport::Udp {
             let names = range.each().filter(|actual| !expected(*actual));
             let names = names.map(|actual| (view.actual_name(Transport::Udp, actual), observation.id));
@@ -76,7 +89,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
         return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
     }
     if doubted > 0 {
-        return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX).seen(format!(
+        return disbelief(address).seen(format!(
             "{doubted} unexpected ports complete the handshake at {at}, none with an answer of its own"
         ));
     }

@@ -10,7 +10,7 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn fast() -> Pace {
     let most = NonZeroU32::new(100_000).unwrap();
-    Pace::new(Rates { all: most, tcp: most, udp: most, connections: 100 })
+    Pace::new(Rates { all: most, syn: most, tcp: most, udp: most, connections: 100 })
 }
 
 async fn ask_here(address: IpAddr, ports: &[u16]) -> Vec<Asked> {

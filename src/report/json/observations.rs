@@ -153,6 +153,8 @@ fn skip_name(skip: &observation::Skip) -> &'static str {
         observation::Skip::OutOfTime => "out-of-time",
         observation::Skip::NoName => "no-name",
         observation::Skip::NoRoute => "no-route",
+        observation::Skip::StoppedAnswering => "stopped-answering",
+        observation::Skip::Lossy => "lossy",
     }
 }
 
