@@ -1,7 +1,7 @@
 //! UDP: what is said of ports that answer, that refuse, and that are silent for whatever reason.
 
 use crate::seen::Transport::Udp;
-use crate::seen::{ANSWERS, PATIENCE, SILENT, Seen, icmp, truth};
+use crate::seen::{AMONG_REFUSALS, ANSWERS, PATIENCE, SILENT, Seen, icmp, truth};
 use crate::support::array;
 use crate::support::namespaces::usable;
 use crate::support::perimeter::{Perimeter, ration_icmp, v4, v6};
@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-const AMONG_REFUSALS: &str = "open-or-filtered silent-among-refusals";
 const RATIONED: &str = "open-or-filtered rationed";
 
 /// A closed port, as the target itself says.
