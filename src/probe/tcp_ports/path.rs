@@ -33,8 +33,9 @@ const LOSS_MOST: f64 = 0.97;
 const PRIOR_LOST: f64 = 0.5;
 const PRIOR_ANSWERED: f64 = 1.0;
 
-/// How many tries to other addresses count at most for this one.
-const POOLED_MOST: f64 = 8.0;
+/// How many tries to other addresses count at most for this one, as long as it lost none itself; and what share of theirs.
+const POOLED_MOST: f64 = 24.0;
+const POOLED_SHARE: f64 = 0.05;
 
 /// A round trip time and its variation, estimated as in RFC 6298, section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,9 +196,18 @@ impl Path {
     }
 
     fn counted(&self) -> (f64, f64) {
-        let weight = (POOLED_MOST / float(self.pooled.asked.max(1))).min(1.0);
+        let weight = if self.total.lost == 0 { self.pooled_weight() } else { 0.0 };
         let asked = float(self.total.asked) + weight * float(self.pooled.asked);
         (asked, float(self.total.lost) + weight * float(self.pooled.lost))
+    }
+
+    fn pooled_weight(&self) -> f64 {
+        (POOLED_MOST / float(self.pooled.asked.max(1))).min(POOLED_SHARE)
+    }
+
+    /// How much other addresses know of the first hops, as tries to this one.
+    pub(super) fn pooled_worth(&self) -> u64 {
+        if self.total.lost > 0 { 0 } else { self.pooled.asked.min(480) / 20 }
     }
 }
 

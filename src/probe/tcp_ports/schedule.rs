@@ -261,7 +261,7 @@ impl<'p> Schedule<'p> {
             return Some(now);
         }
         if self.owes_a_witness() {
-            Some(self.witnesses.due(self.path.witnessed().asked, self.throttle.rate()))
+            Some(self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate()))
         } else {
             self.canary_at()
         }
@@ -332,7 +332,7 @@ impl<'p> Schedule<'p> {
             let usual = self.path.round_trip().map_or(Duration::ZERO, |known| known.smoothed * 3 / 2);
             shot.sent + usual
         });
-        let due = self.witnesses.due(self.path.witnessed().asked, self.throttle.rate());
+        let due = self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate());
         if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
             Some(due.max(brewing?))
         } else if self.open > 0 {
