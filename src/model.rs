@@ -15,3 +15,4 @@ pub mod service;
 pub mod target;
 pub mod tls;
 pub mod verdict;
+pub mod witness;

@@ -19,8 +19,10 @@ mod session;
 mod smb1;
 mod talk;
 mod tls_version;
+mod witness;
 
 pub use session::Peer;
+pub use witness::{AskedPort, Awaited, Inquest, Proofs, WitnessSettings};
 
 use crate::model::fact::Fact;
 use crate::model::http::Scheme;
@@ -161,6 +163,7 @@ impl Asker {
         let preface = known.preface.unwrap_or(TlsPreface::Direct);
         match question {
             Question::Port { ports } if ports.count() > 1 => Err(bug("a range is asked port by port").into()),
+            Question::Witness { .. } => Err(bug("the witness is asked about all ports together").into()),
             Question::Port { .. } => port::ask(session).await.map(Fact::Port),
             Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
             Question::TlsVersion { version, sni, .. } => {

@@ -10,6 +10,7 @@
 mod describe;
 pub mod html;
 pub mod json;
+mod proof;
 mod reading;
 mod reference;
 pub mod terminal;

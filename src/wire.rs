@@ -26,6 +26,7 @@ pub mod redirector;
 pub mod smb;
 pub mod ssh;
 pub mod tls;
+pub mod witness;
 
 use crate::model::peer_text::PeerText;
 

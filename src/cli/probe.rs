@@ -5,6 +5,7 @@ use super::exit::{CliError, Exit};
 use super::output::{complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
+use super::witness;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::engine::plan::{Extra, FollowUp, Plan};
@@ -12,6 +13,7 @@ use crate::engine::{Engine, Inquiry};
 use crate::model::http::{Request, WebPath};
 use crate::model::observation::Observation;
 use crate::model::ports::Ports;
+use crate::model::question::Question;
 use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
@@ -26,8 +28,12 @@ const BY_USER: &str = "probe";
 
 /// Runs `portreeve probe`.
 pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, CliError> {
+    let mut proving = None;
     let (probes, args, ca_file) = match command {
-        ProbeCommand::Ports { hosts, tcp, udp, shared } => (ports(&hosts, &tcp, &udp)?, shared, None),
+        ProbeCommand::Ports { hosts, tcp, udp, prove, shared } => {
+            proving = witness::settings(&prove)?;
+            (ports(&hosts, &tcp, &udp)?, shared, None)
+        }
         ProbeCommand::Tls { places, sni, ca_file, shared } => {
             let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
             (at_places(&places, Some(443), sni.as_deref(), &follow_up)?, shared, ca_file)
@@ -36,7 +42,8 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false, shared)?;
+    let mut engine = session::engine(&args.timing, families, ca_file.as_deref(), false, shared)?;
+    engine.settings.witness = proving;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -159,9 +166,6 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     for (probe, scan) in probes.iter().zip(scans) {
         if args.format == Format::Text {
             describe(&mut text, &probe.target, &scan.observations, shared);
-            for trouble in &scan.troubles {
-                complain(&format!("{}: {}", probe.target.host, report::text::clean(&trouble.describe())));
-            }
         }
         run.targets.push(TargetRun {
             target: probe.target.clone(),
@@ -172,6 +176,15 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             troubles: scan.troubles,
         });
     }
+    witness::note_unused(&mut run, engine.settings.witness.as_deref());
+    if args.format == Format::Text {
+        for target in &run.targets {
+            text.push_str(&report::terminal::firewall_proof(target, shared.columns(), shared.colour()));
+            for trouble in &target.troubles {
+                complain(&format!("{}: {}", target.target.host, report::text::clean(&trouble.describe())));
+            }
+        }
+    }
     if args.format == Format::Json {
         text = report::json::render(&run).map_err(|error| CliError::Bug(format!("the JSON output: {error}")))?;
     }
@@ -181,7 +194,8 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
 
 fn describe(text: &mut String, target: &Target, observations: &[Observation], shared: &Shared) {
     let mut address = None;
-    for observation in observations {
+    // What a witness proves is told in a table of its own.
+    for observation in observations.iter().filter(|seen| !matches!(seen.question, Question::Witness { .. })) {
         if address != Some(observation.address) {
             address = Some(observation.address);
             let _ = writeln!(text, "{} ({})", target.host, observation.address);

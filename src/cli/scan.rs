@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::output::{called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Families};
-use super::{dry_run, guides};
+use super::{dry_run, guides, witness};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
 use crate::model::run::Run;
@@ -32,14 +32,17 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     }
     let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
-    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep, shared)?;
+    let witness = witness::settings(&args.prove)?;
+    let mut engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep, shared)?;
+    engine.settings.witness.clone_from(&witness);
     if args.dry_run {
         return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
     }
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
-    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
+    let mut run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
+    witness::note_unused(&mut run, witness.as_deref());
     // The files first: what is on a terminal can be had again from them.
     both(files.finish(&run), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))

@@ -76,6 +76,7 @@ pub(super) fn engine(
             host_time: timing.host_time.unwrap_or(if sweep { HOST_TIME_OF_SWEEP } else { HOST_TIME }),
             ipv4: families.ipv4,
             ipv6: families.ipv6,
+            witness: None,
         },
     })
 }

@@ -15,7 +15,7 @@ use crate::model::run::{AddressHealth, Trouble};
 use crate::model::service::Service;
 use crate::model::target::Target;
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
-use crate::probe::{Asker, Known, Outcome, Peer};
+use crate::probe::{Asker, Known, Outcome, Peer, WitnessSettings};
 use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -59,6 +59,7 @@ pub(super) struct AddressScan<'a> {
     pub(super) stop: &'a Stop,
     pub(super) events: &'a Events,
     pub(super) number: usize,
+    pub(super) witness: Option<&'a WitnessSettings>,
 }
 
 /// What it brought.
@@ -82,8 +83,10 @@ impl AddressScan<'_> {
         self.events.tell(Event::Planned { target: self.number, questions: udp.len() });
         let ((mut entries, mut health), udp) = futures::join!(self.tcp(), self.udp_ports(&udp));
         entries.extend(udp);
-        health.answered = entries.iter().any(is_sign_of_life);
+        let proved = self.prove(&mut entries).await;
+        health.answered = proved.reached || entries.iter().any(is_sign_of_life);
         let mut troubles = self.troubles(&entries);
+        troubles.extend(proved.trouble);
         if health.stopped_answering {
             troubles.push(Trouble::StoppedAnswering { address: self.address });
         }

@@ -4,6 +4,7 @@ use super::http::HttpAnswer;
 use super::peer_text::PeerText;
 use super::service::{Identified, Service};
 use super::tls::{CertificateFact, TlsAnswer, TlsPreface};
+use super::witness::WitnessFact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -183,4 +184,6 @@ pub enum Fact {
         /// Whether an SMB1 negotiate was answered in SMB1.
         answered: bool,
     },
+    /// To [`super::question::Question::Witness`].
+    Witness(WitnessFact),
 }

@@ -167,6 +167,7 @@ fn trouble_title(trouble: &Trouble) -> (&'static str, &'static str) {
         Trouble::StoppedAnswering { .. } => ("Stopped answering", "went silent"),
         Trouble::Interrupted => ("Not finished: interrupted", "interrupted"),
         Trouble::OutOfTime => ("Not finished: out of time", "out of time"),
+        Trouble::Witness { .. } => ("Firewall not proved", "not proved"),
         Trouble::Ourselves { .. } => ("The scanning machine fell short", "fell short"),
         Trouble::Bug { .. } => ("Internal error", "internal error"),
     }
@@ -192,7 +193,7 @@ pub fn coverage<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> 
     let mut coverage = Coverage::default();
     for observation in observations {
         let count = match observation.question {
-            Question::Port { ports } => ports.count(),
+            Question::Port { ports } | Question::Witness { ports } => ports.count(),
             _ => 1,
         };
         match observation.attempt {

@@ -38,15 +38,20 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
             asked += range.count();
             unknown += if matches!(state, None | Some(PortState::Unstable)) { range.count() } else { 0 };
         }
-        if state != Some(PortState::Open) {
-            continue;
-        }
+        let open = state == Some(PortState::Open);
         for actual in range.each() {
+            // A witness shows what the firewall lets through where no service answers, over UDP above all.
+            let let_in = address.is_let_in(range.transport(), actual);
+            if !open && !let_in {
+                continue;
+            }
             if allowed.iter().any(|ports| ports.contains(range.transport(), actual)) {
                 continue;
             }
             if range.transport() == Transport::Udp || address.believed(actual) {
-                unexpected.push((view.actual_name(range.transport(), actual), observation.id));
+                let name = view.actual_name(range.transport(), actual);
+                let name = if let_in { format!("{name} (let through to the witness)") } else { name };
+                unexpected.push((name, observation.id));
             } else {
                 doubted += 1;
             }

@@ -1,7 +1,7 @@
 //! One host's block: who it is, what to know before believing it, then the findings.
 
 use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW};
-use super::{Lists, Options, findings};
+use super::{Lists, Options, findings, proof};
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
 use crate::report::reading::{
@@ -39,6 +39,7 @@ pub(super) fn render(page: &mut Page, target: &TargetRun, options: &Options) {
             format!("on {} ({}). {}", disagreement.subject, disagreement.items.join(", "), disagreement.explanation);
         page.block(2, &[("! Guides disagree", YELLOW), (" ", PLAIN)], 4, PLAIN, &text);
     }
+    proof::render(page, target);
     let mut hidden = Vec::new();
     for verdict in Verdict::ALL {
         let found = with_verdict(target, verdict);

@@ -1,0 +1,219 @@
+//! From what is known at both ends to what it proves: a pure function.
+
+use super::AskedPort;
+use super::account::Account;
+use crate::model::observation::Blame;
+use crate::model::ports::Transport;
+use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
+use crate::wire::witness::{ArrivalRecord, Nonce};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// More strangers than this at one port during a session may have kept our messages out.
+const FLOOD: u32 = 200;
+
+/// How many messages must not have arrived before a port is called blocked.
+const FEWEST: usize = 2;
+
+/// What is known of a port at this end.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    /// The messages that were sent.
+    pub(super) sent: Vec<Nonce>,
+    /// The confirmations: at which port of the witness each arrived, and where it came from.
+    pub(super) confirmed: BTreeMap<Nonce, (u16, SocketAddr)>,
+    /// How often something else answered: over TCP by a handshake, over UDP by a datagram.
+    pub(super) answered_by_others: u32,
+}
+
+/// What is known of a port in all.
+#[derive(Debug)]
+pub(super) struct Ended<'a> {
+    pub(super) port: AskedPort,
+    /// Why the witness does not hold it; nothing where it does, or where there is no account.
+    pub(super) not_held: Option<NotHeld>,
+    pub(super) account: Option<&'a Account>,
+    /// Whether a port of this transport that had let messages pass still did at the end; nothing where none had.
+    pub(super) canary: Option<bool>,
+    /// Whether any message at all reached the witness.
+    pub(super) reached: bool,
+}
+
+/// Why nothing is proved: who is to blame, and what to do; nothing where that is because there is no account.
+pub(super) type Unknown = Option<(Blame, String)>;
+
+impl Ended<'_> {
+    /// What is proved of the port.
+    pub(super) fn prove(&self, evidence: &Evidence) -> Result<WitnessFact, Unknown> {
+        let arrived = self.arrived(evidence);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let by_account = self.account.map_or(ToldBy::Confirmation, |account| account.told_by);
+        let fact = |proof, told_by| WitnessFact {
+            proof,
+            sent: count(evidence.sent.len()),
+            arrived: count(arrived.len()),
+            answered: count(evidence.confirmed.len()),
+            source: arrived.values().next().map(|(_, source)| source.ip().to_canonical()),
+            told_by,
+        };
+        if let Some((at, _)) = arrived.values().find(|(at, _)| *at != self.port.number) {
+            let told_by = if evidence.confirmed.is_empty() { by_account } else { ToldBy::Confirmation };
+            return Ok(fact(Proof::ArrivedElsewhere { at: *at }, told_by));
+        }
+        if !evidence.confirmed.is_empty() {
+            return Ok(fact(Proof::Passed, ToldBy::Confirmation));
+        }
+        let Some(account) = self.account else { return Err(None) };
+        if !arrived.is_empty() {
+            return Ok(fact(Proof::AnswerLost, by_account));
+        }
+        let noise = account.noise.get(&(self.port.transport, self.port.number));
+        if noise.is_some_and(|noise| noise.altered > 0) {
+            return Ok(fact(Proof::Altered, by_account));
+        }
+        if let Some(because) = self.not_held {
+            return Ok(fact(Proof::NotHeld { because }, by_account));
+        }
+        let strangers = noise.map_or(0, |noise| noise.strangers);
+        self.is_absence_certain(account, strangers)?;
+        let tcp = self.port.transport == Transport::Tcp;
+        let proof = match evidence.answered_by_others {
+            0 => Proof::Blocked,
+            // A connection came there which carried no message: ours, perhaps, robbed of it.
+            _ if tcp && strangers > 0 => Proof::Altered,
+            _ => Proof::AnsweredByAnother,
+        };
+        if evidence.sent.len() < FEWEST && proof == Proof::Blocked {
+            let why = "too few messages were sent to say that none gets through; scan again";
+            return Err(Some((Blame::Ourselves, why.to_owned())));
+        }
+        Ok(fact(proof, by_account))
+    }
+
+    /// Our messages that are known to have arrived: on which port, and from where.
+    fn arrived(&self, evidence: &Evidence) -> BTreeMap<Nonce, (u16, SocketAddr)> {
+        let mut arrived = evidence.confirmed.clone();
+        let Some(account) = self.account else { return arrived };
+        for nonce in &evidence.sent {
+            if let Some(ArrivalRecord { port, source, transport, .. }) = account.arrivals.get(nonce)
+                && *transport == self.port.transport
+            {
+                arrived.entry(*nonce).or_insert((*port, *source));
+            }
+        }
+        arrived
+    }
+
+    /// Whether what the witness has not noted did not arrive.
+    fn is_absence_certain(&self, account: &Account, strangers: u32) -> Result<(), Unknown> {
+        let tcp = self.port.transport == Transport::Tcp;
+        let why = if !self.reached {
+            "no message at all reached the witness, so nothing proves that the address leads to it: let it hold one port \
+             that may be reached"
+        } else if account.full {
+            "the witness had no room to note all that arrived; start it anew and scan again"
+        } else if tcp && account.crowded {
+            "the witness had more connections than it takes at a time, and some were turned away; scan again when fewer \
+             strangers come there"
+        } else if strangers > FLOOD {
+            "so many strangers came to this port meanwhile that messages may have been crowded out; scan again"
+        } else if self.canary == Some(false) {
+            "a port that had let messages pass did not at the end, so something began to drop us; scan again more slowly \
+             (--rate 20)"
+        } else {
+            return Ok(());
+        };
+        let blame = if self.canary == Some(false) { Blame::Path } else { Blame::Peer };
+        Err(Some((blame, why.to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::witness::NoiseRecord;
+
+    const TCP: AskedPort = AskedPort { transport: Transport::Tcp, number: 443, open: false, speaks: false };
+    const UDP: AskedPort = AskedPort { transport: Transport::Udp, number: 75, open: false, speaks: false };
+
+    fn source() -> SocketAddr {
+        "198.51.100.2:4000".parse().unwrap()
+    }
+
+    fn sent(count: u8) -> Evidence {
+        Evidence { sent: (0..count).map(|number| Nonce([number; 8])).collect(), ..Evidence::default() }
+    }
+
+    fn confirmed(port: u16) -> Evidence {
+        let mut evidence = sent(1);
+        evidence.confirmed.insert(Nonce([0; 8]), (port, source()));
+        evidence
+    }
+
+    fn account(arrived: &[(u8, AskedPort)]) -> Account {
+        let mut account = Account::new(ToldBy::Account);
+        for &(number, AskedPort { transport, number: port, .. }) in arrived {
+            let nonce = Nonce([number; 8]);
+            account.arrivals.insert(nonce, ArrivalRecord { nonce, transport, port, source: source(), at_ms: 1 });
+        }
+        account
+    }
+
+    fn noise(port: AskedPort, altered: u32, strangers: u32) -> Account {
+        let mut account = account(&[]);
+        let AskedPort { transport, number: port, .. } = port;
+        account.noise.insert((transport, port), NoiseRecord { transport, port, altered, strangers });
+        account
+    }
+
+    fn ended<'a>(port: AskedPort, account: Option<&'a Account>) -> Ended<'a> {
+        Ended { port, not_held: None, account, canary: Some(true), reached: true }
+    }
+
+    fn proof(port: AskedPort, account: &Account, evidence: &Evidence) -> Option<Proof> {
+        ended(port, Some(account)).prove(evidence).ok().map(|fact| fact.proof)
+    }
+
+    #[test]
+    fn a_confirmation_needs_no_account() {
+        let fact = ended(UDP, None).prove(&confirmed(75)).unwrap();
+        assert_eq!((fact.proof, fact.sent, fact.arrived, fact.answered), (Proof::Passed, 1, 1, 1));
+        assert_eq!((fact.source, fact.told_by), (Some(source().ip()), ToldBy::Confirmation));
+        let fact = ended(UDP, None).prove(&confirmed(76)).unwrap();
+        assert_eq!(fact.proof, Proof::ArrivedElsewhere { at: 76 });
+        assert_eq!(ended(UDP, None).prove(&sent(4)), Err(None));
+    }
+
+    #[test]
+    fn what_did_not_arrive_is_blocked_only_where_the_account_can_be_relied_on() {
+        let nothing = account(&[]);
+        assert_eq!(proof(UDP, &nothing, &sent(4)), Some(Proof::Blocked));
+        assert_eq!(proof(TCP, &nothing, &sent(4)), Some(Proof::Blocked));
+        assert_eq!(proof(UDP, &nothing, &sent(1)), None, "too few");
+        assert_eq!(proof(UDP, &Account { full: true, ..account(&[]) }, &sent(4)), None);
+        assert_eq!(proof(TCP, &Account { crowded: true, ..account(&[]) }, &sent(4)), None);
+        assert_eq!(proof(UDP, &noise(UDP, 0, FLOOD + 1), &sent(4)), None);
+        assert_eq!(Ended { canary: Some(false), ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).ok(), None);
+        assert_eq!(Ended { reached: false, ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).ok(), None);
+    }
+
+    #[test]
+    fn what_arrived_and_was_not_confirmed_is_told_apart() {
+        assert_eq!(proof(UDP, &account(&[(0, UDP), (1, UDP)]), &sent(4)), Some(Proof::AnswerLost));
+        let elsewhere = AskedPort { number: 80, ..TCP };
+        assert_eq!(proof(TCP, &account(&[(2, elsewhere)]), &sent(4)), Some(Proof::ArrivedElsewhere { at: 80 }));
+        assert_eq!(proof(UDP, &account(&[(9, UDP)]), &sent(4)), Some(Proof::Blocked), "another port's message");
+        assert_eq!(proof(UDP, &noise(UDP, 1, 1), &sent(4)), Some(Proof::Altered));
+    }
+
+    #[test]
+    fn a_handshake_of_which_the_witness_knows_nothing_is_anothers() {
+        let answered = Evidence { answered_by_others: 2, ..sent(2) };
+        assert_eq!(proof(TCP, &account(&[]), &answered), Some(Proof::AnsweredByAnother));
+        assert_eq!(proof(TCP, &noise(TCP, 0, 2), &answered), Some(Proof::Altered), "it came there without its message");
+        assert_eq!(proof(UDP, &account(&[]), &answered), Some(Proof::AnsweredByAnother));
+        let because = NotHeld::Occupied;
+        let fact = Ended { not_held: Some(because), ..ended(TCP, Some(&account(&[]))) }.prove(&answered).unwrap();
+        assert_eq!(fact.proof, Proof::NotHeld { because });
+    }
+}
