@@ -66,17 +66,29 @@ pub struct Summary {
     pub strangers: u64,
 }
 
-/// Holds the ports for so long, or until `stop` becomes true.
+/// How a witness works.
+#[derive(Debug)]
+pub struct Terms {
+    /// The shared key.
+    pub key: Key,
+    /// How long it stays.
+    pub lasts: Duration,
+    /// Its log.
+    pub log: Option<Logbook>,
+    /// Its clock, in milliseconds since 1970: [`now_ms`], but for tests.
+    pub clock: fn() -> u64,
+}
+
+/// Holds the ports until the time is over or `stop` becomes true.
 pub async fn run(
     held: Held,
-    key: Key,
-    lasts: Duration,
-    log: Option<Logbook>,
+    terms: Terms,
     stop: watch::Receiver<bool>,
     notices: mpsc::Sender<Notice>,
 ) -> io::Result<Summary> {
+    let Terms { key, lasts, log, clock } = terms;
     let book = Book::new(key.clone(), held.listed().to_vec());
-    Server::new(book, key, log, notices).run(held, lasts, stop).await
+    Server::new(book, key, log, clock, notices).run(held, lasts, stop).await
 }
 
 /// This machine's clock, in milliseconds since 1970.

@@ -49,19 +49,19 @@ impl Witness {
         let mut child = process();
         child.arg("witness").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().unwrap();
-        let mut rest = BufReader::new(child.stdout.take().unwrap());
-        let mut said = Vec::new();
+        let rest = BufReader::new(child.stdout.take().unwrap());
+        let mut witness = Self { child, said: Vec::new(), rest };
         loop {
             let mut line = String::new();
-            if rest.read_line(&mut line).unwrap() == 0 {
+            if witness.rest.read_line(&mut line).unwrap() == 0 {
                 let mut complaint = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
-                panic!("the witness ended: {said:?}\n{complaint}");
+                witness.child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+                panic!("the witness ended: {:?}\n{complaint}", witness.said);
             }
             if line == "ready\n" {
-                return Self { child, said, rest };
+                return witness;
             }
-            said.push(line.trim_end().to_owned());
+            witness.said.push(line.trim_end().to_owned());
         }
     }
 

@@ -93,6 +93,10 @@ pub(super) enum Command {
     #[command(subcommand)]
     Probe(ProbeCommand),
     /// Hold free ports on a machine behind the firewall, and confirm to `scan --witness` what arrives there.
+    ///
+    /// Both ends have the same key: make one with `--new-key FILE` and copy it to the scanning machine. The witness takes only
+    /// ports that no other program has, answers nobody without the key, and ends by itself. What it proves is what the
+    /// firewall does; while it holds a port, the service that belongs there cannot start.
     Witness(WitnessArgs),
     /// List the guides' items, show one in full, or check a catalog of your own.
     #[command(subcommand)]
@@ -387,12 +391,12 @@ pub(super) enum ProbeCommand {
         /// UDP ports and ranges [default: those that the guides name, unless --tcp is given].
         #[arg(long, value_name = "PORTS", value_parser = udp_ports, value_delimiter = ',')]
         udp: Vec<Ports>,
-        /// What proves the firewall from both ends.
-        #[command(flatten)]
-        prove: ProveArgs,
         /// What all probes share.
         #[command(flatten)]
         shared: ProbeArgs,
+        /// What proves the firewall from both ends.
+        #[command(flatten)]
+        prove: ProveArgs,
     },
     /// Which versions of TLS are accepted, and which certificate is served?
     Tls {

@@ -42,10 +42,14 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
     let mut run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
-    witness::note_unused(&mut run, witness.as_deref());
+    let unused = witness::note_unused(&mut run, witness.as_deref());
     // The files first: what is on a terminal can be had again from them.
     both(files.finish(&run), show(&run, &args.output, shared))?;
-    Ok(Exit::of_run(&run, args.output.fail_on))
+    match Exit::of_run(&run, args.output.fail_on) {
+        // What was asked for was not done, even where no report may say so.
+        Exit::Clean | Exit::Findings if unused => Ok(Exit::Partial),
+        exit => Ok(exit),
+    }
 }
 
 fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {

@@ -10,7 +10,7 @@ use crate::model::witness::NotHeld;
 use crate::probe::WitnessSettings;
 use crate::report::duration;
 use crate::wire::witness::{Key, KeyError, new_key_text};
-use crate::witness::{self, CONNECTIONS, Held, Logbook, MOST_PORTS, Notice, Summary, hold, random};
+use crate::witness::{self, CONNECTIONS, Held, Logbook, MOST_PORTS, Notice, Summary, Terms, hold, now_ms, random};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -57,6 +57,7 @@ pub(super) async fn run(args: WitnessArgs, shared: &Shared) -> Result<Exit, CliE
     if !shared.quiet {
         print(&greeting(&held, &key, args.lasts, shared.columns()))?;
     }
+    let terms = Terms { key, lasts: args.lasts, log, clock: now_ms };
     let (sender, mut notices) = mpsc::channel(NOTICES);
     let quiet = shared.quiet;
     let listener = async move {
@@ -66,7 +67,7 @@ pub(super) async fn run(args: WitnessArgs, shared: &Shared) -> Result<Exit, CliE
             }
         }
     };
-    let (summary, ()) = tokio::join!(witness::run(held, key, args.lasts, log, stop, sender), listener);
+    let (summary, ()) = tokio::join!(witness::run(held, terms, stop, sender), listener);
     let summary = summary.map_err(|error| CliError::Machine(format!("the ports could not be listened on: {error}")))?;
     if !shared.quiet {
         print(&farewell(summary))?;
@@ -153,25 +154,29 @@ pub(super) fn settings(args: &ProveArgs) -> Result<Option<Arc<WitnessSettings>>,
     Ok(Some(Arc::new(WitnessSettings { addresses, key: load_key(key)?, log: args.witness_log.clone() })))
 }
 
-/// Notes it at every target when an address of the witness was none of those that were scanned.
-pub(super) fn note_unused(run: &mut Run, settings: Option<&WitnessSettings>) {
-    let Some(settings) = settings else { return };
-    for address in &settings.addresses {
-        let scanned = |run: &Run| {
-            let mut addresses = run.targets.iter().flat_map(|target| &target.addresses);
-            addresses.any(|run| run.address.to_canonical() == *address)
-        };
-        if scanned(run) {
-            continue;
-        }
+/// Notes it where an address of the witness was none of those that were scanned, for then nothing was proved; whether that is
+/// so. With targets of several clients it is only told: what is noted at a target its client reads.
+pub(super) fn note_unused(run: &mut Run, settings: Option<&WitnessSettings>) -> bool {
+    let scanned = |address: &IpAddr| {
+        let mut addresses = run.targets.iter().flat_map(|target| &target.addresses);
+        addresses.any(|run| run.address.to_canonical() == *address)
+    };
+    let addresses = settings.map(|settings| settings.addresses.as_slice()).unwrap_or_default();
+    let unused: Vec<IpAddr> = addresses.iter().filter(|address| !scanned(address)).copied().collect();
+    let clients = crate::report::clients(run).len();
+    for &address in &unused {
         let message =
             "no scanned target has this address, so no message was sent there; give --witness the address that \
                        is scanned, behind which the witness is"
                 .to_owned();
-        for target in &mut run.targets {
-            target.troubles.push(Trouble::Witness { address: *address, message: message.clone() });
+        let trouble = Trouble::Witness { address, message };
+        if clients == 1 {
+            run.targets.iter_mut().for_each(|target| target.troubles.push(trouble.clone()));
+        } else {
+            complain(&format!("warning: {}", trouble.describe()));
         }
     }
+    !unused.is_empty()
 }
 
 /// What is held, and what is not: for each reason the ports, with the address family where only one is meant.

@@ -94,8 +94,7 @@ fn row(observation: &Observation) -> Option<Row> {
     let ports = ports(observation)?.to_string();
     let count = |count: u32| number(usize::try_from(count).unwrap_or(usize::MAX));
     match (&observation.attempt, fact(observation)) {
-        (_, Some(WitnessFact { proof: Proof::NotHeld { .. }, .. })) => None,
-        (_, Some(fact)) => Some(Row {
+        (_, Some(fact)) if !matches!(fact.proof, Proof::NotHeld { .. }) => Some(Row {
             ports,
             sent: count(fact.sent),
             arrived: count(fact.arrived),
@@ -103,7 +102,7 @@ fn row(observation: &Observation) -> Option<Row> {
             proof: in_words(&fact.proof, observation),
             kind: kind(&fact.proof),
         }),
-        (Attempt::Failed { .. } | Attempt::Skipped { .. }, None) => Some(Row {
+        (Attempt::Failed { .. } | Attempt::Skipped { .. }, _) => Some(Row {
             ports,
             sent: count(observation.tries),
             arrived: "?".to_owned(),
@@ -111,7 +110,7 @@ fn row(observation: &Observation) -> Option<Row> {
             proof: "unknown".to_owned(),
             kind: Kind::Unknown,
         }),
-        (Attempt::Answered { .. }, None) => None,
+        (Attempt::Answered { .. }, _) => None,
     }
 }
 

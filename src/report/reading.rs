@@ -8,6 +8,7 @@ use crate::model::question::Question;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::service::Service;
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
+use crate::model::witness::WitnessFact;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -197,6 +198,8 @@ pub fn coverage<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> 
             _ => 1,
         };
         match observation.attempt {
+            // Nothing was sent to a port that the witness does not hold.
+            Attempt::Answered { fact: Fact::Witness(WitnessFact { sent: 0, .. }) } => {}
             Attempt::Answered { fact: Fact::Port(PortFact { reason: PortReason::Silence, .. }) } => {
                 coverage.silent += count;
             }

@@ -131,9 +131,9 @@ fn listener(place: SocketAddr) -> io::Result<TcpListener> {
     if place.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Connections of an earlier program that are still being closed do not make a port occupied. A listener does, with this
-    // option too; not so on Windows, where it would take the port away.
-    #[cfg(unix)]
+    // Connections of an earlier program that are still being closed do not make a port occupied. On Linux a listener does,
+    // with this option too, on whichever address; elsewhere the option would let us stand beside it, or in its place.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_reuse_address(true)?;
     socket.bind(&place.into())?;
     socket.listen(BACKLOG)?;

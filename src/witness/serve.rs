@@ -2,7 +2,7 @@
 
 use super::book::{Book, Heard, Place};
 use super::datagrams;
-use super::{Held, Logbook, Notice, Summary, now_ms};
+use super::{Held, Logbook, Notice, Summary};
 use crate::model::ports::Transport;
 use crate::net::failure::millis;
 use crate::wire::Parse;
@@ -45,14 +45,21 @@ pub(super) struct Server {
     key: Key,
     book: Mutex<Book>,
     log: Mutex<Option<Logbook>>,
+    clock: fn() -> u64,
     notices: mpsc::Sender<Notice>,
     room: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(super) fn new(book: Book, key: Key, log: Option<Logbook>, notices: mpsc::Sender<Notice>) -> Self {
+    pub(super) fn new(
+        book: Book,
+        key: Key,
+        log: Option<Logbook>,
+        clock: fn() -> u64,
+        notices: mpsc::Sender<Notice>,
+    ) -> Self {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
-        Self { key, book: Mutex::new(book), log: Mutex::new(log), notices, room }
+        Self { key, book: Mutex::new(book), log: Mutex::new(log), clock, notices, room }
     }
 
     pub(super) async fn run(self, held: Held, lasts: Duration, mut stop: watch::Receiver<bool>) -> io::Result<Summary> {
@@ -65,7 +72,7 @@ impl Server {
         for socket in held.udp {
             tasks.spawn(Arc::clone(&server).listen(UdpSocket::from_std(socket)?));
         }
-        let at_ms = now_ms();
+        let at_ms = (server.clock)();
         let until_ms = at_ms.saturating_add(millis(lasts));
         server.note(|book| {
             let ports = book.listed().to_vec();
@@ -76,13 +83,13 @@ impl Server {
                 // Without anybody left who could stop us only the clock counts.
                 Ok(_) = stop.wait_for(|stop| *stop) => break,
                 () = sleep_until(end) => break,
-                () = sleep(ALIVE) => server.note(|book| ((), book.lines(now_ms()))),
+                () = sleep(ALIVE) => server.note(|book| ((), book.lines((server.clock)()))),
                 // A port that is no longer listened on must not pass for held.
                 Some(_) = tasks.join_next() => server.book().spoil(),
             }
         }
         tasks.shutdown().await;
-        server.note(|book| ((), [book.last_line(now_ms())]));
+        server.note(|book| ((), [book.last_line((server.clock)())]));
         let summary = server.book().summary();
         Ok(summary)
     }
@@ -114,7 +121,7 @@ impl Server {
     /// Notes a message; what is to be answered, and whether it was ours.
     fn hear(&self, read: Read, place: Place) -> (Option<Vec<u8>>, bool) {
         let Heard { answer, notice, ours, .. } = self.note(|book| {
-            let mut heard = book.hear(read, place, now_ms());
+            let mut heard = book.hear(read, place, (self.clock)());
             let line = heard.line.take();
             (heard, line)
         });

@@ -136,6 +136,10 @@ struct Running {
     _notices: mpsc::Receiver<Notice>,
 }
 
+fn terms(lasts: Duration, log: Option<Logbook>) -> Terms {
+    Terms { key: key(1), lasts, log, clock: now_ms }
+}
+
 fn start(log: Option<Logbook>) -> Running {
     let free = |transport| {
         // The number may be taken by somebody else before the witness has it; another is drawn then.
@@ -154,7 +158,7 @@ fn start(log: Option<Logbook>) -> Running {
     held.join(also);
     let (stop, stopped) = watch::channel(false);
     let (sender, notices) = mpsc::channel(8);
-    let ended = tokio::spawn(run(held, key(1), Duration::from_secs(60), log, stopped, sender));
+    let ended = tokio::spawn(run(held, terms(Duration::from_mins(1), log), stopped, sender));
     let at = |port| SocketAddr::new(HERE, port);
     Running { tcp: at(tcp), udp: at(udp), stop, ended, _notices: notices }
 }
@@ -253,6 +257,6 @@ async fn a_witness_ends_by_itself() {
     let held = hold(&["tcp/1-1".parse().unwrap()], &["192.0.2.1".parse().unwrap()], 1);
     let (_stop, stopped) = watch::channel(false);
     let (sender, _notices) = mpsc::channel(1);
-    let summary = run(held, key(1), Duration::from_millis(50), None, stopped, sender).await.unwrap();
+    let summary = run(held, terms(Duration::from_millis(50), None), stopped, sender).await.unwrap();
     assert_eq!(summary, Summary::default());
 }

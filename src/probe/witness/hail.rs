@@ -1,6 +1,7 @@
 //! Sending messages to ports, and waiting for what comes back.
 
-use super::{AT_ONCE, AskedPort};
+use super::AskedPort;
+use super::rounds::AT_ONCE;
 use crate::model::fact::PortState;
 use crate::model::observation::{Failure, Stage};
 use crate::model::ports::Transport;
@@ -31,6 +32,19 @@ pub(super) struct Line<'a> {
     pub(super) ahead_ms: i64,
 }
 
+/// A message that is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ToSend {
+    /// The port's place.
+    pub(super) at: usize,
+    pub(super) port: AskedPort,
+    pub(super) nonce: Nonce,
+    /// It is not the first to this port.
+    pub(super) again: bool,
+    /// The port is known to let messages pass: this one only shows whether they still do.
+    pub(super) control: bool,
+}
+
 /// A message that was sent, or was to be.
 #[derive(Debug)]
 pub(super) struct Hail {
@@ -40,6 +54,7 @@ pub(super) struct Hail {
     pub(super) started: Instant,
     /// It was sent in an earlier round, and has been counted there.
     pub(super) late: bool,
+    pub(super) control: bool,
     pub(super) came: Came,
 }
 
@@ -101,15 +116,17 @@ impl Line<'_> {
 }
 
 /// Sends messages over connections of their own.
-pub(super) async fn over_tcp(line: &Line<'_>, hails: &[(usize, AskedPort, Nonce)]) -> Vec<(usize, Hail)> {
-    let each = hails.iter().map(|&(at, port, nonce)| async move { (at, one_over_tcp(line, port.number, nonce).await) });
+pub(super) async fn over_tcp(line: &Line<'_>, hails: &[ToSend]) -> Vec<(usize, Hail)> {
+    let each = hails.iter().map(|to_send| async move { (to_send.at, one_over_tcp(line, to_send).await) });
     stream::iter(each).buffer_unordered(AT_ONCE).collect().await
 }
 
-async fn one_over_tcp(line: &Line<'_>, port: u16, nonce: Nonce) -> Hail {
-    let timing = &line.asker.timing;
+async fn one_over_tcp(line: &Line<'_>, to_send: &ToSend) -> Hail {
+    let (timing, nonce, port) = (&line.asker.timing, to_send.nonce, to_send.port.number);
+    // A witness answers at once; whoever did not gets more time, for packets may have been lost.
+    let patience = if to_send.again { timing.exchange } else { timing.first_byte };
     let (started, connected) = line.asker.dialer.dial(SocketAddr::new(line.address, port), timing.connect_again).await;
-    let hail = |sent_ms, came| Hail { nonce, sent_ms, started, late: false, came };
+    let hail = |sent_ms, came| Hail { nonce, sent_ms, started, late: false, control: to_send.control, came };
     let mut connection = match connected {
         Ok(connection) => connection,
         Err(error) => {
@@ -128,7 +145,7 @@ async fn one_over_tcp(line: &Line<'_>, port: u16, nonce: Nonce) -> Hail {
         let answer = one_message(&mut connection).await?;
         line.answer(&answer).filter(|answer| answer.nonce == nonce)
     };
-    let answer = timeout(timing.first_byte, exchange).await.ok().flatten();
+    let answer = timeout(patience, exchange).await.ok().flatten();
     hail(sent_ms, answer.and_then(|answer| Line::meaning(Transport::Tcp, &answer)).unwrap_or(Came::Stranger))
 }
 
@@ -175,16 +192,16 @@ impl Datagrams {
     }
 
     /// Sends a message to each port, listens meanwhile, and then as long as datagrams are waited for.
-    pub(super) async fn round(&self, line: &Line<'_>, hails: &[(usize, AskedPort, Nonce)]) -> Vec<(usize, Hail)> {
+    pub(super) async fn round(&self, line: &Line<'_>, hails: &[ToSend]) -> Vec<(usize, Hail)> {
         let mut round = Round { line, sent: &self.sent, open: HashMap::new(), done: Vec::new() };
-        for &(at, port, nonce) in hails {
+        for &ToSend { at, port, nonce, control, .. } in hails {
             line.asker.dialer.pace().datagram(self.address).await;
             let started = Instant::now();
             let (sent_ms, bytes) = line.message(nonce, Body::Hail { transport: Transport::Udp, port: port.number });
             lock(&self.sent).insert(nonce, (at, port.number));
             let came = self.send(&bytes, port.number).await;
             let waits = matches!(came, Came::Nothing);
-            let hail = Hail { nonce, sent_ms, started, late: false, came };
+            let hail = Hail { nonce, sent_ms, started, late: false, control, came };
             if waits {
                 round.open.insert(nonce, (at, port.number, hail));
             } else {
@@ -268,21 +285,24 @@ struct Round<'a> {
 impl Round<'_> {
     /// A datagram came back from `port`.
     fn hear(&mut self, bytes: &[u8], port: u16) {
-        let Some(answer) = self.line.answer(bytes) else {
+        let answer = self.line.answer(bytes);
+        let came = answer.and_then(|answer| Some((answer.nonce, Line::meaning(Transport::Udp, &answer)?)));
+        let Some((nonce, came)) = came else {
+            // Not of the witness; our own message sent back is not either.
             let asked = self.open.values_mut().find(|(_, asked, _)| *asked == port);
             if let Some((_, _, hail)) = asked {
                 hail.came = Came::Stranger;
             }
             return;
         };
-        let nonce = answer.nonce;
         // An answer from another port than the one that was asked is none to a client or a firewall.
         let Some((at, _)) = lock(self.sent).get(&nonce).copied().filter(|(_, asked)| *asked == port) else { return };
-        let Some(came) = Line::meaning(Transport::Udp, &answer) else { return };
         match self.open.remove(&nonce) {
             Some((at, _, hail)) => self.done.push((at, Hail { came, ..hail })),
             None if self.done.iter().any(|(_, hail)| hail.nonce == nonce) => {}
-            None => self.done.push((at, Hail { nonce, sent_ms: 0, started: Instant::now(), late: true, came })),
+            None => self
+                .done
+                .push((at, Hail { nonce, sent_ms: 0, started: Instant::now(), late: true, control: false, came })),
         }
     }
 }

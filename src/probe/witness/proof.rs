@@ -6,11 +6,14 @@ use crate::model::observation::Blame;
 use crate::model::ports::Transport;
 use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
 use crate::wire::witness::{ArrivalRecord, Nonce};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 /// More strangers than this at one port during a session may have kept our messages out.
 const FLOOD: u32 = 200;
+
+/// How likely "blocked" may be nothing but loss.
+const BY_CHANCE: f64 = 1e-5;
 
 /// How many messages must not have arrived before a port is called blocked.
 const FEWEST: usize = 2;
@@ -20,10 +23,56 @@ const FEWEST: usize = 2;
 pub(super) struct Evidence {
     /// The messages that were sent.
     pub(super) sent: Vec<Nonce>,
+    /// In which round each was.
+    pub(super) rounds: Vec<usize>,
     /// The confirmations: at which port of the witness each arrived, and where it came from.
     pub(super) confirmed: BTreeMap<Nonce, (u16, SocketAddr)>,
     /// How often something else answered: over TCP by a handshake, over UDP by a datagram.
     pub(super) answered_by_others: u32,
+    /// TCP: how often a connection was refused in words.
+    pub(super) refusals: usize,
+}
+
+/// What became of the messages of a round to ports that let messages pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Control {
+    pub(super) sent: u32,
+    pub(super) lost: u32,
+}
+
+impl Control {
+    pub(super) fn count(&mut self, lost: bool) {
+        self.sent += 1;
+        self.lost += u32::from(lost);
+    }
+
+    /// How likely a message of the round was lost: by the rule of succession, which makes little of few messages.
+    fn loss(self) -> f64 {
+        f64::from(self.lost + 1) / f64::from(self.sent + 2)
+    }
+}
+
+/// The controls of one transport, by round.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Controls(pub(super) HashMap<usize, Control>);
+
+impl Controls {
+    /// How likely it is that all messages of these rounds were lost by chance. A limit drops much in one round and little in the
+    /// next, so each counts by itself; one without a control says nothing.
+    pub(super) fn by_chance(&self, rounds: &[usize]) -> f64 {
+        rounds.iter().filter_map(|round| self.0.get(round)).map(|control| control.loss()).product()
+    }
+
+    /// Whether that is likely enough to be thought of.
+    pub(super) fn may_be_chance(&self, rounds: &[usize]) -> bool {
+        !self.0.is_empty() && self.by_chance(rounds) >= BY_CHANCE
+    }
+
+    fn sum(&self) -> Control {
+        self.0
+            .values()
+            .fold(Control::default(), |sum, one| Control { sent: sum.sent + one.sent, lost: sum.lost + one.lost })
+    }
 }
 
 /// What is known of a port in all.
@@ -37,6 +86,8 @@ pub(super) struct Ended<'a> {
     pub(super) canary: Option<bool>,
     /// Whether any message at all reached the witness.
     pub(super) reached: bool,
+    /// What became of messages over this transport to ports that let them pass; nothing where none does.
+    pub(super) controls: &'a Controls,
 }
 
 /// Why nothing is proved: who is to blame, and what to do; nothing where that is because there is no account.
@@ -83,11 +134,28 @@ impl Ended<'_> {
             _ if tcp && strangers > 0 => Proof::Altered,
             _ => Proof::AnsweredByAnother,
         };
-        if evidence.sent.len() < FEWEST && proof == Proof::Blocked {
+        if proof == Proof::Blocked {
+            self.is_no_chance(evidence)?;
+        }
+        Ok(fact(proof, by_account))
+    }
+
+    /// Whether silence is more than packets that were lost. A refusal is no silence.
+    fn is_no_chance(&self, evidence: &Evidence) -> Result<(), Unknown> {
+        let sent = evidence.sent.len();
+        if sent < FEWEST {
             let why = "too few messages were sent to say that none gets through; scan again";
             return Err(Some((Blame::Ourselves, why.to_owned())));
         }
-        Ok(fact(proof, by_account))
+        if evidence.refusals >= FEWEST || !self.controls.may_be_chance(&evidence.rounds) {
+            return Ok(());
+        }
+        let Control { sent: controls, lost } = self.controls.sum();
+        let why = format!(
+            "{lost} of {controls} messages to ports that let them pass were lost meanwhile, too many to tell loss or a limit \
+             from a firewall; scan again more slowly (--rate 20)"
+        );
+        Err(Some((Blame::Path, why)))
     }
 
     /// Our messages that are known to have arrived: on which port, and from where.
@@ -132,6 +200,7 @@ impl Ended<'_> {
 mod tests {
     use super::*;
     use crate::wire::witness::NoiseRecord;
+    use std::sync::LazyLock;
 
     const TCP: AskedPort = AskedPort { transport: Transport::Tcp, number: 443, open: false, speaks: false };
     const UDP: AskedPort = AskedPort { transport: Transport::Udp, number: 75, open: false, speaks: false };
@@ -166,8 +235,10 @@ mod tests {
         account
     }
 
-    fn ended<'a>(port: AskedPort, account: Option<&'a Account>) -> Ended<'a> {
-        Ended { port, not_held: None, account, canary: Some(true), reached: true }
+    static NO_CONTROLS: LazyLock<Controls> = LazyLock::new(Controls::default);
+
+    fn ended(port: AskedPort, account: Option<&Account>) -> Ended<'_> {
+        Ended { port, not_held: None, account, canary: Some(true), reached: true, controls: &NO_CONTROLS }
     }
 
     fn proof(port: AskedPort, account: &Account, evidence: &Evidence) -> Option<Proof> {
@@ -195,6 +266,24 @@ mod tests {
         assert_eq!(proof(UDP, &noise(UDP, 0, FLOOD + 1), &sent(4)), None);
         assert_eq!(Ended { canary: Some(false), ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).ok(), None);
         assert_eq!(Ended { reached: false, ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).ok(), None);
+    }
+
+    #[test]
+    fn loss_makes_blocked_need_more_messages_or_impossible() {
+        let nothing = account(&[]);
+        // What was lost of 16 controls in each round.
+        let of = |lost: &[u32], evidence: &Evidence| {
+            let rounds = lost.iter().map(|lost| Control { sent: 16, lost: *lost }).enumerate();
+            let controls = Controls(rounds.collect());
+            let rounds = (0..evidence.sent.len()).collect();
+            let evidence = Evidence { sent: evidence.sent.clone(), rounds, refusals: evidence.refusals, ..sent(0) };
+            Ended { controls: &controls, ..ended(TCP, Some(&nothing)) }.prove(&evidence).is_ok()
+        };
+        assert!(of(&[0, 0, 0, 0], &sent(4)));
+        assert!(!of(&[3; 4], &sent(4)) && of(&[3; 8], &sent(8)));
+        assert!(!of(&[15, 15, 15, 0], &sent(4)), "one good round does not mend three bad ones");
+        assert!(!of(&[15; 12], &sent(12)));
+        assert!(of(&[15, 15], &Evidence { refusals: 2, ..sent(2) }), "a refusal is no loss");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::page::{BOLD, CYAN, DIM, PLAIN, Page, RED, YELLOW};
 use crate::model::run::TargetRun;
 use crate::report::proof::{COLUMNS, Kind, MEANING, Row, tables};
 use anstyle::Style;
+use std::fmt::Write as _;
 
 /// Narrower than this, and the table becomes a list.
 const TABLE: usize = 64;
@@ -54,7 +55,7 @@ fn one_row(page: &mut Page, row: &Row) {
 fn columns(cells: &[String; 5]) -> String {
     let mut line = String::new();
     for (place, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
-        line.push_str(&if place == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") });
+        let _ = if place == 0 { write!(line, "{cell:<width$}") } else { write!(line, "{cell:>width$}") };
     }
     line.push_str("  ");
     line

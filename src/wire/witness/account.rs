@@ -135,9 +135,9 @@ impl Page {
             }
         };
         match &self.records {
-            Records::Ports(records) => records.iter().map(PortsRecord::write).for_each(&mut add),
-            Records::Arrivals(records) => records.iter().map(ArrivalRecord::write).for_each(&mut add),
-            Records::Noise(records) => records.iter().map(NoiseRecord::write).for_each(&mut add),
+            Records::Ports(records) => records.iter().copied().map(PortsRecord::write).for_each(&mut add),
+            Records::Arrivals(records) => records.iter().copied().map(ArrivalRecord::write).for_each(&mut add),
+            Records::Noise(records) => records.iter().copied().map(NoiseRecord::write).for_each(&mut add),
         }
         // Shorter bodies are filled up with zeros, which must not be taken for a record.
         out
@@ -174,7 +174,7 @@ fn all<T>(bytes: &mut Bytes<'_>, read: impl Fn(&mut Bytes<'_>) -> Result<T, Stop
 }
 
 impl PortsRecord {
-    fn write(&self) -> Vec<u8> {
+    fn write(self) -> Vec<u8> {
         let mut out = vec![if self.v6 { 6 } else { 4 }];
         write_transport(&mut out, self.ports.transport());
         out.push(match self.not_held {
@@ -211,7 +211,7 @@ impl PortsRecord {
 }
 
 impl ArrivalRecord {
-    fn write(&self) -> Vec<u8> {
+    fn write(self) -> Vec<u8> {
         let mut out = Vec::new();
         write_transport(&mut out, self.transport);
         out.extend_from_slice(&self.port.to_be_bytes());
@@ -230,7 +230,7 @@ impl ArrivalRecord {
 }
 
 impl NoiseRecord {
-    fn write(&self) -> Vec<u8> {
+    fn write(self) -> Vec<u8> {
         let mut out = Vec::new();
         write_transport(&mut out, self.transport);
         out.extend_from_slice(&self.port.to_be_bytes());

@@ -292,7 +292,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let without = |number: usize| {
             let kept = lines.iter().enumerate().filter(|(place, _)| *place != number);
-            kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+            kept.map(|(_, line)| [*line, "\n"].concat()).collect::<String>()
         };
         assert_eq!(read(&key(1), &without(0)), Err(LogError::NotALog));
         for number in 1..lines.len() - 1 {
