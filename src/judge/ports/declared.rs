@@ -98,6 +98,8 @@ fn open_apart(groups: Vec<Group<'_>>) -> impl Iterator<Item = Group<'_>> {
             first,
             last: if apart { first } else { group.last },
             fact: group.fact,
+            proof: group.proof,
+            unproved: group.unproved,
             tries: group.tries,
             ids: group.ids.clone(),
         })
@@ -202,7 +204,8 @@ fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
         {
             if let Some(Fact::Port(fact)) = observation.attempt.fact() {
                 let (transport, tries, ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
-                sorted.groups.push(Group { transport, first, last, fact, tries, ids });
+                let (proof, unproved) = (None, false);
+                sorted.groups.push(Group { transport, first, last, fact, proof, unproved, tries, ids });
             } else {
                 let why = why_unknown(observation);
                 sorted.unknown.extend((first..=last).map(|port| (port, why.clone(), vec![observation.id])));
