@@ -6,6 +6,7 @@
 mod address;
 pub mod event;
 mod log;
+mod look;
 pub mod plan;
 mod stop;
 
@@ -20,6 +21,7 @@ use address::AddressScan;
 use event::{Event, Events};
 use futures::stream::{self, StreamExt as _};
 use plan::Plan;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,30 +74,34 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Asks; one result for each inquiry, in the same order. When `interrupted` becomes true, asking ends and what was
-    /// learned is returned.
+    /// Asks, and tells each result, with the place of its inquiry, as soon as it is final. When `interrupted` becomes true,
+    /// asking ends and what was learned is told.
     pub async fn run(
         &self,
         inquiries: &[Inquiry],
         interrupted: watch::Receiver<bool>,
         events: mpsc::UnboundedSender<Event>,
-    ) -> Vec<TargetScan> {
+        mut tell: impl FnMut(usize, TargetScan),
+    ) {
         let events = Events(events);
-        let scans = inquiries.iter().enumerate().map(|(number, inquiry)| {
+        let scans = in_turn(inquiries).into_iter().map(|number| {
             let (events, interrupted) = (events.clone(), interrupted.clone());
             async move {
+                let Some(inquiry) = inquiries.get(number) else { return None };
                 let scan = self.scan(number, inquiry, interrupted, &events).await;
                 for trouble in &scan.troubles {
                     events.tell(Event::Troubled { target: number, trouble: trouble.clone() });
                 }
                 events.tell(Event::Finished { target: number });
-                (number, scan)
+                Some((number, scan))
             }
         });
-        let mut scans: Vec<(usize, TargetScan)> =
-            stream::iter(scans).buffer_unordered(self.settings.parallel.max(1)).collect().await;
-        scans.sort_by_key(|(number, _)| *number);
-        scans.into_iter().map(|(_, scan)| scan).collect()
+        let mut scans = stream::iter(scans).buffer_unordered(self.settings.parallel.max(1));
+        while let Some(done) = scans.next().await {
+            if let Some((number, scan)) = done {
+                tell(number, scan);
+            }
+        }
     }
 
     async fn scan(
@@ -166,5 +172,35 @@ impl Engine {
             return Err(Trouble::Unresolved { message: format!("{} has no {wanted} address", target.host) });
         }
         Ok((addresses, trouble))
+    }
+}
+
+/// The order in which inquiries begin: one of each client in turn, so that the first client's hundred servers do not keep
+/// the others waiting.
+fn in_turn(inquiries: &[Inquiry]) -> Vec<usize> {
+    let mut rounds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut order: Vec<(usize, usize)> = Vec::with_capacity(inquiries.len());
+    for (number, inquiry) in inquiries.iter().enumerate() {
+        let round = rounds.entry(&inquiry.target.client).or_default();
+        order.push((*round, number));
+        *round += 1;
+    }
+    order.sort_unstable();
+    order.into_iter().map(|(_, number)| number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::target::Host;
+
+    #[test]
+    fn clients_take_turns() {
+        let of = |client: &str| Inquiry {
+            target: Target::new(client, Host::Address(IpAddr::from([192, 0, 2, 1]))),
+            plan: Plan::default(),
+        };
+        let inquiries = [of("a"), of("a"), of("a"), of("b"), of("c"), of("c")];
+        assert_eq!(in_turn(&inquiries), [0, 3, 4, 1, 5, 2]);
     }
 }

@@ -10,6 +10,7 @@
 mod describe;
 pub mod html;
 pub mod json;
+pub mod lines;
 mod reading;
 mod reference;
 pub mod terminal;
@@ -21,7 +22,9 @@ use crate::model::run::Run;
 mod fixture;
 
 pub use describe::describe;
-pub use reading::{Caution, Coverage, bottom_line, cautions, coverage, duration, instant, products_seen};
+pub use reading::{
+    Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, duration, instant, products_seen,
+};
 pub use reference::Reference;
 
 /// The clients of a run, in the inventory's order.

@@ -1,10 +1,11 @@
-//! What a firewall does to us, and what we make of it: a scanner, a router and a target in network namespaces of our own.
+//! What a firewall does to our sockets, and what they make of it, in network namespaces of our own.
 //!
-//! Needs Linux, root, `ip` and `nft`; says so and passes where it cannot run. The addresses are those reserved for
-//! documentation, and the namespaces have no way out.
+//! The program as a whole is tried against more of the kind in `perimeter`.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test may")]
+
+mod support;
 
 use portreeve::model::fact::{PortFact, PortReason, PortState};
 use portreeve::model::observation::{Blame, Cause};
@@ -12,15 +13,13 @@ use portreeve::net::limits::Limits;
 use portreeve::net::pace::{Pace, Rates};
 use portreeve::net::tcp::{self, NoConnection};
 use portreeve::net::udp::{self, Answer, Asking};
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+use support::namespaces::usable;
+use support::perimeter::{Perimeter, ROUTER};
 
 const TARGETS: [&str; 2] = ["203.0.113.10", "2001:db8:7::10"];
 const ROUTERS: [&str; 2] = ["203.0.113.1", "2001:db8:7::1"];
-/// The router's address on our side: the source of what it sends to us.
-const NEAR_ROUTERS: [&str; 2] = ["198.51.100.1", "2001:db8:ff::1"];
 
 /// The router rejects, each port in its own way; the target rejects 1010 itself; we forbid ourselves 1020.
 const ROUTER_RULES: &str = "table inet lab { chain forward { type filter hook forward priority 0;
@@ -36,136 +35,34 @@ const TARGET_RULES: &str = "table inet lab { chain input { type filter hook inpu
 const SCANNER_RULES: &str =
     "table inet lab { chain output { type filter hook output priority 0; udp dport 1020 drop; }; }";
 
-/// Why the tests cannot run here.
-fn missing() -> Option<String> {
-    let works = |program: &str, argument: &str| {
-        let status = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    if !Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n") {
-        Some("not root".to_owned())
-    } else if !works("ip", "-V") || !works("nft", "-v") {
-        Some("`ip` or `nft` is not installed".to_owned())
-    } else {
-        None
-    }
-}
-
-struct Lab {
-    prefix: String,
-    helper: Option<Child>,
-}
-
-impl Lab {
-    fn run(&self, line: &str) {
-        let line = line.replace('@', &self.prefix);
-        let mut words = line.split_whitespace();
-        let status = Command::new(words.next().unwrap()).args(words).status().unwrap();
-        assert!(status.success(), "{line}");
-    }
-
-    fn nft(&self, namespace: &str, rules: &str) {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &format!("{}{namespace}", self.prefix), "nft", rules]);
-        assert!(command.status().unwrap().success(), "{rules}");
-    }
-
-    fn new() -> Self {
-        let mut lab = Self { prefix: format!("pr{}", std::process::id()), helper: None };
-        for namespace in ["s", "r", "t"] {
-            lab.run(&format!("ip netns add @{namespace}"));
-            lab.run(&format!("ip -n @{namespace} link set lo up"));
-            for setting in [
-                "net.ipv6.conf.default.accept_dad=0",
-                "net.ipv4.ip_forward=1",
-                "net.ipv6.conf.all.forwarding=1",
-                "net.ipv4.icmp_ratelimit=0",
-                "net.ipv6.icmp.ratelimit=0",
-            ] {
-                lab.run(&format!("ip netns exec @{namespace} sysctl -qw {setting}"));
-            }
-        }
-        lab.run("ip link add name scan0 netns @s type veth peer name near0 netns @r");
-        lab.run("ip link add name far0 netns @r type veth peer name serv0 netns @t");
-        for (namespace, link, v4, v6) in [
-            ("s", "scan0", "198.51.100.2/24", "2001:db8:ff::2/64"),
-            ("r", "near0", "198.51.100.1/24", "2001:db8:ff::1/64"),
-            ("r", "far0", "203.0.113.1/24", "2001:db8:7::1/64"),
-            ("t", "serv0", "203.0.113.10/24", "2001:db8:7::10/64"),
-        ] {
-            lab.run(&format!("ip -n @{namespace} addr add {v4} dev {link}"));
-            lab.run(&format!("ip -n @{namespace} addr add {v6} dev {link} nodad"));
-            lab.run(&format!("ip -n @{namespace} link set {link} up"));
-        }
-        lab.run("ip -n @s route add 203.0.113.0/24 via 198.51.100.1");
-        lab.run("ip -n @s route add 2001:db8:7::/64 via 2001:db8:ff::1");
-        lab.run("ip -n @t route add default via 203.0.113.1");
-        lab.run("ip -n @t route add default via 2001:db8:7::1");
-        lab.run("ip -n @s route add blackhole 192.0.2.64/26");
-        lab.nft("r", ROUTER_RULES);
-        lab.nft("t", TARGET_RULES);
-        lab.nft("s", SCANNER_RULES);
-        let mut helper = lab.inside("t", "listeners").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(helper.stdout.take().unwrap()).lines();
-        assert!(lines.map_while(Result::ok).any(|line| line.contains("ready")), "no listeners");
-        lab.helper = Some(helper);
-        lab
-    }
-
-    /// This very program, inside a namespace, running one of its ignored tests.
-    fn inside(&self, namespace: &str, test: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &format!("{}{namespace}", self.prefix)]);
-        command.arg(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).env("PORTREEVE_LAB", "1");
-        command
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        if let Some(mut helper) = self.helper.take() {
-            drop(helper.stdin.take());
-            let _ = helper.wait();
-        }
-        for namespace in ["s", "r", "t"] {
-            let _ = Command::new("ip").args(["netns", "del", &format!("{}{namespace}", self.prefix)]).status();
-        }
-    }
-}
-
 #[test]
 fn every_kind_of_refusal_is_told_apart_and_its_sender_named() {
-    if let Some(reason) = missing() {
-        eprintln!("SKIPPED: network namespaces are needed: {reason}");
+    if !usable() {
         return;
     }
-    let lab = Lab::new();
-    let status = lab.inside("s", "scanner").status().unwrap();
-    assert!(status.success(), "see the output of `scanner` above");
-}
-
-/// In the target's namespace: TCP 2000 and UDP 2000 answer, UDP 2001 is silent, until our input is closed.
-#[test]
-#[ignore = "runs inside a namespace, started by the other test"]
-fn listeners() {
-    if std::env::var_os("PORTREEVE_LAB").is_none() {
-        return;
-    }
-    let mut kept = Vec::new();
+    let mut perimeter = Perimeter::new(&[10]);
+    perimeter.router.nft(ROUTER_RULES);
+    perimeter.target.nft(TARGET_RULES);
+    perimeter.scanner.nft(SCANNER_RULES);
+    perimeter.scanner.ip("route add blackhole 192.0.2.64/26");
     for target in TARGETS {
         let address: IpAddr = target.parse().unwrap();
-        kept.push((TcpListener::bind((address, 2000)).unwrap(), UdpSocket::bind((address, 2001)).unwrap()));
-        let echo = UdpSocket::bind((address, 2000)).unwrap();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 100];
-            while let Ok((length, from)) = echo.recv_from(&mut buffer) {
-                let _ = echo.send_to(&buffer[..length], from);
-            }
-        });
+        perimeter.tcp(address, &[2000]);
+        perimeter.udp_echo(address, 2000);
+        perimeter.udp_silent(address, &[2001]);
     }
-    println!("ready");
-    let _ = std::io::stdin().read(&mut [0]);
+    perimeter.scanner.inside(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for (index, target) in TARGETS.iter().enumerate() {
+                let address: IpAddr = target.parse().unwrap();
+                tcp_facts(address, index).await;
+                udp_facts(address, index).await;
+            }
+            own_troubles().await;
+            a_thousand_ports().await;
+        });
+    });
 }
 
 fn icmp(state: PortState, v6: bool, kind: u8, code: u8, sender: &str) -> PortFact {
@@ -175,7 +72,7 @@ fn icmp(state: PortState, v6: bool, kind: u8, code: u8, sender: &str) -> PortFac
 /// The port, and the fact that is expected of it, over either transport.
 fn expected(index: usize) -> Vec<(u16, PortFact)> {
     let v6 = index == 1;
-    let (target, router) = (TARGETS[index], NEAR_ROUTERS[index]);
+    let (target, router) = (TARGETS[index], ROUTER[index]);
     let rejected = |v4: u8, v6_code: u8| {
         let (kind, code) = if v6 { (1, v6_code) } else { (3, v4) };
         icmp(PortState::Rejected, v6, kind, code, router)
@@ -193,21 +90,6 @@ async fn connect(address: IpAddr, port: u16, within: Duration) -> Result<(), NoC
     tcp::connect(SocketAddr::new(address, port), within).await.map(drop)
 }
 
-#[tokio::test]
-#[ignore = "runs inside a namespace, started by the other test"]
-async fn scanner() {
-    if std::env::var_os("PORTREEVE_LAB").is_none() {
-        return;
-    }
-    for (index, target) in TARGETS.iter().enumerate() {
-        let address: IpAddr = target.parse().unwrap();
-        tcp_facts(address, index).await;
-        udp_facts(address, index).await;
-    }
-    own_troubles().await;
-    a_thousand_ports().await;
-}
-
 async fn tcp_facts(address: IpAddr, index: usize) {
     let second = Duration::from_secs(1);
     assert_eq!(connect(address, 2000, second).await, Ok(()));
@@ -221,8 +103,17 @@ async fn tcp_facts(address: IpAddr, index: usize) {
 }
 
 async fn ask(address: IpAddr, ports: &[u16], rates: Rates) -> Vec<udp::Asked> {
-    let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 2, wait: Duration::from_millis(500) };
-    udp::ask(address, ports, asking, &Pace::new(rates), Limits::new(8).permit().await).await.unwrap()
+    let asking = Asking {
+        payload: |_| b"\r\n".to_vec(),
+        read: |_, _| None,
+        tries: 2,
+        wait: Duration::from_millis(500),
+        patience: Duration::from_secs(2),
+        hint: &|| None,
+        decided: &|_| {},
+    };
+    let (permit, never) = (Limits::new(8).permit().await, std::future::pending());
+    udp::ask(address, &[ports.to_vec()], asking, &Pace::new(rates), permit, never).await.unwrap().ports
 }
 
 async fn udp_facts(address: IpAddr, index: usize) {
@@ -260,7 +151,7 @@ async fn own_troubles() {
     assert!(matches!(&asked[1].answer, Answer::State(fact) if fact.state == PortState::Open), "{:?}", asked[1]);
     // A neighbour that does not answer ARP: the router says so after about three seconds.
     let (gone, patience) = ("203.0.113.77".parse().unwrap(), Duration::from_secs(6));
-    let fact = icmp(PortState::Rejected, false, 3, 1, NEAR_ROUTERS[0]);
+    let fact = icmp(PortState::Rejected, false, 3, 1, ROUTER[0]);
     assert_eq!(connect(gone, 80, patience).await, Err(NoConnection::NotOpen(fact, patience)));
     assert_eq!(
         connect(ROUTERS[0].parse().unwrap(), 81, patience).await.map_err(|error| match error {

@@ -118,11 +118,7 @@ async fn knock(raw: &RawSyn, peer: SocketAddr, within: Duration) -> Result<Knock
 
 /// What a connection says of a port.
 async fn connect(peer: SocketAddr, within: Duration) -> Result<PortFact, NoConnection> {
-    match tcp::connect(peer, within).await {
-        Ok(_) => Ok(plain(PortState::Open, PortReason::HandshakeCompleted)),
-        Err(NoConnection::NotOpen(fact, _)) => Ok(fact),
-        Err(other) => Err(other),
-    }
+    tcp::knock(peer, within).await.map(|knock| knock.fact)
 }
 
 /// Ports of every kind, and what is to be said of them.
@@ -185,7 +181,7 @@ fn a_knock_says_what_a_connection_says() {
                 PortReason::Icmp { .. } => (true, false),
                 _ => (true, true),
             };
-            assert_eq!((knock.rtt.is_some(), knock.segment.is_some()), (answered, segment), "{peer}");
+            assert_eq!((knock.round_trip.is_some(), knock.segment.is_some()), (answered, segment), "{peer}");
             if let Some(traits) = knock.segment {
                 // One router is between us and the target, and answers itself for port 1003.
                 let hops = u8::from(peer.port() != 81 && peer.port() != 1003);
@@ -370,7 +366,7 @@ fn a_forged_answer_counts_for_nothing() {
             let raw = RawSyn::open().unwrap();
             let knock = knock(&raw, SocketAddr::new(address(TARGETS[0]), 1030), Duration::from_secs(10)).await.unwrap();
             assert_eq!(knock.fact, plain(PortState::Open, PortReason::HandshakeCompleted));
-            assert!(knock.rtt.unwrap() >= pause, "a forged answer was believed");
+            assert!(knock.round_trip.unwrap() >= pause, "a forged answer was believed");
         });
     });
 }

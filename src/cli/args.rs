@@ -1,6 +1,8 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+use crate::catalog::expected::parse_ports;
 use crate::catalog::inventory::{parse_host, parse_name, read_move};
+use crate::model::expected::{Direction, RulePorts};
 use crate::model::ports::{Ports, Transport, parse_range};
 use crate::model::target::{ControlServer, Host, Moved, Role};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -180,6 +182,12 @@ pub(super) struct FactArgs {
     /// A port beyond the guides that is meant to be open, such as tcp/80.
     #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
     pub(super) expect: Vec<Ports>,
+    /// Ports that must be reachable, as they are on HOST, such as tcp/443,udp/75,tcp/40000-40050: an expected rule for each.
+    #[arg(long, value_name = "PORTS", value_parser = allowed, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) allow: Vec<RulePorts>,
+    /// Ports that must not be reachable, likewise; `rest` for every TCP port that no rule names (to prove it, add --sweep).
+    #[arg(long, value_name = "PORTS", value_parser = denied, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) deny: Vec<RulePorts>,
 }
 
 /// Where the Control server is.
@@ -216,8 +224,7 @@ pub(super) struct WhatArgs {
     /// More ports, such as tcp/8443 or udp/500-510.
     #[arg(short, long, value_name = "PORTS", value_parser = ports, value_delimiter = ',')]
     pub(super) ports: Vec<Ports>,
-    /// Every TCP port, 1 to 65535: the proof that nothing else is open. At the default --rate 8 minutes where the server
-    /// refuses, 25 where it drops.
+    /// Every TCP port, 1 to 65535: the proof that nothing else is open.
     #[arg(long)]
     pub(super) sweep: bool,
     /// Ask only IPv4 addresses.
@@ -239,17 +246,25 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub(super) timeout: Duration,
     /// How long a whole target may take, in seconds; what is not asked by then is named as missing [default: 300; with
-    /// --sweep 3600].
+    /// --sweep or --thorough 3600].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) host_time: Option<Duration>,
-    /// At most this many new connections a second to one address; firewalls often drop more than 200.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "150")]
+    /// How long an address is asked for its TCP ports before it is given up when nothing at all answers, in seconds; once
+    /// something answers, waits follow the round trip [default: 2; for probe 0.5].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) patience: Option<Duration>,
+    /// At most this many SYNs a second to one address. Asking begins at 1000, goes faster while ports that answer still do,
+    /// and falls back to what a limit on the way lets through.
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
     pub(super) rate: NonZeroU32,
     /// At most this many UDP datagrams a second to one address.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "500")]
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "2000")]
     pub(super) udp_rate: NonZeroU32,
+    /// Wait for servers that say only about once a second that a UDP port is closed, until every UDP port is decided.
+    #[arg(long)]
+    pub(super) thorough: bool,
     /// At most this many connections and datagrams a second to all addresses together.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "4000")]
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
     pub(super) max_rate: NonZeroU32,
     /// How many targets are scanned side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
@@ -298,16 +313,18 @@ pub(super) enum Format {
     Text,
     /// The whole run as JSON.
     Json,
+    /// JSON Lines: one object for each port, finding and target, each target's as soon as it is finished.
+    Jsonl,
 }
 
 /// When to exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// An item fails.
+    /// An item fails, or an expected rule is violated.
     Fail,
-    /// An item fails or is inconclusive.
+    /// An item fails, an expected rule is violated, or one of them is inconclusive.
     Inconclusive,
-    /// An item fails, is inconclusive, or needs evidence or an attestation.
+    /// The same, or an item needs evidence or an attestation.
     Needs,
     /// Never.
     Never,
@@ -331,8 +348,11 @@ pub(super) enum ProbeCommand {
     /// In which state are these ports? With reason and sender.
     Ports {
         /// Names or addresses.
-        #[arg(value_name = "HOST", required = true, value_parser = host)]
+        #[arg(value_name = "HOST", required_unless_present = "hosts_from", value_parser = host)]
         hosts: Vec<Host>,
+        /// Read more of them from a file (- for stdin), one on a line; # begins a comment.
+        #[arg(long, value_name = "FILE")]
+        hosts_from: Option<PathBuf>,
         /// TCP ports and ranges, such as 22,80,8000-8100 [default: those that the guides name].
         #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',')]
         tcp: Vec<Ports>,
@@ -447,6 +467,14 @@ fn yes_no(text: &str) -> Result<bool, String> {
 
 fn ports(text: &str) -> Result<Ports, String> {
     text.trim().parse().map_err(|error: crate::model::ports::PortsError| error.to_string())
+}
+
+fn allowed(text: &str) -> Result<RulePorts, String> {
+    parse_ports(Direction::Allow, text)
+}
+
+fn denied(text: &str) -> Result<RulePorts, String> {
+    parse_ports(Direction::Deny, text)
 }
 
 fn tcp_ports(text: &str) -> Result<Ports, String> {

@@ -48,11 +48,11 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let timing = DefaultTiming::parse_from(["demo", "--timeout", "0.4"]).timing;
     let families = Families { ipv4: true, ipv6: false };
-    let engine = session::engine(&timing, families, Some(&ca_file), false, shared)?;
+    let engine = session::engine(&timing, families, Some(&ca_file), false, session::PATIENCE_OF_SCAN, shared)?;
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;
-    let run = session::run(&engine, targets, &catalogs, &Extra::default(), shared, interrupted).await;
+    let run = session::run(&engine, targets, &catalogs, &Extra::default(), shared, interrupted, |_| {}).await;
     for server in servers {
         server.stop().await;
     }
@@ -134,6 +134,7 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         // What the guides' own ports lead to on this machine is none of the demo's business.
         shared_address: true,
         expected: Vec::new(),
+        rules: Vec::new(),
         notes: Some("a mock server on loopback".to_owned()),
     }
 }

@@ -4,6 +4,7 @@ use super::args::{ColorWhen, Shared};
 use super::exit::CliError;
 use crate::catalog::inventory::NO_CLIENT;
 use crate::model::peer_text::PeerText;
+use crate::model::run::TargetRun;
 use crate::model::target::Target;
 use crate::report;
 use std::io::{self, IsTerminal, Write};
@@ -54,6 +55,12 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints a target as JSON Lines.
+pub(super) fn lines(target: &TargetRun) -> Result<(), CliError> {
+    let lines = report::lines::render(target);
+    print(&lines.map_err(|error| CliError::Bug(format!("the JSON Lines: {error}")))?)
 }
 
 /// Prints to stderr; there is nobody to tell when that fails.

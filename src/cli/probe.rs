@@ -2,7 +2,7 @@
 
 use super::args::{Format, ProbeArgs, ProbeCommand, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{complain, print, wrapped};
+use super::output::{self, complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
 use crate::catalog::builtin::Catalogs;
@@ -16,8 +16,12 @@ use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
 use crate::report;
+use crate::report::text::clean;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -27,7 +31,12 @@ const BY_USER: &str = "probe";
 /// Runs `portreeve probe`.
 pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, CliError> {
     let (probes, args, ca_file) = match command {
-        ProbeCommand::Ports { hosts, tcp, udp, shared } => (ports(&hosts, &tcp, &udp)?, shared, None),
+        ProbeCommand::Ports { mut hosts, hosts_from, tcp, udp, shared } => {
+            if let Some(path) = hosts_from {
+                hosts.extend(read_hosts(&path)?);
+            }
+            (ports(&hosts, &tcp, &udp)?, shared, None)
+        }
         ProbeCommand::Tls { places, sni, ca_file, shared } => {
             let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
             (at_places(&places, Some(443), sni.as_deref(), &follow_up)?, shared, ca_file)
@@ -36,7 +45,8 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine = session::engine(&args.timing, families, ca_file.as_deref(), false, shared)?;
+    let engine =
+        session::engine(&args.timing, families, ca_file.as_deref(), false, session::PATIENCE_OF_PROBE, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -53,8 +63,52 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
     if wanted.is_empty() {
         wanted = guide_ports()?;
     }
-    let plan = plan(wanted, FollowUp::default());
-    Ok(hosts.iter().map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() }).collect())
+    // An open port is believed only where ports that nothing uses stay shut.
+    let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
+    let mut seen = BTreeSet::new();
+    Ok(hosts
+        .iter()
+        .filter(|host| seen.insert(*host))
+        .map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() })
+        .collect())
+}
+
+/// A longer list of hosts than this is a mistake, such as the name of another file.
+const HOSTS_MOST: u64 = 16 << 20;
+
+/// Reads hosts from a file, one on a line.
+fn read_hosts(path: &Path) -> Result<Vec<Host>, CliError> {
+    let name = clean(&path.display().to_string()).into_owned();
+    let unreadable = |error: &io::Error| CliError::Usage(format!("{name}: cannot be read: {error}"));
+    let mut text = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(HOSTS_MOST + 1).read_to_end(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(HOSTS_MOST + 1).read_to_end(&mut text))
+    };
+    read.map_err(|error| unreadable(&error))?;
+    if text.len() as u64 > HOSTS_MOST {
+        return Err(CliError::Usage(format!(
+            "{name}: longer than {} MiB, so it is no list of hosts",
+            HOSTS_MOST >> 20
+        )));
+    }
+    let text = String::from_utf8(text).map_err(|error| {
+        CliError::Usage(format!("{name}: not UTF-8 after byte {}", error.utf8_error().valid_up_to()))
+    })?;
+    let mut hosts = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let host = line.split_once('#').map_or(line, |(host, _)| host).trim();
+        if !host.is_empty() {
+            let host = parse_host(host)
+                .map_err(|why| CliError::Usage(clean(&format!("{name}:{}: {why}", number + 1)).into_owned()))?;
+            hosts.push(host);
+        }
+    }
+    if hosts.is_empty() {
+        return Err(CliError::Usage(format!("{name}: names no host")));
+    }
+    Ok(hosts)
 }
 
 /// Every port that any guide names.
@@ -66,7 +120,7 @@ fn guide_ports() -> Result<Vec<Ports>, CliError> {
 }
 
 fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
-    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), sweep: false, decoys: false, follow_up }
+    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), follow_up, ..Plan::default() }
 }
 
 fn target(host: Host, sni: Option<&str>) -> Target {
@@ -153,24 +207,43 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
     let listener = progress::listen(receiver, probes, shared.quiet);
-    let (scans, ()) = tokio::join!(engine.run(probes, interrupted.clone(), sender), listener);
-    run.elapsed_ms = millis(begin.elapsed());
-    run.interrupted = *interrupted.borrow();
-    for (probe, scan) in probes.iter().zip(scans) {
-        if args.format == Format::Text {
-            describe(&mut text, &probe.target, &scan.observations, shared);
-            for trouble in &scan.troubles {
-                complain(&format!("{}: {}", probe.target.host, report::text::clean(&trouble.describe())));
-            }
-        }
-        run.targets.push(TargetRun {
+    let mut done: Vec<Option<TargetRun>> = probes.iter().map(|_| None).collect();
+    let mut written = Ok(());
+    let asked = engine.run(probes, interrupted.clone(), sender, |number, scan| {
+        let (Some(probe), Some(place)) = (probes.get(number), done.get_mut(number)) else { return };
+        let mut target = TargetRun {
             target: probe.target.clone(),
             addresses: scan.addresses,
             observations: scan.observations,
             findings: Vec::new(),
+            rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: scan.troubles,
-        });
+        };
+        if args.format == Format::Jsonl && written.is_ok() {
+            written = output::lines(&target);
+            // What was written need not be kept.
+            target.observations = Vec::new();
+        }
+        *place = Some(target);
+    });
+    tokio::join!(asked, listener);
+    written?;
+    run.elapsed_ms = millis(begin.elapsed());
+    run.interrupted = *interrupted.borrow();
+    run.targets = done.into_iter().flatten().collect();
+    for target in &run.targets {
+        if args.format == Format::Text {
+            describe(&mut text, &target.target, &target.observations, shared);
+        }
+        if args.format != Format::Json {
+            for doubt in target.addresses.iter().filter_map(report::doubt_of_handshakes) {
+                complain(&format!("{}: {doubt}", target.target.host));
+            }
+            for trouble in &target.troubles {
+                complain(&format!("{}: {}", target.target.host, clean(&trouble.describe())));
+            }
+        }
     }
     if args.format == Format::Json {
         text = report::json::render(&run).map_err(|error| CliError::Bug(format!("the JSON output: {error}")))?;
@@ -187,6 +260,6 @@ fn describe(text: &mut String, target: &Target, observations: &[Observation], sh
             let _ = writeln!(text, "{} ({})", target.host, observation.address);
         }
         let line = report::describe(observation);
-        let _ = writeln!(text, "{}", wrapped(&report::text::clean(&line), shared.columns(), "  ", "      "));
+        let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "  ", "      "));
     }
 }

@@ -2,13 +2,15 @@
 
 use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
-use super::output::{called, complain, print};
+use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Families};
 use super::{dry_run, guides};
+use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
-use crate::model::run::Run;
+use crate::model::expected::{Direction, ExpectedRule, RulePorts};
+use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
 use crate::model::verdict::Verdict;
 use crate::report;
@@ -32,16 +34,40 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     }
     let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
-    let engine = session::engine(&args.timing, families, args.what.ca_file.as_deref(), extra.sweep, shared)?;
+    let engine = session::engine(
+        &args.timing,
+        families,
+        args.what.ca_file.as_deref(),
+        extra.sweep,
+        session::PATIENCE_OF_SCAN,
+        shared,
+    )?;
     if args.dry_run {
         return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
     }
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
-    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted).await;
+    let (stream, keep) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
+    let mut written = Ok(());
+    let finished = |target: &mut TargetRun| {
+        if stream && written.is_ok() {
+            written = output::lines(target);
+        }
+        if args.output.format == Format::Jsonl && !keep {
+            // What was written need not be kept; the exit code needs the verdicts.
+            target.observations = Vec::new();
+            for finding in &mut target.findings {
+                finding.forget_texts();
+            }
+            for rule in &mut target.rules {
+                rule.check.seen = Vec::new();
+            }
+        }
+    };
+    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted, finished).await;
     // The files first: what is on a terminal can be had again from them.
-    both(files.finish(&run), show(&run, &args.output, shared))?;
+    both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))
 }
 
@@ -75,6 +101,7 @@ fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>
             return Err(CliError::Usage(format!("--moved {}={} overlaps an earlier --moved", moved.from, moved.to)));
         }
     }
+    let rules = rules(facts)?;
     for host in hosts {
         if !seen.insert(host) {
             return Err(CliError::Usage(format!("{host} is named twice")));
@@ -89,10 +116,37 @@ fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>
             moved: facts.moved.clone(),
             shared_address: facts.shared_address,
             expected: facts.expect.clone(),
+            rules: rules.clone(),
             ..Target::new(NO_CLIENT, host.clone())
         });
     }
     Ok(targets)
+}
+
+/// The expected rules of --allow and --deny, each for every host and each of its addresses.
+fn rules(facts: &FactArgs) -> Result<Vec<ExpectedRule>, CliError> {
+    let given = |direction, ports: &[RulePorts]| -> Vec<ExpectedRule> {
+        ports.iter().map(|ports| ExpectedRule::new(direction, *ports)).collect()
+    };
+    let mut rules: Vec<ExpectedRule> = Vec::new();
+    let beside =
+        Beside { host: None, moved: &facts.moved, shared_address: facts.shared_address, expected: &facts.expect };
+    for rule in given(Direction::Allow, &facts.allow).into_iter().chain(given(Direction::Deny, &facts.deny)) {
+        if let Some(Conflict { message, help, with }) = conflict(&rule, &rules, &beside) {
+            let help = if with.is_none() { format!("; {help}") } else { String::new() };
+            let message = format!("{message}{help}").replace("`expected`", "`--expect`");
+            return Err(CliError::Usage(format!("--{} {}: {message}", rule.direction, rule.ports)));
+        }
+        rules.push(rule);
+    }
+    let named: usize = rules.iter().map(ExpectedRule::named).sum();
+    if named > PORTS_LIMIT {
+        return Err(CliError::Usage(format!(
+            "--allow and --deny name {named} ports, and {PORTS_LIMIT} are the most; `--deny rest --sweep` is about every TCP \
+             port that is not named"
+        )));
+    }
+    Ok(rules)
 }
 
 /// The reports that are written to files; their places are known to be writable before anything is asked.
@@ -129,6 +183,11 @@ impl Files {
             return Err(CliError::Usage("--json and --html name the same file".to_owned()));
         }
         Ok(Self { json, html: pages })
+    }
+
+    /// Whether nothing is to be written.
+    fn is_empty(&self) -> bool {
+        self.json.is_none() && self.html.is_empty()
     }
 
     /// Writes all of them; a failure of one does not keep the others from being written.
@@ -181,6 +240,7 @@ fn show(run: &Run, output: &OutputArgs, shared: &Shared) -> Result<(), CliError>
     match output.format {
         Format::Json => print(&json(run)?),
         Format::Text => print(&terminal(run, output.look, shared)),
+        Format::Jsonl => Ok(()),
     }
 }
 

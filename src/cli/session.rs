@@ -46,10 +46,13 @@ impl Families {
 
 /// How long a target may take where no option says so.
 const HOST_TIME: Duration = Duration::from_mins(5);
-const HOST_TIME_OF_SWEEP: Duration = Duration::from_hours(1);
+/// The same for a sweep or a thorough scan.
+const LONG_HOST_TIME: Duration = Duration::from_hours(1);
 
-/// How long connections to ports that drop them are held in all, in seconds: a sweep at full rate needs room for them.
-const HELD_FOR: usize = 5;
+/// How long an address that answers nothing is asked where no option says so: a scan is to be believed, a probe is to be
+/// quick.
+pub(super) const PATIENCE_OF_SCAN: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE_OF_PROBE: Duration = Duration::from_millis(500);
 
 /// The engine that the options describe.
 pub(super) fn engine(
@@ -57,23 +60,31 @@ pub(super) fn engine(
     families: Families,
     ca_file: Option<&Path>,
     sweep: bool,
+    patience: Duration,
     shared: &Shared,
 ) -> Result<Engine, CliError> {
     let trust = TrustStore::load(ca_file)
         .map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
-    let mut rates = Rates { all: timing.max_rate, tcp: timing.rate, udp: timing.udp_rate, ..Rates::default() };
-    if sweep {
-        let rate = usize::try_from(timing.rate.get()).unwrap_or(usize::MAX);
-        rates.connections = rates.connections.max(rate.saturating_mul(HELD_FOR));
-    }
+    let usual = Rates::default();
+    let rates = Rates {
+        all: timing.max_rate,
+        syn: timing.rate,
+        tcp: timing.rate.min(usual.tcp),
+        udp: timing.udp_rate,
+        connections: usual.connections,
+    };
     let dialer = Dialer::new(limits(shared)?, rates);
-    let asker = Asker::new(dialer, waits(timing.timeout), trust, Instant::now());
+    let mut waits = waits(timing.timeout, timing.patience.unwrap_or(patience));
+    if timing.thorough {
+        waits.udp_patience = Duration::MAX;
+    }
+    let asker = Asker::new(dialer, waits, trust, Instant::now());
     Ok(Engine {
         asker: Arc::new(asker),
         resolver: Arc::new(Resolver::of_system(RESOLVE_WITHIN)),
         settings: Settings {
             parallel: usize::from(timing.parallel),
-            host_time: timing.host_time.unwrap_or(if sweep { HOST_TIME_OF_SWEEP } else { HOST_TIME }),
+            host_time: timing.host_time.unwrap_or(if sweep || timing.thorough { LONG_HOST_TIME } else { HOST_TIME }),
             ipv4: families.ipv4,
             ipv6: families.ipv6,
         },
@@ -120,7 +131,7 @@ fn open_files_allowed() -> Option<usize> {
 }
 
 /// All waits, in proportion to the one that the user gives.
-fn waits(timeout: Duration) -> Timing {
+fn waits(timeout: Duration, patience: Duration) -> Timing {
     let usual = Timing::default();
     let factor = timeout.as_secs_f64() / usual.connect.as_secs_f64();
     let scaled = |wait: Duration| wait.mul_f64(factor);
@@ -131,6 +142,7 @@ fn waits(timeout: Duration) -> Timing {
         first_byte: scaled(usual.first_byte),
         unasked: scaled(usual.unasked),
         udp_wait: scaled(usual.udp_wait),
+        patience,
         ..usual
     }
 }
@@ -226,6 +238,7 @@ pub(super) async fn run(
     extra: &Extra,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
+    mut finished: impl FnMut(&mut TargetRun),
 ) -> Run {
     let mut run = empty_run();
     let begin = Instant::now();
@@ -233,11 +246,18 @@ pub(super) async fn run(
     let inquire = |target: Target| Inquiry { plan: Plan::new(&target, &catalogs.guides, extra), target };
     let inquiries: Vec<Inquiry> = targets.into_iter().map(inquire).collect();
     let listener = progress::listen(receiver, &inquiries, shared.quiet);
-    let (scans, ()) = tokio::join!(engine.run(&inquiries, interrupted.clone(), sender), listener);
+    let mut done: Vec<Option<TargetRun>> = inquiries.iter().map(|_| None).collect();
+    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, scan| {
+        if let (Some(inquiry), Some(place)) = (inquiries.get(number), done.get_mut(number)) {
+            let mut target = verdicts(inquiry.target.clone(), scan, catalogs);
+            finished(&mut target);
+            *place = Some(target);
+        }
+    });
+    tokio::join!(asked, listener);
     run.elapsed_ms = millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
-    run.targets =
-        inquiries.into_iter().zip(scans).map(|(inquiry, scan)| verdicts(inquiry.target, scan, catalogs)).collect();
+    run.targets = done.into_iter().flatten().collect();
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -268,6 +288,7 @@ fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs) -> TargetRun 
         addresses: scan.addresses,
         observations: scan.observations,
         findings: judgement.findings,
+        rules: judgement.rules,
         disagreements: judgement.disagreements,
         troubles: scan.troubles,
     }

@@ -6,42 +6,22 @@ use super::log::Entry;
 use super::plan::Plan;
 use super::stop::Stop;
 use crate::model::fact::{Fact, PortReason, PortState};
-use crate::model::http::Scheme;
-use crate::model::observation::{Attempt, Blame, Cause, Failure, ObservationId, Skip, Stage};
-use crate::model::peer_text::PeerText;
+use crate::model::observation::{Attempt, Blame, Cause, ObservationId, Skip};
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
-use crate::model::run::{AddressHealth, Trouble};
-use crate::model::service::Service;
+use crate::model::run::{AddressHealth, PathHealth, Trouble};
 use crate::model::target::Target;
-use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
+use crate::model::udp::UdpRation;
+use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
 use crate::probe::{Asker, Known, Outcome, Peer};
-use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::time::Instant;
 
-/// How many questions are under way at once to one address; the asker's pace and permits bound them further.
-const AT_ONCE: usize = 4096;
-
-/// How many open ports are looked into at once: each costs several connections.
-const PORTS_AT_ONCE: usize = 24;
-
-/// How many open ports of an address are looked into at all. More are open only where something answers for the server.
-const PORTS_LOOKED_INTO: usize = 200;
-
-/// How many ports of a sweep are asked before it is checked again that the target still answers.
-const SWEPT_BETWEEN_CHECKS: usize = 2048;
-
-/// How long that check may take. It is asked once with every try that a port gets.
+/// How long the last check may take whether a target still answers.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
-
-/// How long questions that were turned away are asked again one by one, for one port.
-const ALONE_WITHIN: Duration = Duration::from_secs(10);
-
-/// How many UDP ports share a socket: what an interrupt can lose.
-const UDP_BATCH: usize = 64;
 
 /// How many decoy ports are asked.
 const DECOYS: usize = 3;
@@ -49,6 +29,10 @@ const DECOYS: usize = 3;
 /// Where decoys are drawn from: above the ports that services register, below the ranges of the guides and the ports
 /// that systems give to outgoing connections (RFC 6335, section 6; Linux from 32768 on).
 const DECOY_RANGE: std::ops::Range<u16> = 20_100..32_000;
+
+/// Ports that servers of the guides usually have open, asked first: an answer tells how long answers take, and whether
+/// silence means anything.
+const LIKELY: [u16; 9] = [443, 8040, 8484, 8041, 80, 8443, 8383, 8020, 8080];
 
 /// The scan of one address.
 pub(super) struct AddressScan<'a> {
@@ -72,16 +56,15 @@ pub(super) struct Done {
 pub(super) fn trouble_of(skip: &Skip) -> Trouble {
     match skip {
         Skip::OutOfTime => Trouble::OutOfTime,
-        Skip::Interrupted | Skip::NoName | Skip::NoRoute => Trouble::Interrupted,
+        _ => Trouble::Interrupted,
     }
 }
 
 impl AddressScan<'_> {
     pub(super) async fn run(self) -> Done {
-        let udp = self.plan.numbers(Transport::Udp);
-        self.events.tell(Event::Planned { target: self.number, questions: udp.len() });
-        let ((mut entries, mut health), udp) = futures::join!(self.tcp(), self.udp_ports(&udp));
+        let ((mut entries, mut health), (udp, ration)) = futures::join!(self.tcp(), self.udp_ports());
         entries.extend(udp);
+        health.udp_ration = ration;
         health.answered = entries.iter().any(is_sign_of_life);
         let mut troubles = self.troubles(&entries);
         if health.stopped_answering {
@@ -90,57 +73,73 @@ impl AddressScan<'_> {
         Done { health, entries, troubles }
     }
 
-    /// Everything over TCP: the ports that items want and what speaks on the open ones, then the rest of a sweep; and again
-    /// and again whether the target still answers.
+    /// Everything over TCP: the ports that items want and what speaks on the open ones, then the rest of a sweep.
     async fn tcp(&self) -> (Vec<Entry>, AddressHealth) {
-        let wanted = self.plan.numbers(Transport::Tcp);
-        let decoys = self.decoys(&wanted);
-        let mut health = AddressHealth { decoys_asked: decoys.len(), ..AddressHealth::default() };
-        let (mut entries, decoys) = futures::join!(self.tcp_ports(&wanted), self.tcp_ports(&decoys));
-        health.decoys_open = open_ports(&decoys);
-        health.decoys_speak = self.speaks(health.decoys_open.first().copied()).await;
-        self.check_again(&mut health, &entries).await;
-        let mut looked_into = self.look_into_open(&mut entries, 0).await;
-        let rest = self.plan.rest_of_sweep();
-        for part in rest.chunks(SWEPT_BETWEEN_CHECKS) {
-            let found = self.tcp_ports(part).await;
-            self.check_again(&mut health, entries.iter().chain(&found)).await;
-            entries.extend(found);
+        let mut wanted = self.plan.numbers(Transport::Tcp);
+        wanted.sort_by_key(|port| LIKELY.iter().position(|likely| likely == port).unwrap_or(LIKELY.len()));
+        let decoys = if wanted.is_empty() { Vec::new() } else { self.decoys(&wanted) };
+        let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
+        let mut known = Acquaintance::new(rate, self.moved_services());
+        let mut health = AddressHealth::default();
+        let mut entries = self.tcp_ports(&[wanted.as_slice(), &decoys].concat(), &mut known).await;
+        let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
+        // A decoy without a state proves nothing.
+        health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
+        health.decoys_open = open_ports(&of_decoys);
+        if health.handshakes_untrusted() {
+            let round_trip = known.path().round_trip().map(|known| known.smoothed);
+            let decoy = health.decoys_open.first().copied();
+            let heard = async {
+                self.hear_open(&mut entries, round_trip).await;
+            };
+            (health.decoys_speak, ()) = futures::join!(self.speaks(decoy, round_trip), heard);
         }
+        self.go_gently(&known);
+        let mut looked_into = self.look(&mut entries, 0).await;
+        let mut rest = self.plan.rest_of_sweep();
         if !rest.is_empty() {
-            looked_into += self.look_into_open(&mut entries, looked_into).await;
+            // In no order: a scan in order is what intrusion detection looks for, and a cut half-way should not take all
+            // high ports.
+            fastrand::shuffle(&mut rest);
+            entries.extend(self.tcp_ports(&rest, &mut known).await);
+            if health.handshakes_untrusted() {
+                self.hear_open(&mut entries, known.path().round_trip().map(|known| known.smoothed)).await;
+            }
+            looked_into += self.look(&mut entries, looked_into).await;
         }
-        if looked_into > 0 {
-            self.check_again(&mut health, &entries).await;
+        let silence = entries.iter().any(is_silence);
+        if looked_into > 0 && silence && !known.stopped_answering() && !known.recheck_missing() {
+            self.check_again(&mut health, &mut known).await;
         }
+        health.stopped_answering |= known.stopped_answering();
+        health.recheck_missing |= known.recheck_missing();
+        health.path = path_health(&known);
         (entries, health)
     }
 
-    /// Whether an open decoy answers like a service, as a proxy with an error page for everything would.
-    async fn speaks(&self, decoy: Option<u16>) -> bool {
-        let Some(port) = decoy else { return false };
-        let answer = self.ask(Question::Service { port }, &Known::default()).await;
-        matches!(answer.attempt.fact(), Some(Fact::Service { service, .. }) if service.is_protocol_answer())
+    /// Looks into the open ports, where anybody wants to know what speaks there.
+    async fn look(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
+        if self.plan.follow_up.service.is_empty() { 0 } else { self.look_into_open(entries, before).await }
     }
 
-    /// Looks into the open ports that nobody has looked into, as long as there are not too many; says how many those were.
-    async fn look_into_open(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
-        let seen: BTreeSet<u16> = entries
-            .iter()
-            .filter(|entry| matches!(entry.question, Question::Service { .. }))
-            .map(|entry| entry.question.port())
-            .collect();
-        let mut open = open_ports(entries);
-        open.retain(|port| !seen.contains(port));
-        open.truncate(PORTS_LOOKED_INTO.saturating_sub(before));
-        let looked_into = open.iter().map(|port| self.look_into(*port));
-        let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
-        entries.extend(found.into_iter().flatten());
-        open.len()
+    /// What lets only so many SYNs through bears no more connections either.
+    fn go_gently(&self, known: &Acquaintance) {
+        if let Some(limit) = known.throttle().limit() {
+            let rate = NonZeroU32::new(whole(limit * 0.8)).unwrap_or(NonZeroU32::MIN);
+            self.asker.dialer().pace().slow_down(self.address, rate);
+        }
     }
 
-    /// Ports that nothing uses: asked beside the others, to find out whether something answers for the server. In a sweep
-    /// they are among the ports that it asks anyway.
+    /// Where the inventory moved services to, whose owners count connections wherever they are.
+    fn moved_services(&self) -> Vec<u16> {
+        let moved = self.target.moved.iter().filter(|moved| moved.to.transport() == Transport::Tcp);
+        moved
+            .flat_map(|moved| moved.to.each())
+            .filter(|port| is_sensitive(self.target.logical(Transport::Tcp, *port)))
+            .collect()
+    }
+
+    /// Ports that nothing uses: asked beside the others, to find out whether something answers for the server.
     fn decoys(&self, asked: &[u16]) -> Vec<u16> {
         if !self.plan.decoys {
             return Vec::new();
@@ -155,154 +154,57 @@ impl AddressScan<'_> {
         decoys
     }
 
-    async fn tcp_ports(&self, ports: &[u16]) -> Vec<Entry> {
+    async fn tcp_ports(&self, ports: &[u16], known: &mut Acquaintance) -> Vec<Entry> {
         self.events.tell(Event::Planned { target: self.number, questions: ports.len() });
-        let ask = ports.iter().map(|port| async move {
-            let entry = self.ask(port_question(Transport::Tcp, *port), &Known::default()).await;
-            self.events.tell(Event::Asked { target: self.number, questions: 1 });
-            entry
-        });
-        stream::iter(ask).buffer_unordered(AT_ONCE).collect().await
-    }
-
-    async fn udp_ports(&self, ports: &[u16]) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(ports.len());
         let peer = self.peer();
-        let peer = &peer;
-        let batches = ports.chunks(UDP_BATCH).map(|batch| async move {
-            let outcomes = self.stop.unless(self.asker.ask_udp_ports(peer, batch)).await;
-            self.events.tell(Event::Asked { target: self.number, questions: batch.len() });
-            match outcomes {
-                Ok(outcomes) => outcomes
-                    .into_iter()
-                    .map(|(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome))
-                    .collect::<Vec<Entry>>(),
-                Err(skip) => {
-                    batch.iter().map(|port| self.skipped(port_question(Transport::Udp, *port), skip.clone())).collect()
-                }
-            }
+        let asked = self.asker.ask_tcp_ports(&peer, ports, known, self.stop.reason(), |port, outcome| {
+            self.events.tell(Event::Asked { target: self.number, questions: 1 });
+            entries.push(self.entry(port_question(Transport::Tcp, port), outcome));
         });
-        futures::future::join_all(batches).await.into_iter().flatten().collect()
-    }
-
-    /// Finds out what speaks on an open port, and asks what the items want to know of it.
-    async fn look_into(&self, port: u16) -> Vec<Entry> {
-        if self.plan.follow_up.service.is_empty() {
-            return Vec::new();
-        }
-        let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
-        let service = self.counted(vec![Question::Service { port }], &known).await;
-        let Some(Fact::Service { service: speaks, tls }) =
-            service.first().and_then(|entry| entry.attempt.fact()).cloned()
-        else {
-            return service;
-        };
-        let known = Known { scheme: speaks.scheme(), preface: tls, ..known };
-        let questions = self.follow_up(port, &speaks, tls);
-        let mut entries = service;
-        let mut found = self.counted(questions, &known).await;
-        self.ask_alone(&mut found, &known).await;
-        entries.extend(found);
+        asked.await;
         entries
     }
 
-    /// What the items want to know of a port where `service` speaks.
-    fn follow_up(&self, port: u16, service: &Service, tls: Option<TlsPreface>) -> Vec<Question> {
-        let wanted = &self.plan.follow_up;
-        let mut questions = Vec::new();
-        if tls.is_some() {
-            let named = self.target.server_name().is_some();
-            // SNI means nothing to MySQL, which counts every handshake that is broken off.
-            let both =
-                if named && tls != Some(TlsPreface::MySql) { [true, false].as_slice() } else { [false].as_slice() };
-            for sni in both.iter().copied().filter(|_| !wanted.tls_versions.is_empty()) {
-                questions.extend(TlsVersion::ALL.map(|version| Question::TlsVersion { port, version, sni }));
-            }
-            if !wanted.certificate.is_empty() {
-                questions.push(Question::Certificate { port, sni: named && tls != Some(TlsPreface::MySql) });
-            }
-        }
-        if let Some(Scheme::Http | Scheme::Https) = service.scheme() {
-            questions.extend(wanted.http.keys().map(|request| Question::Http { port, request: *request }));
-            if !wanted.products.is_empty() {
-                questions.push(Question::Products { port });
-            }
-        }
-        if matches!(service, Service::Rdp { .. }) && !wanted.rdp_nla.is_empty() {
-            questions.push(Question::RdpNla { port });
-        }
-        if matches!(service, Service::Smb { .. }) && !wanted.smb1.is_empty() {
-            questions.push(Question::Smb1 { port });
-        }
-        questions
+    /// All UDP ports at once, those first that items want most; whatever stops it, what was learned is kept.
+    async fn udp_ports(&self) -> (Vec<Entry>, Option<UdpRation>) {
+        let groups = self.plan.udp_groups();
+        let count: usize = groups.iter().map(Vec::len).sum();
+        self.events.tell(Event::Planned { target: self.number, questions: count });
+        let told = AtomicUsize::new(0);
+        let tell = |questions| self.events.tell(Event::Asked { target: self.number, questions });
+        let decided = |more| {
+            told.fetch_add(more, Ordering::Relaxed);
+            tell(more);
+        };
+        let asked = self.asker.ask_udp_ports(&self.peer(), &groups, self.stop.reason(), &decided).await;
+        tell(count.saturating_sub(told.into_inner()));
+        let entry = |(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome);
+        (asked.ports.into_iter().map(entry).collect(), asked.ration)
     }
 
-    /// Asks again, one by one, what a server that serves only so many at once may have turned away: questions that failed,
-    /// and hellos that met a closed connection. Those count as refused only when they are refused alone too, while the
-    /// version that is known to work still does.
-    async fn ask_alone(&self, entries: &mut [Entry], known: &Known) {
-        let deadline = Instant::now() + ALONE_WITHIN;
-        for entry in entries.iter_mut().filter(|entry| was_turned_away(entry)) {
-            if Instant::now() >= deadline {
-                return;
-            }
-            *entry = self.ask(entry.question, known).await;
-        }
-        for sni in [true, false] {
-            let hello = |entry: &Entry| matches!(entry.question, Question::TlsVersion { sni: with, .. } if with == sni);
-            let Some(control) =
-                entries.iter().rfind(|entry| hello(entry) && is_accepted(entry)).map(|entry| entry.question)
-            else {
-                continue;
-            };
-            for entry in entries.iter_mut().filter(|entry| hello(entry) && is_hang_up(entry)) {
-                let alone = self.ask(entry.question, known).await;
-                let worked = is_hang_up(&alone) && is_accepted(&self.ask(control, known).await);
-                *entry = alone;
-                if is_hang_up(entry) && !worked {
-                    let message = "connections are closed whatever is offered, so closing one refuses nothing";
-                    let cause = Cause::Other { message: PeerText::new(message, 200) };
-                    let failure = Failure { stage: Stage::Handshake, blame: Blame::Peer, cause };
-                    entry.attempt = Attempt::Failed { failure };
-                }
-            }
-        }
-    }
-
-    /// Asks several questions side by side, and counts them for the listeners.
-    async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
-        self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
-        let ask = questions.into_iter().map(|question| async move {
-            let entry = self.ask(question, known).await;
-            self.events.tell(Event::Asked { target: self.number, questions: 1 });
-            entry
-        });
-        futures::future::join_all(ask).await
-    }
-
-    /// Asks a port again that had answered. The target, or something before it, may have begun to drop us half-way, and
-    /// then silence says nothing. An open port is the better witness; a closed one may be silent by a limit on resets, and
-    /// that too makes silence worthless.
-    async fn check_again(&self, health: &mut AddressHealth, entries: impl IntoIterator<Item = &Entry> + Clone) {
-        let tcp = || entries.clone().into_iter().filter(|entry| entry.question.transport() == Transport::Tcp);
-        if health.stopped_answering || !tcp().any(is_silence) {
-            return;
-        }
-        let witness = |wanted| tcp().find(|entry| state(entry) == Some(wanted)).map(|entry| (entry.question, wanted));
-        let Some((question, before)) = witness(PortState::Open).or_else(|| witness(PortState::Closed)) else { return };
-        // A target's time may be over; this one question is asked all the same, for all others depend on it.
-        let known = Known::default();
+    /// Asks a port again that had answered. The target, or something before it, may have begun to drop us while its ports
+    /// were looked into, and will be no witness next time.
+    async fn check_again(&self, health: &mut AddressHealth, known: &mut Acquaintance) {
+        let Some(port) = known.witness() else { return };
         let peer = self.peer();
-        let again = Box::pin(self.asker.ask(&peer, question, &known));
-        match self.stop.unless_interrupted(tokio::time::timeout(CHECK_WITHIN, again)).await {
-            Ok(Ok(outcome)) => {
-                let entry = self.entry(question, outcome);
-                match state(&entry) {
-                    Some(now) => health.stopped_answering = now != before,
-                    None => health.recheck_missing = true,
-                }
+        let mut answered = None;
+        // A target's time may be over; this one question is asked all the same, for all others depend on it.
+        let stop = async {
+            match self.stop.unless_interrupted(tokio::time::sleep(CHECK_WITHIN)).await {
+                Ok(()) => Skip::OutOfTime,
+                Err(skip) => skip,
             }
-            Ok(Err(_)) => health.stopped_answering = true,
-            Err(_) => health.recheck_missing = true,
+        };
+        let again = [port];
+        let asked = self.asker.ask_tcp_ports(&peer, &again, known, stop, |_, outcome| answered = Some(outcome));
+        asked.await;
+        match answered.map(|outcome| outcome.attempt) {
+            Some(Attempt::Answered { fact: Fact::Port(fact) }) => {
+                health.stopped_answering |= !known.is_as_before(port, &fact);
+            }
+            Some(Attempt::Skipped { skip: Skip::StoppedAnswering | Skip::Lossy }) => health.stopped_answering = true,
+            _ => health.recheck_missing = true,
         }
     }
 
@@ -330,11 +232,11 @@ impl AddressScan<'_> {
         troubles
     }
 
-    fn peer(&self) -> Peer {
+    pub(super) fn peer(&self) -> Peer {
         Peer { address: self.address, name: self.target.server_name().map(str::to_owned) }
     }
 
-    async fn ask(&self, question: Question, known: &Known) -> Entry {
+    pub(super) async fn ask(&self, question: Question, known: &Known) -> Entry {
         // One future can ask anything, so it is as large as the largest question: it is kept off the callers' frames.
         let peer = self.peer();
         let asked = Box::pin(self.asker.ask(&peer, question, known));
@@ -344,7 +246,7 @@ impl AddressScan<'_> {
         }
     }
 
-    fn entry(&self, question: Question, outcome: Outcome) -> Entry {
+    pub(super) fn entry(&self, question: Question, outcome: Outcome) -> Entry {
         Entry {
             id: ObservationId(0),
             address: self.address,
@@ -357,7 +259,7 @@ impl AddressScan<'_> {
         }
     }
 
-    fn skipped(&self, question: Question, skip: Skip) -> Entry {
+    pub(super) fn skipped(&self, question: Question, skip: Skip) -> Entry {
         Entry {
             id: ObservationId(0),
             address: self.address,
@@ -371,6 +273,22 @@ impl AddressScan<'_> {
     }
 }
 
+fn path_health(known: &Acquaintance) -> Option<PathHealth> {
+    let round_trip = known.path().round_trip()?;
+    let tally = known.path().tally();
+    Some(PathHealth {
+        round_trip_us: u64::try_from(round_trip.smoothed.as_micros()).unwrap_or(u64::MAX),
+        answerable: tally.asked,
+        lost: tally.lost,
+        limit_per_second: known.throttle().limit().map(whole),
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, far below 2^32 and not negative")]
+fn whole(rate: f64) -> u32 {
+    rate.round() as u32
+}
+
 /// The question about one port. Ports of a plan are never 0, which `Ports` forbids.
 fn port_question(transport: Transport, port: u16) -> Question {
     let port = port.max(1);
@@ -378,29 +296,14 @@ fn port_question(transport: Transport, port: u16) -> Question {
     Question::Port { ports }
 }
 
-fn state(entry: &Entry) -> Option<PortState> {
+pub(super) fn state(entry: &Entry) -> Option<PortState> {
     match entry.attempt.fact() {
         Some(Fact::Port(fact)) => Some(fact.state),
         _ => None,
     }
 }
 
-/// Whether the connection was closed or reset before an answer, or could not be made.
-fn was_turned_away(entry: &Entry) -> bool {
-    matches!(&entry.attempt, Attempt::Failed { failure }
-        if matches!(failure.cause, Cause::Closed | Cause::Reset | Cause::Refused | Cause::TimedOut { .. }))
-}
-
-/// Whether a hello met a closed or reset connection instead of a word.
-fn is_hang_up(entry: &Entry) -> bool {
-    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Closed | TlsAnswer::Reset }))
-}
-
-fn is_accepted(entry: &Entry) -> bool {
-    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Accepted { .. } }))
-}
-
-fn open_ports(entries: &[Entry]) -> Vec<u16> {
+pub(super) fn open_ports(entries: &[Entry]) -> Vec<u16> {
     let tcp = entries.iter().filter(|entry| entry.question.transport() == Transport::Tcp);
     let mut open: Vec<u16> =
         tcp.filter(|entry| state(entry) == Some(PortState::Open)).map(|entry| entry.question.port()).collect();

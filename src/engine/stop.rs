@@ -17,7 +17,7 @@ impl Stop {
     }
 
     /// Returns when it is time to stop.
-    async fn reason(&self) -> Skip {
+    pub(super) async fn reason(&self) -> Skip {
         let mut interrupted = self.interrupted.clone();
         tokio::select! {
             biased;

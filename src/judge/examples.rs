@@ -129,6 +129,8 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
         stopped_answering: says(&Seen::StoppedAnswering),
         recheck_missing: false,
         inside: says(&Seen::Inside),
+        path: None,
+        udp_ration: None,
     }
 }
 

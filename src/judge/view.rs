@@ -160,6 +160,11 @@ impl<'a> AddressView<'a> {
         })
     }
 
+    /// The observation that tells, or should tell, what speaks there.
+    pub(super) fn service_id(&self, port: u16) -> Option<ObservationId> {
+        self.others.get(&Question::Service { port }).map(|observation| observation.id)
+    }
+
     pub(super) fn tls(&self, port: u16, version: TlsVersion, sni: bool) -> Answer<&'a TlsAnswer> {
         Answer::from(self.others.get(&Question::TlsVersion { port, version, sni }), |fact| match fact {
             Fact::Tls { answer } => Some(answer),
@@ -310,7 +315,7 @@ impl<'a> AddressView<'a> {
 
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here.
     pub(super) fn believed(&self, port: u16) -> bool {
-        !self.health.handshakes_untrusted()
+        !self.health.handshakes_untrusted() && self.health.decoys_asked > 0
             || !self.health.decoys_speak
                 && matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())
     }

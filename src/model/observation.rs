@@ -33,7 +33,7 @@ pub struct Observation {
     pub elapsed_ms: u64,
     /// The longest of those that were joined; equal to `elapsed_ms` for one port.
     pub elapsed_max_ms: u64,
-    /// How many tries were made; 0 where it was skipped.
+    /// How many tries were made; 0 where it was skipped; the fewest where several UDP ports were joined to one range.
     pub tries: u32,
     /// What came of it.
     pub attempt: Attempt,
@@ -218,6 +218,10 @@ pub enum Skip {
     NoName,
     /// The address family cannot be reached from this machine.
     NoRoute,
+    /// The target had stopped answering: it, or something before it, drops us.
+    StoppedAnswering,
+    /// So many packets are lost on the way that silence cannot be told from loss.
+    Lossy,
 }
 
 impl fmt::Display for Skip {
@@ -227,6 +231,8 @@ impl fmt::Display for Skip {
             Self::OutOfTime => "the target's time was over",
             Self::NoName => "the target has no name to send as SNI",
             Self::NoRoute => "this machine has no route to such addresses",
+            Self::StoppedAnswering => "the target had stopped answering",
+            Self::Lossy => "too many packets are lost on the way to tell silence from loss",
         })
     }
 }

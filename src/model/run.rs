@@ -1,7 +1,9 @@
 //! A run: everything of one scan, self-contained.
 
+use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
+use super::udp::UdpRation;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +42,23 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
+    /// What the way there was like, once something had answered.
+    pub path: Option<PathHealth>,
+    /// It rations the messages with which it refuses UDP ports.
+    pub udp_ration: Option<UdpRation>,
+}
+
+/// What the way to an address was like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathHealth {
+    /// The smoothed round trip time, in microseconds (RFC 6298, section 2).
+    pub round_trip_us: u64,
+    /// How many SYNs went to ports that do answer.
+    pub answerable: u64,
+    /// How many of those stayed without an answer.
+    pub lost: u64,
+    /// How many SYNs a second something on the way lets through, where a limit was met.
+    pub limit_per_second: Option<u32>,
 }
 
 impl AddressHealth {
@@ -150,19 +169,23 @@ pub struct TargetRun {
     pub observations: Vec<Observation>,
     /// What is said of every item of the guides that apply.
     pub findings: Vec<Finding>,
-    /// Where guides that apply to this target ask for opposite things.
+    /// What is said of every expected rule, in the inventory's order.
+    pub rules: Vec<RuleFinding>,
+    /// Where guides that apply to this target, or a guide and an expected rule, ask for opposite things.
     pub disagreements: Vec<Disagreement>,
     /// What kept the scan of this target from being whole.
     pub troubles: Vec<Trouble>,
 }
 
-/// Guides that ask for opposite things on one target.
+/// Guides that ask for opposite things on one target, or guides and an expected rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disagreement {
     /// What it is about, such as `tcp/8040`.
     pub subject: String,
     /// The items.
     pub items: Vec<String>,
+    /// The expected rule that asks for the opposite, such as `allow tcp/3389`; none where only guides disagree.
+    pub rule: Option<String>,
     /// What each asks for, and how it was resolved here.
     pub explanation: String,
 }
@@ -197,6 +220,11 @@ impl Run {
             tally.add(&target.findings);
         }
         tally
+    }
+
+    /// How many expected rules have each verdict.
+    pub fn rule_tally(&self) -> RuleTally {
+        RuleTally::of(self.targets.iter().flat_map(|target| &target.rules))
     }
 }
 

@@ -154,6 +154,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Keeps only what the finding is about and its verdict: for thousands of targets whose texts are written already.
+    pub fn forget_texts(&mut self) {
+        self.checks = Vec::new();
+        self.remedy = Vec::new();
+        self.references = Vec::new();
+        self.disagreements = Vec::new();
+        self.rationale = String::new();
+        self.title = String::new();
+    }
+
     /// The check that decided the verdict: the first of the worst.
     pub fn deciding(&self) -> Option<&Check> {
         self.checks.iter().find(|check| check.verdict == self.verdict)

@@ -1,5 +1,6 @@
 //! Connections made within the run's limits and pace.
 
+use super::knock::Knock;
 use super::limits::{Limits, Permit};
 use super::pace::{AddressPermit, Pace, Rates};
 use super::tcp::{self, NoConnection};
@@ -21,7 +22,13 @@ pub struct Dialer {
 /// The right to hold a connection to an address; given back when dropped.
 #[derive(Debug)]
 pub struct Leave {
-    _address: AddressPermit,
+    _address: Option<AddressPermit>,
+    _descriptor: Permit,
+}
+
+/// The right to send one SYN now, wherever to, and to hold its descriptor.
+#[derive(Debug)]
+pub struct Clearance {
     _descriptor: Permit,
 }
 
@@ -52,12 +59,50 @@ impl Dialer {
     pub async fn leave(&self, address: IpAddr) -> Leave {
         // The address first: whoever waits for a slow address must not hold a descriptor that others could use.
         let address = self.pace.connection(address).await;
-        Leave { _address: address, _descriptor: self.limits.permit().await }
+        Leave { _address: Some(address), _descriptor: self.limits.permit().await }
+    }
+
+    /// Waits for the right to send a SYN, within what the run may hold and send in all. How fast one address may be asked
+    /// is the caller's to know.
+    pub async fn clearance(&self) -> Clearance {
+        let descriptor = self.limits.permit().await;
+        self.pace.pass().await;
+        Clearance { _descriptor: descriptor }
+    }
+
+    /// The same without waiting, where nobody else waits.
+    pub fn try_clearance(&self) -> Option<Clearance> {
+        let descriptor = self.limits.try_permit()?;
+        self.pace.try_pass().then_some(Clearance { _descriptor: descriptor })
+    }
+
+    /// One try to connect to `peer`, which may answer `within` this time; the connection is let go at once.
+    pub async fn knock(
+        &self,
+        peer: SocketAddr,
+        within: Duration,
+        _clearance: Clearance,
+    ) -> Result<Knock, NoConnection> {
+        tcp::knock(peer, within).await
     }
 
     /// Connects to `peer`, which must answer `within` this time; waiting for leave does not count. Also says when it began.
     pub async fn dial(&self, peer: SocketAddr, within: Duration) -> (Instant, Result<Connection, NoConnection>) {
         let leave = self.leave(peer.ip()).await;
+        Self::connect(peer, within, leave).await
+    }
+
+    /// The same for an address that bears any number of connections, since something before the target makes them.
+    pub async fn dial_at_once(
+        &self,
+        peer: SocketAddr,
+        within: Duration,
+    ) -> (Instant, Result<Connection, NoConnection>) {
+        let Clearance { _descriptor } = self.clearance().await;
+        Self::connect(peer, within, Leave { _address: None, _descriptor }).await
+    }
+
+    async fn connect(peer: SocketAddr, within: Duration, leave: Leave) -> (Instant, Result<Connection, NoConnection>) {
         let began = Instant::now();
         let connected = tcp::connect(peer, within).await;
         (began, connected.map(|stream| Connection { stream, _leave: leave }))

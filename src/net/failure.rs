@@ -46,7 +46,8 @@ pub fn millis(duration: Duration) -> u64 {
 
 /// Whether `error` says that this machine ran out of descriptors, buffers or local ports.
 pub fn is_exhausted(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory)
+    // "Address in use" is what `bind` says to whoever asks for any port when none is left.
+    matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse | ErrorKind::OutOfMemory)
         || error.raw_os_error().is_some_and(is_exhausted_code)
 }
 
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn what_this_machine_lacks_is_our_own_fault_and_never_a_refusal() {
         use nix::errno::Errno;
-        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::EADDRNOTAVAIL] {
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::EADDRNOTAVAIL, Errno::EADDRINUSE] {
             let failure = from_io(Stage::Socket, &io::Error::from_raw_os_error(errno as i32));
             assert_eq!(failure.blame, Blame::Ourselves, "{errno}");
             assert!(matches!(failure.cause, Cause::Exhausted { .. }), "{errno}");

@@ -1,24 +1,31 @@
-//! What came of asking a TCP port once, however it was asked.
+//! What one SYN brought.
 
-use crate::model::fact::PortFact;
+use crate::model::fact::{PortFact, PortReason};
 use std::time::Duration;
 
-/// What one SYN brought.
+/// What the segment that answered looked like, where it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentTraits {
+    /// Time to live, or hop limit, when it arrived.
+    pub ttl: u8,
+    /// The window it offered, unscaled (RFC 9293, section 3.1).
+    pub window: u16,
+}
+
+/// What one SYN brought: perhaps nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Knock {
-    /// The port's state, with reason and sender.
+    /// The port's state as this try saw it.
     pub fact: PortFact,
-    /// From the SYN to its answer; none without an answer.
-    pub rtt: Option<Duration>,
-    /// What the answering segment looked like, where it was seen and was one.
+    /// From the SYN to the answer.
+    pub round_trip: Option<Duration>,
+    /// The answer, where it could be seen.
     pub segment: Option<SegmentTraits>,
 }
 
-/// Traits of a SYN-ACK or RST by which one sender is told from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SegmentTraits {
-    /// How many routers it might still have passed (for IPv6 the hop limit).
-    pub ttl: u8,
-    /// The window, unscaled.
-    pub window: u16,
+impl Knock {
+    /// Whether nothing came back.
+    pub fn is_silence(&self) -> bool {
+        self.fact.reason == PortReason::Silence
+    }
 }

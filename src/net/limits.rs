@@ -10,8 +10,8 @@ use tracing::debug;
 /// Descriptors that are left for everything but connections: files, the resolver, the runtime, standard streams.
 const HEADROOM: usize = 64;
 
-/// More connections than this at once help no scan and fill the tables of home routers.
-const MOST: usize = 4096;
+/// More connections than this at once help no scan.
+const MOST: usize = 16_384;
 
 /// The first pause after exhaustion; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -40,6 +40,12 @@ impl Limits {
     /// Exactly so many connections, at least one.
     pub fn new(capacity: usize) -> Self {
         Self { connections: Arc::new(Semaphore::new(capacity.clamp(1, MOST))) }
+    }
+
+    /// The right to hold a descriptor, if one is free.
+    pub fn try_permit(&self) -> Option<Permit> {
+        let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
+        Some(Permit { _permit: Some(permit) })
     }
 
     /// Waits for the right to hold a descriptor. First come, first served.

@@ -15,7 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Rates {
     /// Connections and datagrams per second, to all addresses together.
     pub all: NonZeroU32,
-    /// Connections per second to one address. Firewalls commonly begin to drop a source at 200 a second.
+    /// SYNs per second to one address, when its ports are asked for their states.
+    pub syn: NonZeroU32,
+    /// Connections per second to one address, begun to ask what speaks on a port. Port states have a pace of their own.
     pub tcp: NonZeroU32,
     /// Datagrams per second to one address.
     pub udp: NonZeroU32,
@@ -26,7 +28,7 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Self { all: number(4000), tcp: number(150), udp: number(1000), connections: 64 }
+        Self { all: number(20_000), syn: number(20_000), tcp: number(1000), udp: number(1000), connections: 64 }
     }
 }
 
@@ -41,7 +43,7 @@ pub struct Pace {
 /// The rates of one address.
 #[derive(Debug)]
 struct AddressPace {
-    tcp: Turnstile,
+    tcp: Mutex<Arc<Turnstile>>,
     udp: Turnstile,
     connections: Arc<Semaphore>,
 }
@@ -58,13 +60,34 @@ impl Pace {
         Self { rates, all: Turnstile::new(rates.all), addresses: Mutex::default() }
     }
 
+    /// The rates.
+    pub fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    /// The most datagrams a second to one address.
+    pub fn udp_rate(&self) -> NonZeroU32 {
+        self.rates.udp
+    }
+
     /// Waits until another connection to `address` may be begun.
     pub async fn connection(&self, address: IpAddr) -> AddressPermit {
         let pace = self.of(address);
         let permit = AddressPermit { _permit: Arc::clone(&pace.connections).acquire_owned().await.ok() };
-        pace.tcp.pass().await;
+        let turnstile = Arc::clone(&pace.tcp.lock().unwrap_or_else(PoisonError::into_inner));
+        turnstile.pass().await;
         self.all.pass().await;
         permit
+    }
+
+    /// Waits until another packet may be sent, wherever to.
+    pub async fn pass(&self) {
+        self.all.pass().await;
+    }
+
+    /// Whether another packet may be sent at once, and nobody waits who came before.
+    pub fn try_pass(&self) -> bool {
+        self.all.try_pass()
     }
 
     /// Waits until another datagram may be sent to `address`.
@@ -73,11 +96,19 @@ impl Pace {
         self.all.pass().await;
     }
 
+    /// From here on begins at most `rate` connections a second to `address`, where that is less than before.
+    pub fn slow_down(&self, address: IpAddr, rate: NonZeroU32) {
+        if rate < self.rates.tcp {
+            let pace = self.of(address);
+            *pace.tcp.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Turnstile::new(rate));
+        }
+    }
+
     fn of(&self, address: IpAddr) -> Arc<AddressPace> {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(addresses.entry(address).or_insert_with(|| {
             Arc::new(AddressPace {
-                tcp: Turnstile::new(self.rates.tcp),
+                tcp: Mutex::new(Arc::new(Turnstile::new(self.rates.tcp))),
                 udp: Turnstile::new(self.rates.udp),
                 connections: Arc::new(Semaphore::new(self.rates.connections.max(1))),
             })
@@ -96,6 +127,10 @@ struct Turnstile {
 impl Turnstile {
     fn new(rate: NonZeroU32) -> Self {
         Self { limiter: limiter(rate), turn: tokio::sync::Mutex::new(()) }
+    }
+
+    fn try_pass(&self) -> bool {
+        self.turn.try_lock().is_ok_and(|_turn| self.limiter.check().is_ok())
     }
 
     async fn pass(&self) {
@@ -121,7 +156,7 @@ mod tests {
 
     fn rates(all: u32, tcp: u32, connections: usize) -> Rates {
         let number = |n| NonZeroU32::new(n).unwrap();
-        Rates { all: number(all), tcp: number(tcp), udp: number(tcp), connections }
+        Rates { all: number(all), syn: number(tcp), tcp: number(tcp), udp: number(tcp), connections }
     }
 
     #[tokio::test]

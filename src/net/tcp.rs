@@ -10,6 +10,7 @@
 
 use super::error_queue::{self, Icmp};
 use super::failure::{from_io, timed_out};
+use super::knock::Knock;
 use super::limits::patiently;
 use super::route;
 use crate::model::fact::{PortFact, PortReason, PortState};
@@ -17,7 +18,7 @@ use crate::model::observation::{Blame, Cause, Failure, Stage};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tracing::trace;
 
@@ -68,6 +69,25 @@ pub async fn connect(peer: SocketAddr, within: Duration) -> Result<TcpStream, No
         }
     }
     Err(not_open(PortState::Closed, PortReason::Refused, None, within))
+}
+
+/// Connects to `peer` and lets go at once: the port's state as one try sees it, and how long the answer took.
+pub async fn knock(peer: SocketAddr, within: Duration) -> Result<Knock, NoConnection> {
+    let silent = |reason: &PortReason| *reason == PortReason::Silence;
+    let began = Instant::now();
+    match connect(peer, within).await {
+        Ok(stream) => {
+            let round_trip = Some(began.elapsed());
+            drop(stream);
+            let fact = PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None };
+            Ok(Knock { fact, round_trip, segment: None })
+        }
+        Err(NoConnection::NotOpen(fact, _)) => {
+            let round_trip = (!silent(&fact.reason)).then(|| began.elapsed());
+            Ok(Knock { fact, round_trip, segment: None })
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Opens a socket and sends the SYN.

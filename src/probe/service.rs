@@ -183,9 +183,22 @@ pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<
     together(session, heard).await.map(fact)
 }
 
+/// What is tried where all that matters is whether anybody is there: whoever speaks first, and the two protocols that
+/// answer almost anything.
+const QUICK: [Step; 3] = [Step::Unasked, Step::Tls, Step::Http];
+
+/// What speaks, by the first that is said; silent where nobody says anything in the session's hurry.
+pub(super) async fn ask_quickly(session: &mut Session<'_>) -> Result<Fact, Stop> {
+    side_by_side(session, Heard::default(), &QUICK).await.map(fact)
+}
+
 /// Asks side by side what is left to be asked, with all the time that there is.
 async fn together(session: &mut Session<'_>, heard: Heard) -> Result<Service, Stop> {
     let steps: &[Step] = if heard.awaits_hello() { &HELLOS } else { &TOGETHER };
+    side_by_side(session, heard, steps).await
+}
+
+async fn side_by_side(session: &mut Session<'_>, heard: Heard, steps: &[Step]) -> Result<Service, Stop> {
     let mut branches: Vec<Session<'_>> = steps.iter().map(|_| session.branch()).collect();
     let asking = branches
         .iter_mut()
@@ -245,7 +258,7 @@ fn fact(service: Service) -> Fact {
 }
 
 async fn try_step(session: &mut Session<'_>, step: Step, patience: Patience) -> Result<Service, Stop> {
-    let wait = patience.first_byte(step, &session.asker.timing);
+    let wait = patience.first_byte(step, &session.timing);
     let request = match step {
         Step::Unasked => Vec::new(),
         Step::Tls => return tls(session, wait).await,
@@ -306,7 +319,7 @@ async fn tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, Stop>
         Ok(inside) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
         // What came may still be the beginning of an HTTP answer, or nothing came: it may be HTTP.
         Err(cut) if looks_like_http(&bytes).is_none() => {
-            Service::TlsOpaque { why: no_answer(cut, deadline, &session.asker.timing) }
+            Service::TlsOpaque { why: no_answer(cut, deadline, &session.timing) }
         }
         Err(_) => Service::Tls { inside: PeerText::new(&format!("inside: {}", settle(&bytes)), 200) },
     })

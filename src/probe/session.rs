@@ -1,7 +1,7 @@
 //! A question being asked: its connections, and how many there were.
 
 use super::talk::Deadline;
-use super::{Asker, Stop};
+use super::{Asker, Stop, Timing};
 use crate::model::http::Scheme;
 use crate::model::observation::Skip;
 use crate::model::target::Host;
@@ -51,18 +51,36 @@ pub(super) struct Session<'a> {
     pub(super) asker: &'a Asker,
     pub(super) peer: &'a Peer,
     pub(super) port: u16,
+    pub(super) timing: Timing,
+    /// Whether the address bears any number of connections at once.
+    at_once: bool,
     tries: u32,
     started: Option<Instant>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(asker: &'a Asker, peer: &'a Peer, port: u16) -> Self {
-        Self { asker, peer, port, tries: 0, started: None }
+        Self { asker, peer, port, timing: asker.timing, at_once: false, tries: 0, started: None }
     }
 
     /// A session beside this one, about the same port.
     pub(super) fn branch(&self) -> Self {
-        Self::new(self.asker, self.peer, self.port)
+        Self { timing: self.timing, at_once: self.at_once, ..Self::new(self.asker, self.peer, self.port) }
+    }
+
+    /// From here on nothing is waited for longer than `within`, neither for answers nor for other connections to end.
+    pub(super) fn hurry(&mut self, within: Duration) {
+        self.at_once = true;
+        let timing = &mut self.timing;
+        for wait in [
+            &mut timing.connect,
+            &mut timing.connect_again,
+            &mut timing.exchange,
+            &mut timing.first_byte,
+            &mut timing.unasked,
+        ] {
+            *wait = within.min(*wait);
+        }
     }
 
     /// Counts what was done beside this session.
@@ -101,7 +119,12 @@ impl<'a> Session<'a> {
 
     /// One try to connect, within the run's limits.
     pub(super) async fn dial(&mut self, within: Duration) -> Result<Connection, NoConnection> {
-        let (began, connected) = self.asker.dialer.dial(self.socket(), within).await;
+        let dialer = &self.asker.dialer;
+        let (began, connected) = if self.at_once {
+            dialer.dial_at_once(self.socket(), within).await
+        } else {
+            dialer.dial(self.socket(), within).await
+        };
         self.count(began);
         connected
     }
@@ -120,7 +143,7 @@ impl<'a> Session<'a> {
 
     /// Connects to a port that is believed to be open, so that one refusal or silence may be loss or a limit.
     pub(super) async fn connect(&mut self) -> Result<Connection, Stop> {
-        let timing = self.asker.timing;
+        let timing = self.timing;
         let again = match self.dial(timing.connect).await {
             Err(NoConnection::NotOpen(..)) => self.dial(timing.connect_again).await,
             first => first,
@@ -133,6 +156,6 @@ impl<'a> Session<'a> {
 
     /// The end of an exchange that begins now.
     pub(super) fn deadline(&self) -> Deadline {
-        Deadline::after(self.asker.timing.exchange)
+        Deadline::after(self.timing.exchange)
     }
 }

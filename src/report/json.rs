@@ -12,13 +12,15 @@ mod answers;
 mod document;
 mod findings;
 mod observations;
+mod rules;
 
 use crate::model::run::Run;
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io;
 
 pub use document::Document;
+pub(super) use rules::Rule;
 
 /// The name of the format, the value of `format`.
 pub const FORMAT: &str = "portreeve-run";
@@ -39,16 +41,23 @@ pub fn write(run: &Run, writer: impl io::Write) -> Result<(), serde_json::Error>
     serializer.into_inner().write_all(b"\n").map_err(serde_json::Error::io)
 }
 
+/// A value as JSON on one line, without a line end.
+pub(super) fn one_line(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, Showable(CompactFormatter)))?;
+    String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+}
+
 /// The JSON Schema (draft 2020-12) of what [`render`] writes.
 pub fn schema() -> schemars::Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<Document>()
 }
 
-/// Pretty, and without any character in strings that a terminal would obey.
-struct Showable(PrettyFormatter<'static>);
+/// Without any character in strings that a terminal would obey.
+struct Showable<F>(F);
 
-macro_rules! as_pretty {
+macro_rules! as_inner {
     ($($method:ident($($argument:ident: $kind:ty),*);)*) => {$(
         fn $method<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $kind)*) -> io::Result<()> {
             self.0.$method(writer $(, $argument)*)
@@ -56,8 +65,8 @@ macro_rules! as_pretty {
     )*};
 }
 
-impl Formatter for Showable {
-    as_pretty! {
+impl<F: Formatter> Formatter for Showable<F> {
+    as_inner! {
         begin_array();
         end_array();
         begin_array_value(first: bool);

@@ -6,6 +6,7 @@
 mod findings;
 mod host;
 mod page;
+mod rules;
 mod summary;
 
 use super::reading::{by_client, duration, instant, missing};

@@ -2,6 +2,13 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod namespaces;
+#[cfg(target_os = "linux")]
+pub(crate) mod perimeter;
+#[cfg(target_os = "linux")]
+pub(crate) mod wire;
+
 use assert_cmd::Command;
 use mock_servers::{Authority, Builtin, Description, Running, SeenRequest, Transport};
 use serde_json::Value;
@@ -185,15 +192,25 @@ kind = \"closed\"
 
 /// Runs `script` by a shell in a network namespace of its own; `None`, and a line that says so, where that is not
 /// allowed. `$PORTREEVE` is the program.
+#[cfg(target_os = "linux")]
 pub(crate) fn in_namespace(script: &str, folder: &Path) -> Option<Output> {
-    let namespace = |script: &str| {
-        let mut command = std::process::Command::new("unshare");
-        command.args(["-n", "sh", "-ec", script]).current_dir(folder).env("PORTREEVE", env!("CARGO_BIN_EXE_portreeve"));
-        command.output()
+    let run = |namespace: &namespaces::Namespace, script: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-ec", script]).current_dir(folder).env("PORTREEVE", env!("CARGO_BIN_EXE_portreeve"));
+        namespace.inside(|| command.output().unwrap())
     };
-    if !namespace("ip link show lo").is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: `unshare -n` and `ip` are needed, and the right to use them");
-        return None;
-    }
-    Some(namespace(script).unwrap())
+    let namespace = namespaces::Namespace::new();
+    let missing = match &namespace {
+        Err(error) => error.to_string(),
+        Ok(namespace) if !run(namespace, "ip link show lo").status.success() => "`ip` is not installed".to_owned(),
+        Ok(namespace) => return Some(run(namespace, script)),
+    };
+    namespaces::skip(&missing);
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn in_namespace(_script: &str, _folder: &Path) -> Option<Output> {
+    eprintln!("SKIPPED: network namespaces are a thing of Linux");
+    None
 }

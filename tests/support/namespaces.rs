@@ -89,7 +89,7 @@ pub(crate) fn usable() -> bool {
 
 /// Says that a test is left out; `false`, for the caller to pass on.
 pub(crate) fn skip(missing: &str) -> bool {
-    let message = format!("SKIPPED: network namespaces are needed (root, `ip`, `nft`): {missing}");
+    let message = format!("SKIPPED: network namespaces are needed, and root, `ip` and `nft` to make them: {missing}");
     assert!(std::env::var_os(REQUIRED).is_none_or(|value| value != "1"), "{message}, and {REQUIRED}=1 forbids that");
     eprintln!("{message}");
     false

@@ -107,7 +107,7 @@ impl RawSyn {
             Ok(Ok(heard)) => heard,
             Ok(Err(_)) => return Err(refused(Refused::Deaf)),
             Err(_) => {
-                return Ok(Knock { fact: fact(PortState::Filtered, PortReason::Silence), rtt: None, segment: None });
+                return Ok(Knock { fact: fact(PortState::Filtered, PortReason::Silence), round_trip: None, segment: None });
             }
         };
         let (fact, segment) = match heard.what {
@@ -117,7 +117,7 @@ impl RawSyn {
             What::Segment(Answer::Reset, traits) => (fact(PortState::Closed, PortReason::Reset), Some(traits)),
             What::Icmp(icmp) => (icmp_fact(peer.ip(), icmp), None),
         };
-        Ok(Knock { fact, rtt: Some(heard.at.saturating_duration_since(sent)), segment })
+        Ok(Knock { fact, round_trip: Some(heard.at.saturating_duration_since(sent)), segment })
     }
 
     pub(super) fn overflowed(&self) -> u64 {

@@ -23,7 +23,7 @@ pub(super) struct Observation {
     elapsed_ms: u64,
     /// The longest of those that were joined.
     elapsed_max_ms: u64,
-    /// How many tries were made; 0 where it was skipped.
+    /// How many tries were made; 0 where it was skipped; the fewest where several UDP ports were joined to one range.
     tries: u32,
     /// Whether there is an `answer`, a `failure`, or the reason for which it was `skipped`.
     outcome: Outcome,
@@ -153,6 +153,8 @@ fn skip_name(skip: &observation::Skip) -> &'static str {
         observation::Skip::OutOfTime => "out-of-time",
         observation::Skip::NoName => "no-name",
         observation::Skip::NoRoute => "no-route",
+        observation::Skip::StoppedAnswering => "stopped-answering",
+        observation::Skip::Lossy => "lossy",
     }
 }
 

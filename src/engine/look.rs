@@ -1,0 +1,215 @@
+//! What speaks on the open ports of an address, and what the items want to know of it.
+
+use super::address::{AddressScan, open_ports};
+use super::event::Event;
+use super::log::Entry;
+use crate::model::fact::Fact;
+use crate::model::http::Scheme;
+use crate::model::observation::{Attempt, Blame, Cause, Failure, Stage};
+use crate::model::peer_text::PeerText;
+use crate::model::ports::Transport;
+use crate::model::question::Question;
+use crate::model::service::Service;
+use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
+use crate::probe::Known;
+use futures::stream::{self, StreamExt as _};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many open ports are looked into at once: each costs several connections.
+const PORTS_AT_ONCE: usize = 24;
+
+/// How many open ports of an address are looked into at all. More are open only where something answers for the server.
+const PORTS_LOOKED_INTO: usize = 200;
+
+/// How long questions that were turned away are asked again one by one, for one port.
+const ALONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where something answers for the server: how long an open port has to say anything, in round trips, and at least.
+const HURRY_ROUND_TRIPS: u32 = 10;
+const HURRY_LEAST: Duration = Duration::from_millis(300);
+
+/// The same where items rest on what speaks there: most servers say their first word in this time.
+const UNHURRIED: Duration = Duration::from_secs(2);
+
+/// How many ports are asked at once whether anything speaks there.
+const HURRIED_AT_ONCE: usize = 256;
+
+impl AddressScan<'_> {
+    /// Whether an open decoy answers like a service, as a proxy with an error page for everything would.
+    pub(super) async fn speaks(&self, decoy: Option<u16>, round_trip: Option<Duration>) -> bool {
+        let Some(port) = decoy else { return false };
+        let attempt = if self.plan.follow_up.service.is_empty() {
+            let peer = self.peer();
+            match self.stop.unless(self.asker.ask_quickly(&peer, port, self.hurry(round_trip))).await {
+                Ok(outcome) => outcome.attempt,
+                Err(skip) => Attempt::Skipped { skip },
+            }
+        } else {
+            self.ask(Question::Service { port }, &Known::default()).await.attempt
+        };
+        matches!(attempt.fact(), Some(Fact::Service { service, .. }) if service.is_protocol_answer())
+    }
+
+    /// Where something completes handshakes in the server's place: which open ports say anything at all. Those that do not
+    /// are answered for, and are not looked into any further.
+    pub(super) async fn hear_open(&self, entries: &mut Vec<Entry>, round_trip: Option<Duration>) {
+        let seen = looked_into(entries);
+        let mut open = open_ports(entries);
+        open.retain(|port| !seen.contains(port));
+        let within = self.hurry(round_trip);
+        self.events.tell(Event::Planned { target: self.number, questions: open.len() });
+        let peer = self.peer();
+        let peer = &peer;
+        let heard = open.into_iter().map(|port| async move {
+            let outcome = self.stop.unless(self.asker.ask_quickly(peer, port, within)).await;
+            self.events.tell(Event::Asked { target: self.number, questions: 1 });
+            match outcome {
+                Ok(outcome) => self.entry(Question::Service { port }, outcome),
+                Err(skip) => self.skipped(Question::Service { port }, skip),
+            }
+        });
+        let heard: Vec<Entry> = stream::iter(heard).buffer_unordered(HURRIED_AT_ONCE).collect().await;
+        let silent = |entry: &Entry| !matches!(entry.attempt.fact(), Some(Fact::Service { service, .. }) if !matches!(service, Service::Silent));
+        // Whoever speaks is asked in full, if anybody wants to know; that answer takes the place of this one.
+        let wanted = !self.plan.follow_up.service.is_empty();
+        entries.extend(heard.into_iter().filter(|entry| silent(entry) || !wanted));
+    }
+
+    /// How long an open port is given to say anything.
+    fn hurry(&self, round_trip: Option<Duration>) -> Duration {
+        if self.plan.follow_up.service.is_empty() {
+            HURRY_LEAST.max(round_trip.unwrap_or_default() * HURRY_ROUND_TRIPS)
+        } else {
+            UNHURRIED
+        }
+    }
+
+    /// Looks into the open ports that nobody has looked into, as long as there are not too many; says how many those were.
+    pub(super) async fn look_into_open(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
+        let seen = looked_into(entries);
+        let mut open = open_ports(entries);
+        open.retain(|port| !seen.contains(port));
+        open.truncate(PORTS_LOOKED_INTO.saturating_sub(before));
+        let looked_into = open.iter().map(|port| self.look_into(*port));
+        let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
+        entries.extend(found.into_iter().flatten());
+        open.len()
+    }
+
+    /// Finds out what speaks on an open port, and asks what the items want to know of it.
+    async fn look_into(&self, port: u16) -> Vec<Entry> {
+        if self.plan.follow_up.service.is_empty() {
+            return Vec::new();
+        }
+        let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
+        let service = self.counted(vec![Question::Service { port }], &known).await;
+        let Some(Fact::Service { service: speaks, tls }) =
+            service.first().and_then(|entry| entry.attempt.fact()).cloned()
+        else {
+            return service;
+        };
+        let known = Known { scheme: speaks.scheme(), preface: tls, ..known };
+        let questions = self.follow_up(port, &speaks, tls);
+        let mut entries = service;
+        let mut found = self.counted(questions, &known).await;
+        self.ask_alone(&mut found, &known).await;
+        entries.extend(found);
+        entries
+    }
+
+    /// What the items want to know of a port where `service` speaks.
+    fn follow_up(&self, port: u16, service: &Service, tls: Option<TlsPreface>) -> Vec<Question> {
+        let wanted = &self.plan.follow_up;
+        let mut questions = Vec::new();
+        if tls.is_some() {
+            let named = self.target.server_name().is_some();
+            // SNI means nothing to MySQL, which counts every handshake that is broken off.
+            let both =
+                if named && tls != Some(TlsPreface::MySql) { [true, false].as_slice() } else { [false].as_slice() };
+            for sni in both.iter().copied().filter(|_| !wanted.tls_versions.is_empty()) {
+                questions.extend(TlsVersion::ALL.map(|version| Question::TlsVersion { port, version, sni }));
+            }
+            if !wanted.certificate.is_empty() {
+                questions.push(Question::Certificate { port, sni: named && tls != Some(TlsPreface::MySql) });
+            }
+        }
+        if let Some(Scheme::Http | Scheme::Https) = service.scheme() {
+            questions.extend(wanted.http.keys().map(|request| Question::Http { port, request: *request }));
+            if !wanted.products.is_empty() {
+                questions.push(Question::Products { port });
+            }
+        }
+        if matches!(service, Service::Rdp { .. }) && !wanted.rdp_nla.is_empty() {
+            questions.push(Question::RdpNla { port });
+        }
+        if matches!(service, Service::Smb { .. }) && !wanted.smb1.is_empty() {
+            questions.push(Question::Smb1 { port });
+        }
+        questions
+    }
+
+    /// Asks again, one by one, what a server that serves only so many at once may have turned away: questions that failed,
+    /// and hellos that met a closed connection. Those count as refused only when they are refused alone too, while the
+    /// version that is known to work still does.
+    async fn ask_alone(&self, entries: &mut [Entry], known: &Known) {
+        let deadline = Instant::now() + ALONE_WITHIN;
+        for entry in entries.iter_mut().filter(|entry| was_turned_away(entry)) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            *entry = self.ask(entry.question, known).await;
+        }
+        for sni in [true, false] {
+            let hello = |entry: &Entry| matches!(entry.question, Question::TlsVersion { sni: with, .. } if with == sni);
+            let Some(control) =
+                entries.iter().rfind(|entry| hello(entry) && is_accepted(entry)).map(|entry| entry.question)
+            else {
+                continue;
+            };
+            for entry in entries.iter_mut().filter(|entry| hello(entry) && is_hang_up(entry)) {
+                let alone = self.ask(entry.question, known).await;
+                let worked = is_hang_up(&alone) && is_accepted(&self.ask(control, known).await);
+                *entry = alone;
+                if is_hang_up(entry) && !worked {
+                    let message = "connections are closed whatever is offered, so closing one refuses nothing";
+                    let cause = Cause::Other { message: PeerText::new(message, 200) };
+                    let failure = Failure { stage: Stage::Handshake, blame: Blame::Peer, cause };
+                    entry.attempt = Attempt::Failed { failure };
+                }
+            }
+        }
+    }
+
+    /// Asks several questions side by side, and counts them for the listeners.
+    async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
+        self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
+        let ask = questions.into_iter().map(|question| async move {
+            let entry = self.ask(question, known).await;
+            self.events.tell(Event::Asked { target: self.number, questions: 1 });
+            entry
+        });
+        futures::future::join_all(ask).await
+    }
+}
+
+fn looked_into(entries: &[Entry]) -> BTreeSet<u16> {
+    let asked = entries.iter().filter(|entry| matches!(entry.question, Question::Service { .. }));
+    asked.map(|entry| entry.question.port()).collect()
+}
+
+/// Whether the connection was closed or reset before an answer, or could not be made.
+fn was_turned_away(entry: &Entry) -> bool {
+    matches!(&entry.attempt, Attempt::Failed { failure }
+        if matches!(failure.cause, Cause::Closed | Cause::Reset | Cause::Refused | Cause::TimedOut { .. }))
+}
+
+/// Whether a hello met a closed or reset connection instead of a word.
+fn is_hang_up(entry: &Entry) -> bool {
+    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Closed | TlsAnswer::Reset }))
+}
+
+fn is_accepted(entry: &Entry) -> bool {
+    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Accepted { .. } }))
+}

@@ -1,0 +1,222 @@
+//! The states of many TCP ports of one address.
+//!
+//! [`schedule`] decides what is asked when and what is believed, [`path`] and [`throttle`] what the way there bears; all
+//! three are pure. Here is the clock, and here SYNs are sent.
+
+mod path;
+mod schedule;
+#[cfg(test)]
+mod simulation;
+mod throttle;
+mod witnesses;
+
+pub use path::{Path, RoundTrip, Tally};
+pub use schedule::{NotSettled, Settled};
+pub use throttle::Throttle;
+
+use super::{Asker, Outcome, Peer};
+use crate::model::fact::{Fact, PortFact};
+use crate::model::observation::{Attempt, Skip};
+use crate::net::dial::Clearance;
+use crate::net::failure::millis;
+use crate::net::knock::Knock;
+use crate::net::tcp::NoConnection;
+use futures::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use schedule::{Schedule, Shot, Step};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use witnesses::Witnesses;
+pub use witnesses::is_sensitive;
+
+/// What was learned of the way to an address; kept from one set of its ports to the next.
+#[derive(Clone, Debug)]
+pub struct Acquaintance {
+    path: Path,
+    throttle: Throttle,
+    witnesses: Witnesses,
+    cut: bool,
+    unchecked: bool,
+    shared: Tally,
+}
+
+impl Acquaintance {
+    /// Nothing is known yet; at most `rate` SYNs a second. Connections are counted at the `sensitive` ports too, beside
+    /// those that [`is_sensitive`].
+    pub fn new(rate: f64, sensitive: Vec<u16>) -> Self {
+        Self {
+            path: Path::default(),
+            throttle: Throttle::new(rate),
+            witnesses: Witnesses::new(sensitive),
+            cut: false,
+            unchecked: false,
+            shared: Tally::default(),
+        }
+    }
+
+    /// Round trip and loss.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The rate, and the limit that was met.
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// How many canaries were sent, and how many of them stayed without an answer.
+    pub fn canaries(&self) -> (u32, u32) {
+        self.witnesses.count()
+    }
+
+    /// A port that answered, to be asked whether it still does.
+    pub fn witness(&mut self) -> Option<u16> {
+        self.witnesses.next()
+    }
+
+    /// Whether a port that answered before answered so again.
+    pub fn is_as_before(&self, port: u16, fact: &PortFact) -> bool {
+        self.witnesses.as_before(port, fact)
+    }
+
+    /// Whether asking ended before a witness answered after the last silence.
+    pub fn recheck_missing(&self) -> bool {
+        self.unchecked
+    }
+
+    /// Whether the target stopped answering.
+    pub fn stopped_answering(&self) -> bool {
+        self.cut
+    }
+}
+
+impl Settled {
+    /// The port, and what came of asking it.
+    pub(super) fn into_outcome(self) -> (u16, Outcome) {
+        let attempt = match self.result {
+            Ok(fact) => Attempt::Answered { fact: Fact::Port(fact) },
+            Err(NotSettled::Failed(failure)) => Attempt::Failed { failure },
+            Err(NotSettled::Skipped(skip)) => Attempt::Skipped { skip },
+        };
+        let outcome =
+            Outcome { attempt, tries: self.tries, started_ms: millis(self.started), elapsed_ms: millis(self.elapsed) };
+        (self.port, outcome)
+    }
+}
+
+/// The evidence of loss of all addresses of a run: they share the first hops.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    asked: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Pool {
+    /// Adds what is new of `known`, and tells it what the others met.
+    fn exchange(&self, known: &mut Acquaintance) {
+        let own = known.path.witnessed();
+        let more = |now: u64, before: u64| now.saturating_sub(before);
+        let asked = self.asked.fetch_add(more(own.asked, known.shared.asked), Ordering::Relaxed);
+        let lost = self.lost.fetch_add(more(own.lost, known.shared.lost), Ordering::Relaxed);
+        let others = |all: u64, own: u64| all.saturating_sub(own);
+        known.path.pool(Tally { asked: others(asked, known.shared.asked), lost: others(lost, known.shared.lost) });
+        known.shared = own;
+    }
+}
+
+/// Asks `ports` of `peer`, each named once, in this order, and tells each result to `emit` as soon as it is final. When
+/// `stop` is ready, what is not final is given its reason.
+pub(super) async fn ask(
+    asker: &Asker,
+    peer: &Peer,
+    ports: &[u16],
+    known: &mut Acquaintance,
+    stop: impl Future<Output = Skip>,
+    mut emit: impl FnMut(Settled),
+) {
+    let heard = |outcome: &Result<Knock, NoConnection>| {
+        if let Ok(Knock { round_trip: Some(took), .. }) = outcome {
+            asker.note_round_trip(peer.address, *took);
+        }
+    };
+    let began = asker.began;
+    let now = || began.elapsed();
+    asker.pool.exchange(known);
+    let Acquaintance { path, throttle, witnesses, .. } = known;
+    let mut schedule = Schedule::new(ports, asker.timing.patience, path, throttle, witnesses);
+    let mut flying = FuturesUnordered::new();
+    let mut clearance: Option<Clearance> = None;
+    let mut stop = std::pin::pin!(stop);
+    let timer = tokio::time::sleep(Duration::ZERO);
+    let mut timer = std::pin::pin!(timer);
+    loop {
+        // Everything that has come already, before anything counts as late.
+        while let Some(Some((shot, outcome))) = flying.next().now_or_never() {
+            heard(&outcome);
+            if !take(&mut schedule, shot, outcome, now()) {
+                schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
+            }
+        }
+        let step = schedule.step(now());
+        for settled in schedule.take_settled() {
+            emit(settled);
+        }
+        let until = match step {
+            Step::Done => break,
+            Step::Wait(until) => until,
+            Step::Send => {
+                if clearance.is_none() {
+                    clearance = asker.dialer.try_clearance();
+                }
+                if let Some(cleared) = clearance.take() {
+                    let Some(shot) = schedule.sent(now()) else { continue };
+                    let socket = SocketAddr::new(peer.address, shot.port);
+                    let hold = schedule.hold();
+                    flying.push(async move { (shot, asker.dialer.knock(socket, hold, cleared).await) });
+                    // Answers are taken between SYNs, or their round trips would be measured too long.
+                    tokio::task::coop::consume_budget().await;
+                    continue;
+                }
+                now() + Duration::from_secs(1)
+            }
+        };
+        timer.as_mut().reset(tokio::time::Instant::from_std(began + until));
+        tokio::select! {
+            biased;
+            skip = &mut stop => {
+                schedule.finish(&NotSettled::Skipped(skip), now());
+                for settled in schedule.take_settled() {
+                    emit(settled);
+                }
+                break;
+            }
+            Some((shot, outcome)) = flying.next() => {
+                heard(&outcome);
+            if !take(&mut schedule, shot, outcome, now()) {
+                    schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
+                }
+            }
+            cleared = asker.dialer.clearance(), if step == Step::Send => clearance = Some(cleared),
+            () = &mut timer => {}
+        }
+    }
+    let (cut, unchecked) = (schedule.is_cut(), schedule.owes_a_witness());
+    drop(flying);
+    known.cut |= cut;
+    known.unchecked = unchecked && !cut;
+    asker.pool.exchange(known);
+}
+
+/// Gives an outcome to the schedule; `false` when there is no route, so that no other port needs to be asked.
+fn take(schedule: &mut Schedule<'_>, shot: Shot, outcome: Result<Knock, NoConnection>, now: Duration) -> bool {
+    match outcome {
+        // Silence is the schedule's to find: it knows when a SYN is late.
+        Ok(knock) if knock.is_silence() => {}
+        Ok(knock) => schedule.answered(shot, now, knock.fact, knock.round_trip),
+        Err(NoConnection::NotOpen(fact, _)) => schedule.answered(shot, now, fact, None),
+        Err(NoConnection::NoRoute) => return false,
+        Err(NoConnection::Failed(failure)) => schedule.failed(shot, now, failure),
+    }
+    true
+}

@@ -1,0 +1,263 @@
+//! What is known of the way to an address: how long an answer takes, and how many are lost.
+//!
+//! Pure: time is a [`Duration`] since the run began, given by the caller.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The shortest time after which an answer counts as late. Below it the scheduling of this machine is measured, not the path.
+const RTO_LEAST: Duration = Duration::from_millis(40);
+
+/// The longest, after which even an intercontinental path over a satellite has answered.
+const RTO_MOST: Duration = Duration::from_secs(3);
+
+/// How finely the evidence of loss is kept in time.
+const BUCKET: Duration = Duration::from_millis(50);
+
+/// How long it is kept. Older evidence stays in the totals.
+const KEPT: usize = 200;
+
+/// How far before and after a try its surroundings reach, at least.
+const NEAR: Duration = Duration::from_millis(150);
+
+/// How many tries the long-term estimate counts for against the surroundings of one try.
+const PRIOR_WEIGHT: f64 = 4.0;
+
+/// The least loss that is ever assumed: however many answers came, the next may be lost.
+const LOSS_LEAST: f64 = 0.005;
+
+/// The most: silence of a port among silence proves nothing, but it is not proof of loss either.
+const LOSS_MOST: f64 = 0.97;
+
+/// What is assumed before there is evidence: so many tries lost and answered, which is to say nearly nothing.
+const PRIOR_LOST: f64 = 0.5;
+const PRIOR_ANSWERED: f64 = 1.0;
+
+/// How many tries to other addresses count at most for this one.
+const POOLED_MOST: f64 = 8.0;
+
+/// A round trip time and its variation, estimated as in RFC 6298, section 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// The smoothed round trip time.
+    pub smoothed: Duration,
+    /// Its mean deviation.
+    pub variation: Duration,
+}
+
+/// How many tries were answered, of those to ports that do answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tries.
+    pub asked: u64,
+    /// Tries without an answer.
+    pub lost: u64,
+}
+
+/// What is known of the way to one address.
+#[derive(Clone, Debug, Default)]
+pub struct Path {
+    round_trip: Option<RoundTrip>,
+    /// Tries to every port that answered in the end, for the record.
+    all: Tally,
+    /// Tries to witnesses. Only these are evidence: of other ports, those that answer are known at once, and those whose
+    /// answer was lost only when they are asked again, so that loss would seem smaller than it is.
+    total: Tally,
+    /// Evidence by the time at which the tries were sent, oldest first: the bucket's number and what it holds.
+    recent: VecDeque<(u64, Tally)>,
+    /// Evidence of other addresses in this run, over the same first hops.
+    pooled: Tally,
+}
+
+impl Path {
+    /// What other addresses of the run have met until now.
+    pub(super) fn pool(&mut self, pooled: Tally) {
+        self.pooled = pooled;
+    }
+
+    /// The round trip time, once something has answered.
+    pub fn round_trip(&self) -> Option<RoundTrip> {
+        self.round_trip
+    }
+
+    /// Every try to a port that did answer in the end.
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.all;
+        add(&mut tally, self.total);
+        tally
+    }
+
+    /// The tries to witnesses.
+    pub(super) fn witnessed(&self) -> Tally {
+        self.total
+    }
+
+    /// Counts tries to a port that answered in the end; no evidence.
+    pub(super) fn count(&mut self, answered: bool) {
+        add(&mut self.all, Tally { asked: 1, lost: u64::from(!answered) });
+    }
+
+    /// Takes a measured round trip into the estimate.
+    pub(super) fn measured(&mut self, sample: Duration) {
+        self.round_trip = Some(match self.round_trip {
+            None => RoundTrip { smoothed: sample, variation: sample / 2 },
+            Some(known) => RoundTrip {
+                variation: known.variation * 3 / 4 + known.smoothed.abs_diff(sample) / 4,
+                smoothed: known.smoothed * 7 / 8 + sample / 8,
+            },
+        });
+    }
+
+    /// After how long a try counts as unanswered, for now; `unknown` where nothing has answered yet.
+    pub(super) fn timeout(&self, unknown: Duration) -> Duration {
+        self.round_trip.map_or(unknown, |known| {
+            // A fifth of the round trip more than RFC 6298: answers of the same port arrive closely together.
+            (known.smoothed * 6 / 5 + known.variation * 4).clamp(RTO_LEAST, RTO_MOST)
+        })
+    }
+
+    /// A try to a witness, sent at `sent`, was or was not answered.
+    pub(super) fn evidence(&mut self, sent: Duration, lost: bool) {
+        let bucket = bucket(sent);
+        let one = Tally { asked: 1, lost: u64::from(lost) };
+        add(&mut self.total, one);
+        // Evidence comes nearly in order: the search from the back is short.
+        let place = self.recent.iter().rposition(|(number, _)| *number <= bucket);
+        match place.and_then(|place| self.recent.get_mut(place).map(|entry| (place, entry))) {
+            Some((_, (number, tally))) if *number == bucket => add(tally, one),
+            Some((place, _)) => self.recent.insert(place + 1, (bucket, one)),
+            None => self.recent.push_front((bucket, one)),
+        }
+        while self.recent.len() > KEPT {
+            self.recent.pop_front();
+        }
+    }
+
+    /// A try that was counted as lost was answered after all, late.
+    pub(super) fn forgive(&mut self, sent: Duration) {
+        self.total.lost = self.total.lost.saturating_sub(1);
+        let bucket = bucket(sent);
+        if let Some((_, tally)) = self.recent.iter_mut().rev().find(|(number, _)| *number == bucket) {
+            tally.lost = tally.lost.saturating_sub(1);
+        }
+    }
+
+    /// How probable it is that a try sent at `sent` was lost, were there somebody to answer it.
+    pub(super) fn loss(&self, sent: Duration) -> f64 {
+        let usual = self.usual_loss();
+        let reach = self.round_trip.map_or(NEAR, |known| NEAR.max(known.smoothed * 2));
+        let (first, last) = (bucket(sent.saturating_sub(reach)), bucket(sent + reach));
+        let near = self.recent.iter().rev().skip_while(|(number, _)| *number > last);
+        let mut around = Tally::default();
+        for (_, tally) in near.take_while(|(number, _)| *number >= first) {
+            add(&mut around, *tally);
+        }
+        // What happened around a try can only make it worth less: a quiet moment proves nothing of a noisy path.
+        let local = (float(around.lost) + PRIOR_WEIGHT * usual) / (float(around.asked) + PRIOR_WEIGHT);
+        usual.max(local).clamp(LOSS_LEAST, LOSS_MOST)
+    }
+
+    /// The loss over the whole scan of the address, with what others met.
+    pub(super) fn usual_loss(&self) -> f64 {
+        let (asked, lost) = self.counted();
+        ((lost + PRIOR_LOST) / (asked + PRIOR_LOST + PRIOR_ANSWERED)).clamp(LOSS_LEAST, LOSS_MOST)
+    }
+
+    /// The natural logarithm of the probability that tries sent at these times were all lost, though there was somebody to
+    /// answer them.
+    ///
+    /// The loss is not known but estimated, so this is not a power of the estimate: it is the expectation of that power
+    /// over all losses that the evidence leaves possible (beta-binomial). What happened around each try can only make it
+    /// worth less.
+    pub(super) fn all_lost(&self, tries: &[Duration]) -> f64 {
+        let (asked, lost) = self.counted();
+        let usual = self.usual_loss();
+        let mut chance = 0.0;
+        let mut before = 0.0;
+        for sent in tries {
+            chance += ((lost + PRIOR_LOST + before) / (asked + PRIOR_LOST + PRIOR_ANSWERED + before)).ln();
+            chance += (self.loss(*sent) / usual).ln().max(0.0);
+            before += 1.0;
+        }
+        chance.min(0.0)
+    }
+
+    fn counted(&self) -> (f64, f64) {
+        let weight = (POOLED_MOST / float(self.pooled.asked.max(1))).min(1.0);
+        let asked = float(self.total.asked) + weight * float(self.pooled.asked);
+        (asked, float(self.total.lost) + weight * float(self.pooled.lost))
+    }
+}
+
+fn bucket(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / BUCKET.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn add(to: &mut Tally, more: Tally) {
+    to.asked += more.asked;
+    to.lost += more.lost;
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of tries, far below 2^52")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_first_sample_and_the_next_are_taken_as_rfc_6298_says() {
+        let mut path = Path::default();
+        assert_eq!(path.timeout(7 * MS), 7 * MS);
+        path.measured(100 * MS);
+        assert_eq!(path.round_trip, Some(RoundTrip { smoothed: 100 * MS, variation: 50 * MS }));
+        path.measured(20 * MS);
+        assert_eq!(path.round_trip, Some(RoundTrip { smoothed: 90 * MS, variation: Duration::from_micros(57_500) }));
+        assert_eq!(path.timeout(MS), 108 * MS + 230 * MS);
+    }
+
+    #[test]
+    fn loss_around_a_try_raises_it_and_calm_does_not_lower_it() {
+        let mut path = Path::default();
+        assert!((path.loss(MS) - 1.0 / 3.0).abs() < 1e-9, "nothing is known");
+        for time in 0..100 {
+            path.evidence(time * 10 * MS, false);
+        }
+        let calm = path.loss(500 * MS);
+        assert!(calm < 0.01, "{calm}");
+        for time in 0..20 {
+            path.evidence(2000 * MS + time * 10 * MS, true);
+        }
+        assert!(path.loss(2100 * MS) > 0.8);
+        assert!(path.loss(500 * MS) >= path.usual_loss() && path.usual_loss() > 0.1);
+    }
+
+    proptest! {
+        #[test]
+        fn loss_is_a_probability_whatever_the_order(tries in proptest::collection::vec((0u32..20_000, any::<bool>()), 0..400), at in 0u32..20_000) {
+            let mut path = Path::default();
+            path.pool(Tally { asked: 1000, lost: 20 });
+            for (sent, lost) in tries {
+                path.evidence(sent * MS, lost);
+            }
+            prop_assert!((LOSS_LEAST..=LOSS_MOST).contains(&path.loss(at * MS)));
+            prop_assert!(path.recent.iter().is_sorted_by_key(|(number, _)| *number));
+        }
+
+        #[test]
+        fn a_timeout_is_bounded_and_never_below_the_round_trip(samples in proptest::collection::vec(1u64..2_000, 1..50)) {
+            let mut path = Path::default();
+            for sample in samples {
+                path.measured(Duration::from_millis(sample));
+            }
+            let timeout = path.timeout(Duration::ZERO);
+            prop_assert!((RTO_LEAST..=RTO_MOST).contains(&timeout));
+            prop_assert!(timeout >= path.round_trip.unwrap().smoothed.min(RTO_MOST));
+        }
+    }
+}

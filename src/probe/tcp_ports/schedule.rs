@@ -1,0 +1,619 @@
+//! Which port of an address is asked when, and when an answer or a silence is believed.
+//!
+//! A port that answers is done at once. A port that stays silent is asked again until its silence can no longer be chance:
+//! every try counts for as much as the loss around it was small, as witnesses show: ports that are known to answer, asked
+//! again in between ("canaries"). When the witnesses fall silent too, something drops us, and from there on silence counts
+//! for nothing.
+//!
+//! Pure: time is a [`Duration`] since the run began, given by the caller, and the caller sends.
+
+use super::path::Path;
+use super::throttle::Throttle;
+use super::witnesses::Witnesses;
+use crate::model::fact::{PortFact, PortReason, PortState};
+use crate::model::observation::{Failure, Skip};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How probable it may be that a port that answers is called silent.
+const DOUBT: f64 = 5e-5;
+
+/// How often a silent port is asked at least, and at most, where witnesses tell what silence is worth.
+const TRIES_LEAST: usize = 2;
+const TRIES_MOST: usize = 24;
+
+/// The same where nothing at all has answered.
+const BLIND_TRIES_LEAST: u32 = 3;
+const BLIND_TRIES_MOST: u32 = 6;
+
+/// How long after its first try a port is called silent at the earliest: a queue on the way may hold packets back.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Below this loss, an answer after a silence is odd enough to be asked for once more.
+const ODD_BELOW: f64 = 0.02;
+
+/// How long witnesses must have been silent, and how many of them, before asking pauses.
+const SILENT_FOR: Duration = Duration::from_millis(1500);
+const SILENT_WITNESSES: u32 = 8;
+
+/// After what pauses a witness is asked whether it answers again.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+    Duration::from_millis(3200),
+];
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Send a SYN; tell [`Schedule::sent`].
+    Send,
+    /// Nothing before this time, unless an answer comes.
+    Wait(Duration),
+    /// Everything is settled.
+    Done,
+}
+
+/// A SYN on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shot {
+    /// The port.
+    pub(super) port: u16,
+    purpose: Purpose,
+    serial: u64,
+    sent: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To learn the state of the port with this index.
+    Ask(u32),
+    /// To learn it once more.
+    Confirm(u32),
+    /// To see whether a port that answered still does.
+    Witness,
+}
+
+/// What came of asking a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The port.
+    pub port: u16,
+    /// Its state, or why there is none.
+    pub result: Result<PortFact, NotSettled>,
+    /// How many SYNs were sent to it.
+    pub tries: u32,
+    /// When the first was sent.
+    pub started: Duration,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Why a port has no state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSettled {
+    /// This machine could not ask.
+    Failed(Failure),
+    /// It was not asked, or not often enough.
+    Skipped(Skip),
+}
+
+#[derive(Clone, Debug)]
+struct Port {
+    number: u16,
+    stage: Stage,
+    tries: u32,
+    first: Duration,
+    /// When the tries were sent that went unanswered.
+    unanswered: Vec<Duration>,
+    /// The answer that waits for its confirmation.
+    answer: Option<(PortFact, Duration)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Fresh,
+    Flying,
+    /// Waits in `again`.
+    Again,
+    /// Silent often enough; waits for its grace.
+    Lingering,
+    Settled,
+}
+
+/// How the witnesses are doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    /// They answer, or there are none.
+    Fine,
+    /// They were silent for long: nothing else is asked until one answers. So many pauses were made; the next ends then.
+    Paused { since: Duration, pauses: usize, until: Duration, asked: bool },
+    /// They stay silent.
+    Cut,
+}
+
+/// The ports of one address, and what is known of them.
+#[derive(Debug)]
+pub(super) struct Schedule<'p> {
+    path: &'p mut Path,
+    throttle: &'p mut Throttle,
+    witnesses: &'p mut Witnesses,
+    patience: Duration,
+    ports: Vec<Port>,
+    /// The first port that was never asked.
+    fresh: usize,
+    again: VecDeque<u32>,
+    confirm: VecDeque<u32>,
+    lingering: VecDeque<u32>,
+    /// SYNs that are neither answered nor late, oldest first.
+    flying: VecDeque<Shot>,
+    serial: u64,
+    /// Every SYN before this serial number is answered or late.
+    overdue: u64,
+    open: usize,
+    settled: Vec<Settled>,
+    watch: Watch,
+    /// When the last try was sent whose silence counts.
+    last_silence: Option<Duration>,
+}
+
+impl<'p> Schedule<'p> {
+    /// Asks `ports`, each named once, in this order. A host that answers nothing is given up after `patience`.
+    pub(super) fn new(
+        ports: &[u16],
+        patience: Duration,
+        path: &'p mut Path,
+        throttle: &'p mut Throttle,
+        witnesses: &'p mut Witnesses,
+    ) -> Self {
+        let new = |&number: &u16| Port {
+            number,
+            stage: Stage::Fresh,
+            tries: 0,
+            first: Duration::ZERO,
+            unanswered: Vec::new(),
+            answer: None,
+        };
+        Self {
+            path,
+            throttle,
+            witnesses,
+            patience,
+            open: ports.len(),
+            ports: ports.iter().map(new).collect(),
+            fresh: 0,
+            again: VecDeque::new(),
+            confirm: VecDeque::new(),
+            lingering: VecDeque::new(),
+            flying: VecDeque::new(),
+            serial: 0,
+            overdue: 0,
+            settled: Vec::new(),
+            watch: Watch::Fine,
+            last_silence: None,
+        }
+    }
+
+    /// Whether the target stopped answering half-way.
+    pub(super) fn is_cut(&self) -> bool {
+        self.watch == Watch::Cut
+    }
+
+    /// For how long a SYN may still be answered after it was sent: longer than until it counts as late.
+    pub(super) fn hold(&self) -> Duration {
+        match self.path.round_trip() {
+            Some(_) => GRACE.max(self.timeout() * 3),
+            None => self.patience,
+        }
+    }
+
+    /// What was settled since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// What to do at `now`.
+    pub(super) fn step(&mut self, now: Duration) -> Step {
+        self.expire(now);
+        self.end_lingering(now);
+        self.watch(now);
+        if self.watch == Watch::Cut {
+            self.finish(&NotSettled::Skipped(Skip::StoppedAnswering), now);
+            return Step::Done;
+        }
+        if self.open == 0 && !self.owes_a_witness() {
+            return Step::Done;
+        }
+        if !self.witnesses.known() {
+            self.throttle.blind(now);
+        }
+        let mut wake = self.flying.front().map(|shot| shot.sent + self.timeout());
+        let mut sooner = |time: Duration| wake = Some(wake.map_or(time, |wake| wake.min(time)));
+        if let Some(&index) = self.lingering.front()
+            && let Some(port) = self.ports.get(index as usize)
+        {
+            sooner(port.first + self.grace());
+        }
+        match self.wanted_at(now) {
+            Some(at) if at <= now => {
+                let ready = self.throttle.ready(now);
+                if ready <= now {
+                    return Step::Send;
+                }
+                sooner(ready);
+            }
+            Some(at) => sooner(at),
+            None => {}
+        }
+        // Never for ever: were nothing left to wait for, the next step would find it out.
+        Step::Wait(wake.unwrap_or(now + self.timeout()).max(now + Duration::from_micros(100)))
+    }
+
+    /// When the next SYN is wanted, whatever the throttle says.
+    fn wanted_at(&self, now: Duration) -> Option<Duration> {
+        if let Watch::Paused { until, asked, .. } = self.watch {
+            return (!asked).then_some(until);
+        }
+        if !self.confirm.is_empty() || !self.again.is_empty() || self.fresh < self.ports.len() {
+            return Some(now);
+        }
+        if self.owes_a_witness() {
+            Some(self.witnesses.due(self.path.witnessed().asked, self.throttle.rate()))
+        } else {
+            self.canary_at()
+        }
+    }
+
+    /// The SYN to send at `now`, after [`Step::Send`].
+    pub(super) fn sent(&mut self, now: Duration) -> Option<Shot> {
+        let (port, purpose) = self.choose(now)?;
+        self.throttle.sent(now);
+        let shot = Shot { port, purpose, serial: self.serial, sent: now };
+        self.serial += 1;
+        match purpose {
+            Purpose::Ask(index) | Purpose::Confirm(index) => {
+                if let Some(port) = self.ports.get_mut(index as usize) {
+                    if port.tries == 0 {
+                        port.first = now;
+                    }
+                    port.tries += 1;
+                    port.stage = Stage::Flying;
+                }
+            }
+            Purpose::Witness => {
+                self.witnesses.asked(shot.serial, now);
+                if let Watch::Paused { asked, .. } = &mut self.watch {
+                    *asked = true;
+                }
+            }
+        }
+        self.flying.push_back(shot);
+        Some(shot)
+    }
+
+    fn choose(&mut self, now: Duration) -> Option<(u16, Purpose)> {
+        let canary = matches!(self.watch, Watch::Paused { .. }) || self.canary_at().is_some_and(|at| at <= now);
+        let others = !(self.confirm.is_empty() && self.again.is_empty() && self.fresh == self.ports.len());
+        // Not always the first after a pause: a limit that has just let its next SYN through would spare the witness, and
+        // the witness would say that nothing is lost.
+        if canary
+            && (!others || matches!(self.watch, Watch::Paused { .. }) || self.witnesses.turn_comes())
+            && let Some(port) = self.witnesses.next()
+        {
+            return Some((port, Purpose::Witness));
+        }
+        if let Some(index) = self.confirm.pop_front() {
+            return Some((self.ports.get(index as usize)?.number, Purpose::Confirm(index)));
+        }
+        // The ports that were never asked go first: the more is known of the path, the fewer tries silence needs.
+        if let Some(port) = self.ports.get(self.fresh) {
+            let index = u32::try_from(self.fresh).ok()?;
+            self.fresh += 1;
+            return Some((port.number, Purpose::Ask(index)));
+        }
+        // What lingered may have been answered late.
+        while let Some(index) = self.again.pop_front() {
+            if let Some(port) = self.ports.get(index as usize).filter(|port| port.stage == Stage::Again) {
+                return Some((port.number, Purpose::Ask(index)));
+            }
+        }
+        self.witnesses.next().filter(|_| self.owes_a_witness()).map(|port| (port, Purpose::Witness))
+    }
+
+    /// When the next witness is to be asked, if silence is about that needs one.
+    fn canary_at(&self) -> Option<Duration> {
+        if !self.witnesses.known() {
+            return None;
+        }
+        let brewing = self.flying.front().map(|shot| {
+            let usual = self.path.round_trip().map_or(Duration::ZERO, |known| known.smoothed * 3 / 2);
+            shot.sent + usual
+        });
+        let due = self.witnesses.due(self.path.witnessed().asked, self.throttle.rate());
+        if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
+            Some(due.max(brewing?))
+        } else if self.open > 0 {
+            Some(due)
+        } else {
+            None
+        }
+    }
+
+    /// Whether silence was believed since a witness last answered.
+    pub(super) fn owes_a_witness(&self) -> bool {
+        let Some(silence) = self.last_silence else { return false };
+        self.witnesses.known() && self.witnesses.last_good().is_none_or(|good| good < silence)
+    }
+
+    /// An answer to `shot` came at `now`, after `round_trip`.
+    pub(super) fn answered(&mut self, shot: Shot, now: Duration, fact: PortFact, round_trip: Option<Duration>) {
+        let late = shot.serial < self.overdue;
+        let from_target = is_from_target(&fact);
+        if from_target && let Some(sample) = round_trip {
+            self.path.measured(sample);
+        }
+        match shot.purpose {
+            Purpose::Witness => self.witness_answered(shot, now, &fact, late),
+            Purpose::Ask(index) | Purpose::Confirm(index) => {
+                let Some(port) = self.ports.get_mut(index as usize) else { return };
+                if port.stage == Stage::Settled {
+                    return;
+                }
+                // A late answer was not lost; its silence was counted before its time.
+                let silent = port.unanswered.len();
+                let lost = port.unanswered.drain(..).filter(|sent| *sent != shot.sent).count();
+                if from_target {
+                    if port.answer.is_none() {
+                        (0..lost).for_each(|_| self.path.count(false));
+                    }
+                    self.path.count(true);
+                    self.throttle.answered(now, shot.sent, self.path.round_trip().map(|known| known.smoothed));
+                    self.witnesses.found(shot.port, fact.state == PortState::Open);
+                    self.witnesses.good(shot.sent);
+                }
+                let odd = silent > 0 && !late && self.is_odd();
+                let Some(port) = self.ports.get_mut(index as usize) else { return };
+                if let Some((first, elapsed)) = port.answer.take() {
+                    let fact = agree(first, fact);
+                    self.settle(index, Ok(fact), elapsed);
+                } else if odd {
+                    port.answer = Some((fact, now.saturating_sub(port.first)));
+                    self.confirm.push_back(index);
+                } else {
+                    let elapsed = now.saturating_sub(port.first);
+                    self.settle(index, Ok(fact), elapsed);
+                }
+            }
+        }
+    }
+
+    /// Whether an answer after a silence is not what the path explains.
+    fn is_odd(&self) -> bool {
+        self.path.usual_loss() < ODD_BELOW && self.throttle.limit().is_none()
+    }
+
+    fn witness_answered(&mut self, shot: Shot, now: Duration, fact: &PortFact, late: bool) {
+        if !self.witnesses.as_before(shot.port, fact) {
+            // Another answer than before is no sign that the port is as it was: like silence, but more telling.
+            self.witness_lost(shot.sent, now);
+            self.witnesses.forget(shot.serial);
+            return;
+        }
+        if self.witnesses.forget(shot.serial) {
+            self.evidence(shot.sent, now, false);
+        } else if late {
+            self.path.forgive(shot.sent);
+        }
+        self.witnesses.good(shot.sent);
+        if matches!(self.watch, Watch::Paused { .. }) {
+            self.watch = Watch::Fine;
+            self.throttle.resume(now);
+        }
+    }
+
+    fn witness_lost(&mut self, sent: Duration, now: Duration) {
+        self.evidence(sent, now, true);
+        self.witnesses.bad();
+        if let Watch::Paused { since, pauses, until, asked } = &mut self.watch
+            && *since <= sent
+        {
+            *pauses += 1;
+            match PAUSES.get(*pauses) {
+                Some(pause) => (*until, *asked) = (now + *pause, false),
+                None => self.watch = Watch::Cut,
+            }
+        }
+    }
+
+    /// A witness did or did not answer.
+    fn evidence(&mut self, sent: Duration, now: Duration, lost: bool) {
+        self.path.evidence(sent, lost);
+        self.throttle.witnessed(now, sent, lost, self.path.round_trip().map(|known| known.smoothed));
+    }
+
+    /// This machine could not send `shot`.
+    pub(super) fn failed(&mut self, shot: Shot, now: Duration, failure: Failure) {
+        match shot.purpose {
+            Purpose::Witness => {
+                self.witnesses.forget(shot.serial);
+            }
+            Purpose::Ask(index) | Purpose::Confirm(index) => {
+                let Some(port) = self.ports.get_mut(index as usize) else { return };
+                let elapsed = now.saturating_sub(port.first);
+                let result = match port.answer.take() {
+                    Some((fact, _)) => Ok(fact),
+                    None => Err(NotSettled::Failed(failure)),
+                };
+                self.settle(index, result, elapsed);
+            }
+        }
+    }
+
+    /// Gives every port that is not settled this result.
+    pub(super) fn finish(&mut self, why: &NotSettled, now: Duration) {
+        for index in 0..self.ports.len() {
+            let Some(port) = self.ports.get_mut(index).filter(|port| port.stage != Stage::Settled) else { continue };
+            let result = port.answer.take().map_or_else(|| Err(why.clone()), |(fact, _)| Ok(fact));
+            let elapsed = if port.tries == 0 { Duration::ZERO } else { now.saturating_sub(port.first) };
+            self.settle(u32::try_from(index).unwrap_or(u32::MAX), result, elapsed);
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.path.timeout(self.patience / self.blind_tries())
+    }
+
+    fn grace(&self) -> Duration {
+        if self.witnesses.known() { GRACE.max(self.timeout() * 3) } else { self.patience }
+    }
+
+    /// How often a port is asked while nothing at all has answered.
+    fn blind_tries(&self) -> u32 {
+        let usual = self.path.usual_loss();
+        (BLIND_TRIES_LEAST..BLIND_TRIES_MOST)
+            .find(|tries| usual < 0.3 && f64::from(*tries) * -usual.ln() >= -DOUBT.ln() / 2.0)
+            .unwrap_or(if usual < 0.3 { BLIND_TRIES_MOST } else { BLIND_TRIES_LEAST })
+    }
+
+    /// Whether the tries to `port` are enough to believe its silence, by all that is known of their surroundings by now.
+    fn is_silent(&self, port: &Port) -> bool {
+        let tries = port.unanswered.len();
+        if !self.witnesses.known() {
+            return tries >= self.blind_tries() as usize;
+        }
+        tries >= TRIES_LEAST && self.path.all_lost(&port.unanswered) <= DOUBT.ln()
+    }
+
+    /// SYNs that should have been answered by now.
+    fn expire(&mut self, now: Duration) {
+        let timeout = self.timeout();
+        while let Some(shot) = self.flying.front().copied().filter(|shot| shot.sent + timeout <= now) {
+            self.flying.pop_front();
+            self.overdue = shot.serial + 1;
+            match shot.purpose {
+                Purpose::Witness => {
+                    if self.witnesses.forget(shot.serial) {
+                        self.witness_lost(shot.sent, now);
+                    }
+                }
+                Purpose::Confirm(index) => self.unconfirmed(index),
+                Purpose::Ask(index) => self.unanswered(index, shot.sent),
+            }
+        }
+        // What is answered need not be waited for.
+        while let Some(shot) = self.flying.front() {
+            let answered = match shot.purpose {
+                Purpose::Ask(index) | Purpose::Confirm(index) => {
+                    self.ports.get(index as usize).is_none_or(|port| port.stage == Stage::Settled)
+                }
+                Purpose::Witness => !self.witnesses.is_flying(shot.serial),
+            };
+            if !answered {
+                break;
+            }
+            self.flying.pop_front();
+        }
+    }
+
+    fn unconfirmed(&mut self, index: u32) {
+        // Silence contradicts nothing: packets are lost.
+        if let Some(port) = self.ports.get_mut(index as usize)
+            && let Some((fact, elapsed)) = port.answer.take()
+        {
+            self.settle(index, Ok(fact), elapsed);
+        }
+    }
+
+    fn unanswered(&mut self, index: u32, sent: Duration) {
+        let Some(port) = self.ports.get_mut(index as usize) else { return };
+        if port.stage != Stage::Flying || port.answer.is_some() {
+            return;
+        }
+        port.unanswered.push(sent);
+        self.last_silence = Some(self.last_silence.map_or(sent, |last| last.max(sent)));
+        let Some(port) = self.ports.get(index as usize) else { return };
+        let enough = self.is_silent(port) || port.unanswered.len() >= TRIES_MOST;
+        let (stage, queue) =
+            if enough { (Stage::Lingering, &mut self.lingering) } else { (Stage::Again, &mut self.again) };
+        queue.push_back(index);
+        if let Some(port) = self.ports.get_mut(index as usize) {
+            port.stage = stage;
+        }
+    }
+
+    /// Settles the ports that were silent often enough and long enough, while a witness answered after their last try.
+    fn end_lingering(&mut self, now: Duration) {
+        let grace = self.grace();
+        while let Some(&index) = self.lingering.front() {
+            let Some(port) = self.ports.get(index as usize) else { return };
+            if port.stage == Stage::Lingering {
+                let witnessed = !self.witnesses.known()
+                    || self.witnesses.last_good() >= port.unanswered.last().copied()
+                    || self.watch == Watch::Cut;
+                if port.first + grace > now || !witnessed {
+                    return;
+                }
+                let elapsed = now.saturating_sub(port.first);
+                if self.is_silent(port) {
+                    let fact = PortFact { state: PortState::Filtered, reason: PortReason::Silence, sender: None };
+                    self.settle(index, Ok(fact), elapsed);
+                } else if port.unanswered.len() >= TRIES_MOST {
+                    self.settle(index, Err(NotSettled::Skipped(Skip::Lossy)), elapsed);
+                } else {
+                    // Something was learned since: a witness was found, or was lost.
+                    self.again.push_back(index);
+                    if let Some(port) = self.ports.get_mut(index as usize) {
+                        port.stage = Stage::Again;
+                    }
+                }
+            }
+            self.lingering.pop_front();
+        }
+    }
+
+    /// Whether the witnesses still answer.
+    fn watch(&mut self, now: Duration) {
+        if self.watch != Watch::Fine || !self.witnesses.known() {
+            return;
+        }
+        let good = self.witnesses.last_good().unwrap_or_default();
+        let patience = SILENT_FOR.max(self.timeout() * 10);
+        if self.witnesses.bad_in_a_row() >= SILENT_WITNESSES && now.saturating_sub(good) >= patience {
+            self.watch = Watch::Paused { since: now, pauses: 0, until: now + PAUSES[0], asked: false };
+        }
+    }
+
+    fn settle(&mut self, index: u32, result: Result<PortFact, NotSettled>, elapsed: Duration) {
+        let Some(port) = self.ports.get_mut(index as usize) else { return };
+        if port.stage == Stage::Settled {
+            return;
+        }
+        port.stage = Stage::Settled;
+        self.open -= 1;
+        let (port, tries, started) = (port.number, port.tries, port.first);
+        self.settled.push(Settled { port, result, tries, started, elapsed });
+    }
+}
+
+/// Whether only the target can have sent it, or what answers in its place: a router's ICMP message says nothing of the way
+/// beyond, and is rationed.
+fn is_from_target(fact: &PortFact) -> bool {
+    matches!(fact.state, PortState::Open | PortState::Closed)
+}
+
+/// What two answers say together.
+pub(super) fn agree(first: PortFact, second: PortFact) -> PortFact {
+    match (first.state, second.state) {
+        (known, again) if known == again => second,
+        // Both say that nobody gets in; the one that names who refused says more.
+        (PortState::Closed, PortState::Rejected) => second,
+        (PortState::Rejected, PortState::Closed) => first,
+        _ => PortFact {
+            state: PortState::Unstable,
+            reason: PortReason::Disagreement { tries: vec![first.state, second.state] },
+            sender: first.sender.or(second.sender),
+        },
+    }
+}

@@ -1,0 +1,169 @@
+//! Ports that are known to answer, asked again to see whether silence elsewhere means anything.
+//!
+//! Which port is asked matters to its owner: a web server does not mind, `MySQL` blocks a client after a hundred connections
+//! that it did not finish, and guards of SSH and RDP count them too. Such ports are witnesses only where there is no other,
+//! and then few times.
+
+use crate::model::fact::{PortFact, PortState};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How many witnesses of a kind are kept and asked in turn.
+const KEPT: usize = 3;
+
+/// How many answers give a first estimate of loss, and how closely together they are asked for.
+const FIRST: u64 = 32;
+const FIRST_GAP: Duration = Duration::from_millis(4);
+
+/// How closely together they are asked for from then on.
+const GAP: Duration = Duration::from_millis(40);
+
+/// Ports whose owners count connections: FTP, SSH, Telnet, SMTP, MSRPC, NetBIOS, SMB, SQL Server, `MySQL`, RDP, PostgreSQL,
+/// VNC, and RPC over HTTP's end point mapper.
+const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 3389, 5432, 5900];
+
+/// How often sensitive ports are asked in all.
+const SENSITIVE_MOST: u32 = 24;
+
+/// Whether owners of services on this port commonly count connections.
+pub fn is_sensitive(port: u16) -> bool {
+    SENSITIVE.contains(&port)
+}
+
+/// The witnesses of one address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Witnesses {
+    open: Vec<u16>,
+    closed: Vec<u16>,
+    sensitive: Vec<u16>,
+    /// More ports whose owners count connections.
+    also_sensitive: Vec<u16>,
+    sensitive_asked: u32,
+    turn: usize,
+    /// The state of the generator that places witnesses among other SYNs; the same in every run.
+    dice: u32,
+    /// SYNs without an answer yet.
+    flying: HashMap<u64, Duration>,
+    last_asked: Option<Duration>,
+    last_good: Option<Duration>,
+    bad_in_a_row: u32,
+    asked: u32,
+    lost: u32,
+}
+
+impl Witnesses {
+    /// None yet.
+    pub(super) fn new(also_sensitive: Vec<u16>) -> Self {
+        Self { also_sensitive, ..Self::default() }
+    }
+
+    /// Whether there is any.
+    pub(super) fn known(&self) -> bool {
+        !(self.open.is_empty() && self.closed.is_empty() && self.sensitive.is_empty())
+    }
+
+    /// How many canaries were sent, and how many of them stayed without an answer.
+    pub(super) fn count(&self) -> (u32, u32) {
+        (self.asked, self.lost)
+    }
+
+    /// A port answered.
+    pub(super) fn found(&mut self, port: u16, open: bool) {
+        let list = match (open, is_sensitive(port) || self.also_sensitive.contains(&port)) {
+            (true, false) => &mut self.open,
+            (true, true) => &mut self.sensitive,
+            (false, _) => &mut self.closed,
+        };
+        if list.len() < KEPT && !list.contains(&port) {
+            list.push(port);
+        }
+    }
+
+    /// Whether a witness that is due goes now or after some other SYN: one time in four, by chance.
+    pub(super) fn turn_comes(&mut self) -> bool {
+        // Numerical Recipes' linear congruential generator: its high bits are random enough to be out of step.
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.dice >> 30 == 0
+    }
+
+    /// The next to ask.
+    pub(super) fn next(&mut self) -> Option<u16> {
+        let spent = self.sensitive_asked >= SENSITIVE_MOST && !self.closed.is_empty();
+        let list = if !self.open.is_empty() {
+            &self.open
+        } else if !self.closed.is_empty() && (self.sensitive.is_empty() || spent) {
+            &self.closed
+        } else if !self.sensitive.is_empty() && self.closed.is_empty() {
+            self.sensitive_asked += 1;
+            &self.sensitive
+        } else {
+            &self.closed
+        };
+        self.turn = self.turn.wrapping_add(1);
+        list.get(self.turn % list.len().max(1)).copied()
+    }
+
+    /// When the next is to be asked at this rate of SYNs, `known` answers or losses being evidence already. Where only few
+    /// SYNs get through, most of them are for the ports.
+    pub(super) fn due(&self, known: u64, rate: f64) -> Duration {
+        let sensitive = self.open.is_empty() && self.closed.is_empty();
+        let gap = match (known < FIRST, sensitive) {
+            (true, false) => FIRST_GAP,
+            (false, false) => GAP,
+            (true, true) => FIRST_GAP * 4,
+            (false, true) => {
+                if self.sensitive_asked < SENSITIVE_MOST {
+                    GAP * 6
+                } else {
+                    GAP * 32
+                }
+            }
+        };
+        let share = Duration::from_secs_f64(if known < FIRST { 4.0 } else { 10.0 } / rate.max(1.0));
+        self.last_asked.map_or(Duration::ZERO, |last| last + gap.max(share))
+    }
+
+    pub(super) fn asked(&mut self, serial: u64, now: Duration) {
+        self.flying.insert(serial, now);
+        self.last_asked = Some(now);
+        self.asked += 1;
+    }
+
+    /// Takes a SYN off the list; whether it was on it.
+    pub(super) fn forget(&mut self, serial: u64) -> bool {
+        self.flying.remove(&serial).is_some()
+    }
+
+    pub(super) fn is_flying(&self, serial: u64) -> bool {
+        self.flying.contains_key(&serial)
+    }
+
+    /// Something that was sent at `sent` to a port that answers was answered.
+    pub(super) fn good(&mut self, sent: Duration) {
+        self.last_good = Some(self.last_good.map_or(sent, |last| last.max(sent)));
+        self.bad_in_a_row = 0;
+    }
+
+    pub(super) fn bad(&mut self) {
+        self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
+        self.lost += 1;
+    }
+
+    pub(super) fn bad_in_a_row(&self) -> u32 {
+        self.bad_in_a_row
+    }
+
+    /// When the latest SYN was sent that was answered.
+    pub(super) fn last_good(&self) -> Option<Duration> {
+        self.last_good
+    }
+
+    /// Whether the port answered as it did before.
+    pub(super) fn as_before(&self, port: u16, fact: &PortFact) -> bool {
+        match fact.state {
+            PortState::Open => self.open.contains(&port) || self.sensitive.contains(&port),
+            PortState::Closed => self.closed.contains(&port),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! JSON Lines: one object a line, written for each target as soon as it is finished, so that thousands of targets need no
+//! more memory than those under way.
+//!
+//! The lines of a target stand together; targets come in the order in which they are finished. The `kind` of a line says
+//! what it is: `port` (one for each port that was asked), `finding` (one for each item of each guide, in a scan), `rule` (one for
+//! each expected rule),
+//! `trouble` (what kept the target from being scanned as a whole), and at last `target`.
+
+use super::json::{Rule, one_line};
+use super::reading;
+use crate::model::fact::{Fact, PortState};
+use crate::model::observation::{Attempt, Observation};
+use crate::model::question::Question;
+use crate::model::run::{AddressHealth, TargetRun};
+use crate::model::service::Service;
+use crate::model::verdict::Verdict;
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// The state of one port of one address.
+#[derive(Debug, Serialize)]
+struct PortLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    /// The address.
+    host: IpAddr,
+    proto: String,
+    port: u16,
+    /// `open`, `closed`, `rejected`, `filtered`, `open|filtered`, `unstable`; `fake` where the handshake was completed as it
+    /// was on ports that nothing uses, and nobody spoke; `unknown` where there is no state.
+    state: &'static str,
+    /// What was seen, in words.
+    reason: String,
+    /// Who sent the ICMP message.
+    sender: Option<IpAddr>,
+    /// What speaks there, where that was asked.
+    service: Option<String>,
+    tries: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    guide: &'a str,
+    item: &'a str,
+    verdict: Verdict,
+    confidence: String,
+    seen: &'a [String],
+    why: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    /// As in the JSON report.
+    #[serde(flatten)]
+    rule: Rule,
+}
+
+#[derive(Debug, Serialize)]
+struct TroubleLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TargetLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    addresses: Vec<AddressPart>,
+    whole: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct AddressPart {
+    address: IpAddr,
+    answered: bool,
+    decoys_open: Vec<u16>,
+    stopped_answering: bool,
+    round_trip_ms: Option<f64>,
+    limit_per_second: Option<u32>,
+}
+
+/// The lines of one target, each with its line feed.
+pub fn render(run: &TargetRun) -> serde_json::Result<String> {
+    let (client, target) = (run.target.client.as_str(), run.target.name.as_str());
+    let mut text = String::new();
+    let mut line = |value: serde_json::Result<String>| {
+        value.map(|value| {
+            text.push_str(&value);
+            text.push('\n');
+        })
+    };
+    for observation in &run.observations {
+        let Question::Port { ports } = observation.question else { continue };
+        let health = run.addresses.iter().find(|address| address.address == observation.address);
+        for port in ports.each() {
+            let service = service(run, observation.address, port)
+                .filter(|_| ports.transport() == crate::model::ports::Transport::Tcp);
+            line(one_line(&PortLine {
+                kind: "port",
+                client,
+                target,
+                host: observation.address,
+                proto: ports.transport().to_string(),
+                port,
+                state: state(observation, health.map(|address| &address.health), service),
+                reason: reason(observation),
+                sender: match observation.attempt.fact() {
+                    Some(Fact::Port(fact)) => fact.sender,
+                    _ => None,
+                },
+                service: service.map(ToString::to_string),
+                tries: observation.tries,
+            }))?;
+        }
+    }
+    for finding in &run.findings {
+        line(one_line(&FindingLine {
+            kind: "finding",
+            client,
+            target,
+            guide: &finding.guide,
+            item: &finding.item,
+            verdict: finding.verdict,
+            confidence: finding.confidence.to_string(),
+            seen: finding.deciding().map(|check| check.seen.as_slice()).unwrap_or_default(),
+            why: finding.deciding().map_or("", |check| &check.why),
+        }))?;
+    }
+    for rule in &run.rules {
+        line(one_line(&RuleLine { kind: "rule", client, target, rule: rule.into() }))?;
+    }
+    for trouble in &run.troubles {
+        line(one_line(&TroubleLine { kind: "trouble", client, target, text: trouble.describe() }))?;
+    }
+    let addresses = run.addresses.iter().map(|address| AddressPart {
+        address: address.address,
+        answered: address.health.answered,
+        decoys_open: address.health.decoys_open.clone(),
+        stopped_answering: address.health.stopped_answering,
+        round_trip_ms: address.health.path.as_ref().map(reading::round_trip_ms),
+        limit_per_second: address.health.path.as_ref().and_then(|path| path.limit_per_second),
+    });
+    let whole = run.troubles.is_empty();
+    line(one_line(&TargetLine { kind: "target", client, target, addresses: addresses.collect(), whole }))?;
+    Ok(text)
+}
+
+fn service(run: &TargetRun, address: IpAddr, port: u16) -> Option<&Service> {
+    let asked = Question::Service { port };
+    let found = run.observations.iter().find(|seen| seen.address == address && seen.question == asked)?;
+    match found.attempt.fact() {
+        Some(Fact::Service { service, .. }) => Some(service),
+        _ => None,
+    }
+}
+
+fn state(observation: &Observation, health: Option<&AddressHealth>, service: Option<&Service>) -> &'static str {
+    let Some(Fact::Port(fact)) = observation.attempt.fact() else { return "unknown" };
+    match fact.state {
+        PortState::Open => {
+            let doubted = health.is_some_and(AddressHealth::handshakes_untrusted);
+            let spoke =
+                service.is_some_and(Service::is_protocol_answer) && !health.is_some_and(|known| known.decoys_speak);
+            if doubted && !spoke { "fake" } else { "open" }
+        }
+        PortState::Closed => "closed",
+        PortState::Rejected => "rejected",
+        PortState::Filtered => "filtered",
+        PortState::OpenOrFiltered => "open|filtered",
+        PortState::Unstable => "unstable",
+    }
+}
+
+fn reason(observation: &Observation) -> String {
+    match &observation.attempt {
+        Attempt::Answered { fact: Fact::Port(fact) } => fact.reason.describe(),
+        Attempt::Answered { .. } => String::new(),
+        Attempt::Failed { failure } => failure.to_string(),
+        Attempt::Skipped { skip } => format!("not asked: {skip}"),
+    }
+}
