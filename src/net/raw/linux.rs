@@ -107,7 +107,11 @@ impl RawSyn {
             Ok(Ok(heard)) => heard,
             Ok(Err(_)) => return Err(refused(Refused::Deaf)),
             Err(_) => {
-                return Ok(Knock { fact: fact(PortState::Filtered, PortReason::Silence), round_trip: None, segment: None });
+                return Ok(Knock {
+                    fact: fact(PortState::Filtered, PortReason::Silence),
+                    round_trip: None,
+                    segment: None,
+                });
             }
         };
         let (fact, segment) = match heard.what {
