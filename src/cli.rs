@@ -3,6 +3,7 @@
 mod args;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod dry_run;
 mod exit;
 mod guides;
@@ -67,6 +68,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
             Ok(Exit::Clean)
         }
         Command::Scan(args) => block_on(scan::run(*args, shared)),
+        Command::Doctor(args) => block_on(doctor::run(args, shared)),
         Command::Probe(command) => block_on(probe::run(command, shared)),
         #[cfg(feature = "demo")]
         Command::Demo(args) => block_on(demo::run(args, shared)),

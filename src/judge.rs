@@ -11,6 +11,7 @@ mod part;
 mod ports;
 mod product;
 mod tls;
+pub mod vantage;
 mod view;
 
 use crate::catalog::exploited::ExploitedVersions;

@@ -16,4 +16,5 @@ pub mod service;
 pub mod target;
 pub mod tls;
 pub mod udp;
+pub mod vantage;
 pub mod verdict;

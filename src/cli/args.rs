@@ -7,6 +7,7 @@ use crate::model::ports::{Ports, Transport, parse_range};
 use crate::model::target::{ControlServer, Host, Moved, Role};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -87,6 +88,12 @@ pub(super) enum Command {
     /// Scan servers and answer every item of the guides that apply.
     #[command(after_long_help = EXIT_CODES)]
     Scan(Box<ScanArgs>),
+    /// Find out whether what is seen from this machine can be believed: whether its own network answers for others, or
+    /// blocks on the way out.
+    ///
+    /// It contacts nothing that you do not name. With servers, it asks them for ports that nothing uses and for those that
+    /// networks often block; --nowhere and --control settle what they leave open.
+    Doctor(DoctorArgs),
     /// Start mock servers on loopback, scan them, and show the report: a first look, without any server of yours.
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
@@ -227,6 +234,10 @@ pub(super) struct WhatArgs {
     /// Every TCP port, 1 to 65535: the proof that nothing else is open.
     #[arg(long)]
     pub(super) sweep: bool,
+    /// A host of yours that listens on all ports of the guides, asked first: ports that are shut there are blocked on the
+    /// way out of here, and their silence elsewhere counts for nothing.
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(super) control_host: Option<Host>,
     /// Ask only IPv4 addresses.
     #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
     pub(super) only_v4: bool,
@@ -254,21 +265,63 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) patience: Option<Duration>,
     /// At most this many SYNs a second to one address. Asking begins at 1000, goes faster while ports that answer still do,
-    /// and falls back to what a limit on the way lets through.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
-    pub(super) rate: NonZeroU32,
+    /// and falls back to what a limit on the way lets through [default: 20000; with raw packets 60000].
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<NonZeroU32>,
+    /// How TCP ports are asked.
+    #[arg(long, value_name = "METHOD", default_value = "auto")]
+    pub(super) method: Method,
     /// At most this many UDP datagrams a second to one address.
     #[arg(long, value_name = "N", value_parser = rate, default_value = "2000")]
     pub(super) udp_rate: NonZeroU32,
     /// Wait for servers that say only about once a second that a UDP port is closed, until every UDP port is decided.
     #[arg(long)]
     pub(super) thorough: bool,
-    /// At most this many connections and datagrams a second to all addresses together.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
-    pub(super) max_rate: NonZeroU32,
+    /// At most this many connections and datagrams a second to all addresses together [default: 20000; with raw packets
+    /// 60000].
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) max_rate: Option<NonZeroU32>,
     /// How many targets are scanned side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
     pub(super) parallel: u16,
+}
+
+/// `doctor`
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Servers that are to be scanned from here: names or addresses.
+    #[arg(value_name = "HOST", value_parser = host)]
+    pub(super) hosts: Vec<Host>,
+    /// Inventory files, or folders of them.
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1..)]
+    pub(super) targets: Vec<PathBuf>,
+    /// A host of yours that listens on all ports of the guides: what is shut there is blocked on the way.
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(super) control: Option<Host>,
+    /// The TCP ports on which the control host listens, such as tcp/443,tcp/40000-40050 [default: those of the guides, and
+    /// those that networks often block].
+    #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', requires = "control")]
+    pub(super) ports: Vec<Ports>,
+    /// An address that nobody has, such as 192.0.2.1 (TEST-NET-1, RFC 5737): it must not answer.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) nowhere: Option<IpAddr>,
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// How to ask.
+    #[command(flatten)]
+    pub(super) timing: TimingArgs,
+}
+
+/// How TCP ports are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// By connecting to them; a thousand and more at one address by raw packets, where this process may send them.
+    Auto,
+    /// By connecting to them, which needs no privilege.
+    Connect,
+    /// Like auto, and an error where raw packets cannot be sent (they need Linux and CAP_NET_RAW).
+    Raw,
 }
 
 /// What to write.

@@ -156,6 +156,7 @@ mod tests {
             guides: Vec::new(),
             targets: vec![target],
             interrupted,
+            vantage: Vec::new(),
         };
         Exit::of_probe(&run)
     }

@@ -15,6 +15,7 @@ use crate::model::ports::Ports;
 use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
+use crate::probe::tcp_ports::RAW_FROM;
 use crate::report;
 use crate::report::text::clean;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +46,8 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine =
-        session::engine(&args.timing, families, ca_file.as_deref(), false, session::PATIENCE_OF_PROBE, shared)?;
+    let many = probes.iter().any(|probe| probe.plan.port_counts().0 >= RAW_FROM);
+    let engine = session::engine(&args.timing, families, ca_file.as_deref(), many, session::PATIENCE_OF_PROBE, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -112,14 +113,15 @@ fn read_hosts(path: &Path) -> Result<Vec<Host>, CliError> {
 }
 
 /// Every port that any guide names.
-fn guide_ports() -> Result<Vec<Ports>, CliError> {
+pub(super) fn guide_ports() -> Result<Vec<Ports>, CliError> {
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let mut everything = target(Host::Name("localhost".to_owned()), None);
     everything.roles = Role::ALL.into_iter().collect();
     Ok(Plan::new(&everything, &catalogs.guides, &Extra::default()).ports.into_keys().collect())
 }
 
-fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
+/// A plan that asks these ports, for the user.
+pub(super) fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
     Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), follow_up, ..Plan::default() }
 }
 

@@ -5,17 +5,18 @@ use super::exit::{CliError, Exit};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Families};
-use super::{dry_run, guides};
+use super::{doctor, dry_run, guides};
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
 use crate::model::expected::{Direction, ExpectedRule, RulePorts};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
+use crate::model::vantage::Weight;
 use crate::model::verdict::Verdict;
 use crate::report;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs `portreeve scan`.
 pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
@@ -48,6 +49,13 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
+    let (remark, blocked) = match &args.what.control_host {
+        Some(host) => {
+            let (_, remark, blocked) = doctor::control(&engine, host, &[], interrupted.clone()).await?;
+            (Some(remark), blocked)
+        }
+        None => (None, BTreeSet::new()),
+    };
     let (stream, keep) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
     let mut written = Ok(());
     let finished = |target: &mut TargetRun| {
@@ -65,10 +73,16 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             }
         }
     };
-    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted, finished).await;
+    let mut run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted, &blocked, finished).await;
+    run.vantage.extend(remark.filter(|remark| remark.weight > Weight::Notice));
     // The files first: what is on a terminal can be had again from them.
     both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))
+}
+
+/// Every target of the inventories.
+pub(super) fn of_inventories(paths: &[PathBuf]) -> Result<Vec<Target>, CliError> {
+    if paths.is_empty() { Ok(Vec::new()) } else { Ok(inventory::load(paths)?) }
 }
 
 fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {

@@ -1,6 +1,6 @@
 //! What a scan, a demo and a probe share: the engine made of options, Ctrl-C, and the run made of scans.
 
-use super::args::{Shared, TimingArgs};
+use super::args::{Method, Shared, TimingArgs};
 use super::exit::CliError;
 use super::output::complain;
 use super::pending::discard_unfinished;
@@ -9,6 +9,7 @@ use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
 use crate::engine::plan::{Extra, Plan};
 use crate::engine::{Engine, Inquiry, Settings, TargetScan};
+use crate::judge::vantage::of_run;
 use crate::judge::{Case, judge};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::Target;
@@ -16,10 +17,13 @@ use crate::net::dial::Dialer;
 use crate::net::failure::millis;
 use crate::net::limits::Limits;
 use crate::net::pace::Rates;
+use crate::net::raw::RawSyn;
 use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
 use crate::report;
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +58,12 @@ const LONG_HOST_TIME: Duration = Duration::from_hours(1);
 pub(super) const PATIENCE_OF_SCAN: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE_OF_PROBE: Duration = Duration::from_millis(500);
 
+/// The most SYNs a second where no option says so and this process may send its own.
+const RAW_RATE: NonZeroU32 = match NonZeroU32::new(60_000) {
+    Some(rate) => rate,
+    None => NonZeroU32::MIN,
+};
+
 /// The engine that the options describe.
 pub(super) fn engine(
     timing: &TimingArgs,
@@ -65,15 +75,26 @@ pub(super) fn engine(
 ) -> Result<Engine, CliError> {
     let trust = TrustStore::load(ca_file)
         .map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
+    let raw = match timing.method {
+        Method::Connect => None,
+        // Opening takes a moment, and is worth it for many ports only.
+        Method::Auto => sweep.then(RawSyn::open).and_then(Result::ok),
+        Method::Raw => Some(RawSyn::open().map_err(|error| CliError::Machine(error.to_string()))?),
+    };
     let usual = Rates::default();
+    let most = if raw.is_some() { RAW_RATE } else { usual.syn };
+    let syn = timing.rate.unwrap_or(most);
     let rates = Rates {
-        all: timing.max_rate,
-        syn: timing.rate,
-        tcp: timing.rate.min(usual.tcp),
+        all: timing.max_rate.unwrap_or(most),
+        syn,
+        tcp: syn.min(usual.tcp),
         udp: timing.udp_rate,
         connections: usual.connections,
     };
-    let dialer = Dialer::new(limits(shared)?, rates);
+    let mut dialer = Dialer::new(limits(shared)?, rates);
+    if let Some(raw) = raw {
+        dialer = dialer.with_raw(raw);
+    }
     let mut waits = waits(timing.timeout, timing.patience.unwrap_or(patience));
     if timing.thorough {
         waits.udp_patience = Duration::MAX;
@@ -216,17 +237,44 @@ fn hangup_is_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
-#[cfg(not(unix))]
-struct StopSignals;
+#[cfg(windows)]
+struct StopSignals {
+    interrupt: Option<tokio::signal::windows::CtrlC>,
+    stop: Option<tokio::signal::windows::CtrlBreak>,
+    close: Option<tokio::signal::windows::CtrlClose>,
+    shutdown: Option<tokio::signal::windows::CtrlShutdown>,
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl StopSignals {
     fn listen() -> Self {
-        Self
+        use tokio::signal::windows;
+        Self {
+            interrupt: windows::ctrl_c().ok(),
+            stop: windows::ctrl_break().ok(),
+            close: windows::ctrl_close().ok(),
+            shutdown: windows::ctrl_shutdown().ok(),
+        }
     }
 
+    /// When the window is closed or the machine goes down, Windows gives us five seconds.
     async fn next(&mut self) -> Option<Stop> {
-        tokio::signal::ctrl_c().await.ok().map(|()| Stop::Asked)
+        macro_rules! received {
+            ($signal:ident) => {
+                async {
+                    match &mut self.$signal {
+                        Some(signal) => signal.recv().await,
+                        None => std::future::pending().await,
+                    }
+                }
+            };
+        }
+        tokio::select! {
+            interrupted = received!(interrupt) => interrupted.map(|()| Stop::Asked),
+            stopped = received!(stop) => stopped.map(|()| Stop::Asked),
+            closed = received!(close) => closed.map(|()| Stop::HungUp),
+            shut_down = received!(shutdown) => shut_down.map(|()| Stop::HungUp),
+        }
     }
 }
 
@@ -238,6 +286,7 @@ pub(super) async fn run(
     extra: &Extra,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
+    blocked: &BTreeSet<u16>,
     mut finished: impl FnMut(&mut TargetRun),
 ) -> Run {
     let mut run = empty_run();
@@ -247,8 +296,11 @@ pub(super) async fn run(
     let inquiries: Vec<Inquiry> = targets.into_iter().map(inquire).collect();
     let listener = progress::listen(receiver, &inquiries, shared.quiet);
     let mut done: Vec<Option<TargetRun>> = inquiries.iter().map(|_| None).collect();
-    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, scan| {
+    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, mut scan| {
         if let (Some(inquiry), Some(place)) = (inquiries.get(number), done.get_mut(number)) {
+            for address in &mut scan.addresses {
+                address.health.blocked_here = blocked.iter().copied().collect();
+            }
             let mut target = verdicts(inquiry.target.clone(), scan, catalogs);
             finished(&mut target);
             *place = Some(target);
@@ -258,6 +310,7 @@ pub(super) async fn run(
     run.elapsed_ms = millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
+    run.vantage.extend(of_run(&run.targets));
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -272,6 +325,7 @@ pub(super) fn empty_run() -> Run {
         guides: Vec::new(),
         targets: Vec::new(),
         interrupted: false,
+        vantage: Vec::new(),
     }
 }
 

@@ -113,6 +113,7 @@ impl AddressScan<'_> {
         }
         health.stopped_answering |= known.stopped_answering();
         health.recheck_missing |= known.recheck_missing();
+        health.oddities = known.traits().oddities();
         health.path = path_health(&known);
         (entries, health)
     }
@@ -316,18 +317,16 @@ pub(super) fn open_ports(entries: &[Entry]) -> Vec<u16> {
 fn is_sign_of_life(entry: &Entry) -> bool {
     let Some(Fact::Port(fact)) = entry.attempt.fact() else { return false };
     match &fact.reason {
-        PortReason::Disagreement { tries } => tries.iter().any(|state| is_answer(*state)),
-        _ => is_answer(fact.state),
+        PortReason::Disagreement { tries } => {
+            tries.iter().any(|state| matches!(state, PortState::Open | PortState::Closed))
+        }
+        _ => fact.is_from_target(),
     }
 }
 
 /// Whether a port met silence, or a word that it could not be reached: what would be seen of a target that drops us.
 fn is_silence(entry: &Entry) -> bool {
     matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable())
-}
-
-fn is_answer(state: PortState) -> bool {
-    matches!(state, PortState::Open | PortState::Closed)
 }
 
 #[cfg(test)]

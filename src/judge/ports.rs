@@ -62,6 +62,10 @@ impl Naming {
     }
 }
 
+const BLOCKED_HERE: &str = "the port is blocked on the way out of the scanning machine's own network, as the control host showed, so nothing is \
+     known of the server's";
+const SETTLE_BLOCKED_HERE: &str = "Scan from a network that lets the port out.";
+
 /// Neighbouring ports with the same state and reason, for one sentence. The ports are those that were asked.
 struct Group<'a> {
     transport: Transport,
@@ -157,6 +161,11 @@ impl Group<'_> {
     /// Who sent the packet that tells the state. A RST bears the target's address, whoever made it.
     fn sender(&self, address: &AddressView<'_>) -> Option<IpAddr> {
         self.fact.sender.or_else(|| (self.fact.reason == PortReason::Reset).then_some(address.address))
+    }
+
+    /// Whether a port of these is blocked on the way out of here.
+    fn is_blocked_here(&self, address: &AddressView<'_>) -> bool {
+        self.transport == Transport::Tcp && self.each().any(|port| address.health.blocked_here.contains(&port))
     }
 
     /// The state at the address, why it is said to be that, and by whom.
@@ -266,7 +275,11 @@ const UNDELIVERABLE: &str =
 
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
-        PortState::Closed => Part::pass("the target says that nothing listens there"),
+        PortState::Closed if group.fact.is_from_target() => Part::pass("the target says that nothing listens there"),
+        PortState::Closed => Part::pass("the connection is refused"),
+        PortState::Filtered | PortState::Rejected if group.is_blocked_here(address) => {
+            return Part::inconclusive(BLOCKED_HERE).settle(SETTLE_BLOCKED_HERE);
+        }
         PortState::Rejected if group.fact.is_undeliverable() => {
             return Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD);
         }

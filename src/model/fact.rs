@@ -49,7 +49,8 @@ pub enum PortReason {
     HandshakeCompleted,
     /// A TCP RST.
     Reset,
-    /// The connection was refused and this platform cannot tell a RST from an ICMP port unreachable.
+    /// The connection was refused, and this platform does not tell by what: a RST, or an ICMP message that may be anybody's
+    /// on the way.
     Refused,
     /// An ICMP or ICMPv6 destination unreachable.
     Icmp {
@@ -164,6 +165,12 @@ pub struct PortFact {
 }
 
 impl PortFact {
+    /// Whether only the target can have sent it, or what answers in its place: a handshake, a RST, a datagram, or its own
+    /// "port unreachable". A refusal of which the platform tells no more may be a router's.
+    pub fn is_from_target(&self) -> bool {
+        matches!(self.state, PortState::Open | PortState::Closed) && self.reason != PortReason::Refused
+    }
+
     /// Whether nobody refused: somebody on the way only said that the target could not be reached, which tells nothing of
     /// the port. Administrative prohibitions and port or protocol unreachable are refusals (RFC 1812, section 5.2.7.1; RFC
     /// 4443, section 3.1).

@@ -4,6 +4,7 @@ use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
 use super::udp::UdpRation;
+use super::vantage::Remark;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,10 +43,59 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
+    /// TCP ports that are blocked on the way out of the scanning machine's network, as a control host showed: no silence of
+    /// theirs says anything.
+    pub blocked_here: Vec<u16>,
+    /// What was odd about the answers.
+    pub oddities: Vec<Oddity>,
     /// What the way there was like, once something had answered.
     pub path: Option<PathHealth>,
     /// It rations the messages with which it refuses UDP ports.
     pub udp_ration: Option<UdpRation>,
+}
+
+/// Something about the answers of an address by which two machines may be told apart. No verdict rests on it: load balancers
+/// and port forwarding make them too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "oddity")]
+pub enum Oddity {
+    /// Handshakes are completed from much nearer than ports are refused.
+    Nearer {
+        /// The shortest handshake, in microseconds.
+        handshake_us: u64,
+        /// The shortest refusal, in microseconds.
+        refusal_us: u64,
+    },
+    /// Segments arrive with different times to live.
+    TimesToLive {
+        /// Those of handshakes.
+        accepting: Vec<u8>,
+        /// Those of refusals.
+        refusing: Vec<u8>,
+    },
+}
+
+impl Oddity {
+    /// What was seen, and what it may mean, in words.
+    pub fn describe(&self) -> String {
+        let list = |values: &[u8]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Nearer { handshake_us, refusal_us } => format!(
+                "handshakes are completed within {} ms and refusals take {} ms: something nearer than the server may \
+                 complete them",
+                handshake_us / 1000,
+                refusal_us / 1000
+            ),
+            Self::TimesToLive { accepting, refusing } => {
+                let refusing =
+                    if refusing.is_empty() { String::new() } else { format!(", of refusals {}", list(refusing)) };
+                format!(
+                    "the time to live of handshakes is {}{refusing}: more than one machine answers at this address",
+                    list(accepting)
+                )
+            }
+        }
+    }
 }
 
 /// What the way to an address was like.
@@ -131,8 +181,8 @@ impl Trouble {
     pub fn describe(&self) -> String {
         match self {
             Self::Unresolved { message } => message.clone(),
-            Self::Unreachable => "nothing at any of its addresses answered: no port, no ICMP message. Check the address, \
-                                  the server's power and this machine's connection; if a firewall drops everything from \
+            Self::Unreachable => "nothing came back that only the server itself can have sent, at most refusals that may \
+                                  be of somebody on the way. Check the address, the server's power and this machine's connection; if a firewall drops everything from \
                                   here, scan from an address it lets in"
                 .to_owned(),
             Self::NoRoute { address } => format!(
@@ -205,6 +255,8 @@ pub struct Run {
     pub targets: Vec<TargetRun>,
     /// The run was interrupted.
     pub interrupted: bool,
+    /// What must be known of the place from which was asked; nothing where nothing speaks against it.
+    pub vantage: Vec<Remark>,
 }
 
 impl Run {

@@ -8,6 +8,7 @@ use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
 use crate::model::udp::UdpRation;
+use crate::model::vantage::{Remark, Weight};
 
 /// A run with every verdict, health flag, trouble and kind of answer.
 pub(super) fn everything() -> Run {
@@ -18,6 +19,15 @@ pub(super) fn everything() -> Run {
         guides: ["automate", "control", "endpoint-central", "iis"].into_iter().map(guide).collect(),
         targets: vec![automate(), control(), endpoint_central(), gone(), dark()],
         interrupted: true,
+        vantage: vec![
+            Remark::new(
+                "ports blocked on the way out",
+                Weight::Warning,
+                "tcp 445 answered at none of 3 addresses that refuse other ports with a RST",
+                "they are probably blocked on the way out of here",
+            )
+            .settle("Settle it with a host that listens on them."),
+        ],
     }
 }
 
@@ -30,7 +40,7 @@ pub(super) fn quiet() -> Run {
     });
     target.rules.retain(|rule| rule.verdict() == crate::model::expected::RuleVerdict::Proved);
     target.disagreements.clear();
-    Run { targets: vec![target], interrupted: false, ..everything() }
+    Run { targets: vec![target], interrupted: false, vantage: Vec::new(), ..everything() }
 }
 
 /// A run over `count` targets of several clients.
@@ -54,6 +64,9 @@ pub(super) fn estate(count: usize) -> Run {
 pub(super) fn hostile(text: &str) -> Run {
     let mut run = everything();
     let own = || text.to_owned();
+    for remark in &mut run.vantage {
+        (remark.about, remark.seen, remark.meaning, remark.settle) = (own(), own(), own(), Some(own()));
+    }
     run.tool_version = own();
     run.started = own();
     for guide in &mut run.guides {

@@ -161,6 +161,19 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
             cautions.push(doubt("Open ports in doubt", "decoys open", text));
         }
     }
+    for run in &target.addresses {
+        for oddity in &run.health.oddities {
+            cautions.push(doubt("Odd answers", "odd answers", format!("{}: {}.", run.address, oddity.describe())));
+        }
+        if let Some(limit) = run.health.path.as_ref().and_then(|path| path.limit_per_second) {
+            let text = format!(
+                "Something on the way to {} lets about {limit} SYNs a second through. Ports were asked no faster than that, \
+                 and silence was weighed by it.",
+                run.address
+            );
+            cautions.push(doubt("Limited", "limited", text));
+        }
+    }
     cautions.extend(rations(target));
     let inside: Vec<String> =
         target.addresses.iter().filter(|run| run.health.inside).map(|run| run.address.to_string()).collect();

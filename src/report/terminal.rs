@@ -62,6 +62,7 @@ impl Default for Options {
 pub fn render(run: &Run, options: &Options) -> String {
     let mut page = Page::new(options.width, options.colour);
     masthead(&mut page, run);
+    vantage(&mut page, run);
     for client in by_client(run) {
         if !is_nameless(run) {
             page.heading('=', BOLD, client.name);
@@ -115,6 +116,17 @@ fn is_nameless(run: &Run) -> bool {
 fn called<'a>(run: &Run, label: &'a str) -> &'a str {
     let name = label.strip_prefix(NO_CLIENT).and_then(|rest| rest.strip_prefix('/'));
     name.filter(|_| is_nameless(run)).unwrap_or(label)
+}
+
+/// What must be known of the place from which was asked, before anything is read.
+fn vantage(page: &mut Page, run: &Run) {
+    for remark in &run.vantage {
+        let lead = format!("VANTAGE {}  ", remark.weight.to_string().to_uppercase());
+        let todo = remark.settle.as_ref().map_or_else(String::new, |settle| format!(" {settle}"));
+        let text = format!("{}: {}; {}.{todo}", remark.about, remark.seen, remark.meaning);
+        page.block(0, &[(&lead, RED)], 2, PLAIN, &text);
+        page.gap();
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::model::observation::Stage;
 use crate::model::peer_text::PeerText;
 use crate::model::udp::UdpProtocol;
 use crate::net::error_queue::Notice;
-use crate::net::failure::{from_io, is_exhausted};
+use crate::net::failure::{from_io, is_exhausted, is_unreachable};
 use crate::net::route;
 use crate::net::tcp::icmp_fact;
 use std::collections::HashMap;
@@ -110,10 +110,14 @@ impl Batch {
             } else if is_exhausted(&error) {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(500));
-            } else if is_pending(&error) {
-                // An error whose entry of the queue was read before.
             } else if route::is_no_route(&error) && !route::exists(self.address) {
                 return Err(Answer::NoRoute);
+            } else if is_pending(&error) {
+                // An error whose entry of the queue was read before.
+            } else if is_unreachable(&error) {
+                // The system remembers that a neighbour on the way did not answer.
+                let (state, reason) = (PortState::Rejected, PortReason::Unreachable);
+                return Err(Answer::State(PortFact { state, reason, sender: None }));
             } else {
                 return Err(Answer::Failed(from_io(Stage::Request, &error)));
             }

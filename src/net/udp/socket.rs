@@ -1,6 +1,7 @@
 //! The socket through which the ports of one address are asked, and its error queue.
 
 use crate::net::error_queue::{self, Notice};
+use crate::net::failure::is_unreachable;
 use crate::net::route;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashSet;
@@ -69,15 +70,11 @@ pub(super) fn open(address: IpAddr) -> io::Result<std::net::UdpSocket> {
     Ok(socket)
 }
 
-/// Errors that answer an earlier datagram, whoever it was for.
+/// Errors that answer an earlier datagram, whoever it was for. Without an error queue, only Windows tells such errors, and
+/// as a reset only.
 pub(super) fn is_pending(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused
-            | ErrorKind::ConnectionReset
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-    )
+    matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
+        || error_queue::AVAILABLE && is_unreachable(error)
 }
 
 /// What there is to wait for: datagrams, and errors where they are queued.

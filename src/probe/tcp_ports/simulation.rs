@@ -30,6 +30,8 @@ struct World {
     limit: Option<(f64, f64)>,
     /// After so many SYNs, everything is dropped.
     cut_after: Option<u64>,
+    /// How long the scanning system keeps a refusal to itself.
+    refusals_kept: Duration,
     /// When everything is dropped, and until when.
     outage: Option<(Duration, Duration)>,
     seed: u64,
@@ -45,6 +47,7 @@ impl World {
             loss: 0.0,
             limit: None,
             cut_after: None,
+            refusals_kept: Duration::ZERO,
             outage: None,
             seed: 1,
         }
@@ -76,7 +79,8 @@ impl Outcome {
 
 fn run(world: &World, ports: &[u16], rate: f64) -> Outcome {
     let mut random = fastrand::Rng::with_seed(world.seed);
-    let (mut path, mut throttle, mut witnesses) = (Path::default(), Throttle::new(rate), Witnesses::default());
+    let (mut throttle, mut witnesses) = (Throttle::new(rate), Witnesses::default());
+    let mut path = Path::new(world.refusals_kept);
     let mut schedule = Schedule::new(ports, PATIENCE, &mut path, &mut throttle, &mut witnesses);
     let (mut now, mut sent) = (Duration::ZERO, 0);
     let (mut tokens, mut counted) = (world.limit.map_or(0.0, |(_, burst)| burst), Duration::ZERO);
@@ -117,13 +121,18 @@ fn run(world: &World, ports: &[u16], rate: f64) -> Outcome {
                 }
                 let fact = if world.open.contains(&shot.port) {
                     PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None }
+                } else if world.refuses && world.refusals_kept > Duration::ZERO {
+                    PortFact { state: PortState::Closed, reason: PortReason::Refused, sender: None }
                 } else if world.refuses {
                     PortFact { state: PortState::Closed, reason: PortReason::Reset, sender: None }
                 } else {
                     continue;
                 };
                 if !lost {
-                    let round_trip = world.round_trip + u32::try_from(random.u64(0..=world.jitter)).unwrap() * MS;
+                    let jitter = u32::try_from(random.u64(0..=world.jitter)).unwrap() * MS;
+                    let kept =
+                        if fact.state == PortState::Closed { world.refusals_kept * 9 / 10 } else { Duration::ZERO };
+                    let round_trip = world.round_trip + jitter + kept;
                     answers.insert((now + round_trip, sent), (shot, fact, round_trip));
                 }
             }
@@ -256,6 +265,23 @@ fn heavy_random_loss_is_not_taken_for_a_limit() {
     }
 }
 
+/// As on Windows: open ports answer at once, closed ones after two seconds, and nobody knows who refused.
+#[test]
+fn a_refusal_that_the_system_keeps_to_itself_is_waited_for() {
+    for (open, loss) in [(&[443, 3389][..], 0.0), (&[443, 3389], 0.05), (&[], 0.0)] {
+        let world = World { refusals_kept: 2300 * MS, loss, ..World::new(open, true) };
+        let careless = run(&world, &guide_ports(), 20_000.0);
+        assert_eq!(careless.in_state(PortState::Open), world.open, "loss {loss}");
+        assert_eq!(careless.in_state(PortState::Closed).len(), 63 - open.len(), "loss {loss}");
+        assert!(!careless.cut && careless.took < Duration::from_secs(20), "loss {loss}: {:?}", careless.took);
+        let cut = run(&World { cut_after: Some(40), ..world.clone() }, &guide_ports(), 20_000.0);
+        let (open, silent) = (cut.in_state(PortState::Open), cut.in_state(PortState::Filtered));
+        assert!(open.is_empty() || cut.cut && silent.is_empty(), "loss {loss}: {silent:?}");
+        let hardened = run(&World { refuses: false, ..world.clone() }, &guide_ports(), 20_000.0);
+        assert_eq!(hardened.in_state(PortState::Filtered).len(), 63 - world.open.len(), "loss {loss}");
+    }
+}
+
 #[test]
 fn a_far_host_is_waited_for() {
     for round_trip in [150, 300, 450] {
@@ -280,7 +306,8 @@ proptest! {
     ) {
         let ports: Vec<u16> = (1..400).collect();
         let world = World {
-            open, refuses, round_trip: round_trip * MS, jitter, loss, limit, cut_after, outage: None, seed,
+            open, refuses, round_trip: round_trip * MS, jitter, loss, limit, cut_after,
+            refusals_kept: Duration::ZERO, outage: None, seed,
         };
         let outcome = run(&world, &ports, 20_000.0);
         prop_assert_eq!(outcome.ports.len(), ports.len());

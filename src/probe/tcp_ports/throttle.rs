@@ -16,7 +16,7 @@ const FIRST: f64 = 1000.0;
 const LEAST: f64 = 20.0;
 
 /// How long evidence is gathered before the rate changes, at least.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(60);
 
 /// The longest that a few witnesses are waited for.
 const INTERVAL_MOST: Duration = Duration::from_secs(2);

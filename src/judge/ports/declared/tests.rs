@@ -422,6 +422,8 @@ prop_compose! {
             recheck_missing: doubts[5],
             inside: false,
             path: None,
+            oddities: Vec::new(),
+            blocked_here: Vec::new(),
             udp_ration: None,
         };
         At { address, health, seen }
