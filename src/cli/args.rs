@@ -320,7 +320,7 @@ pub(super) enum Method {
     Auto,
     /// By connecting to them, which needs no privilege.
     Connect,
-    /// Like auto, and an error where raw packets cannot be sent (they need Linux and CAP_NET_RAW).
+    /// Like auto, and an error where raw packets cannot be sent (they need Linux and `CAP_NET_RAW`).
     Raw,
 }
 

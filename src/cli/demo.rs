@@ -52,9 +52,8 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;
-    let run =
-        session::run(&engine, targets, &catalogs, &Extra::default(), shared, interrupted, &BTreeSet::new(), |_| {})
-            .await;
+    let brief = session::Brief { catalogs: &catalogs, extra: &Extra::default(), blocked: &BTreeSet::new() };
+    let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
     for server in servers {
         server.stop().await;
     }

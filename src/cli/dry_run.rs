@@ -39,10 +39,10 @@ pub(super) async fn run(
                 Err(error.to_string())
             }
         };
-        if format != Format::Text {
-            plans.push(as_json(target, &plan, &addresses));
-        } else {
+        if format == Format::Text {
             describe(&mut text, target, &plan, &addresses, shared.columns());
+        } else {
+            plans.push(as_json(target, &plan, &addresses));
         }
     }
     if format != Format::Text {

@@ -73,7 +73,8 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             }
         }
     };
-    let mut run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted, &blocked, finished).await;
+    let brief = session::Brief { catalogs: &catalogs, extra: &extra, blocked: &blocked };
+    let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     run.vantage.extend(remark.filter(|remark| remark.weight > Weight::Notice));
     // The files first: what is on a terminal can be had again from them.
     both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;

@@ -278,15 +278,24 @@ impl StopSignals {
     }
 }
 
+/// What a scan is to find out, and what it must know.
+#[derive(Clone, Copy)]
+pub(super) struct Brief<'a> {
+    /// The guides.
+    pub(super) catalogs: &'a Catalogs,
+    /// What the user asks for beyond them.
+    pub(super) extra: &'a Extra,
+    /// TCP ports that are blocked on the way out of here, as a control host showed.
+    pub(super) blocked: &'a BTreeSet<u16>,
+}
+
 /// Scans `targets` and judges them.
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    catalogs: &Catalogs,
-    extra: &Extra,
+    Brief { catalogs, extra, blocked }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
-    blocked: &BTreeSet<u16>,
     mut finished: impl FnMut(&mut TargetRun),
 ) -> Run {
     let mut run = empty_run();

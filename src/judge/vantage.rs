@@ -6,6 +6,7 @@ use crate::model::question::Question;
 use crate::model::run::{AddressRun, TargetRun};
 use crate::model::vantage::{Remark, Weight};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 /// Ports that providers and offices commonly block on the way out: SMTP, MSRPC, NetBIOS, SMB.
@@ -156,7 +157,7 @@ pub fn control(run: &TargetRun, wanted: &BTreeSet<u16>) -> (Remark, BTreeSet<u16
         .settle("Let them out of this network, or scan from another one. If the control host's own firewall drops them, open it.")
     };
     if !refused.is_empty() {
-        remark.seen.push_str(&format!("; nothing listens there on tcp {}", list(&refused)));
+        let _ = write!(remark.seen, "; nothing listens there on tcp {}", list(&refused));
     }
     (remark, blocked)
 }

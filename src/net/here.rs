@@ -18,7 +18,7 @@ pub fn open_files() -> Option<u64> {
     None
 }
 
-/// How many connections the firewall of this machine tracks, and how many it can (Linux, nf_conntrack); `None` where it
+/// How many connections the firewall of this machine tracks, and how many it can (Linux, `nf_conntrack`); `None` where it
 /// tracks none, or does not say.
 pub fn tracked_connections() -> Option<(u64, u64)> {
     let read = |name: &str| {

@@ -115,7 +115,7 @@ fn run(world: &World, ports: &[u16], rate: f64) -> Outcome {
                 lost |= world.cut_after.is_some_and(|after| sent > after);
                 lost |= world.outage.is_some_and(|(from, to)| (from..to).contains(&now));
                 if let Some((rate, burst)) = world.limit {
-                    tokens = f64::min(tokens + (now - counted).as_secs_f64() * rate, burst);
+                    tokens = f64::min(tokens + now.saturating_sub(counted).as_secs_f64() * rate, burst);
                     counted = now;
                     if tokens >= 1.0 { tokens -= 1.0 } else { lost = true }
                 }
@@ -218,7 +218,7 @@ fn a_sweep_is_as_fast_as_the_path_allows() {
     let ports: Vec<u16> = (1..=u16::MAX).collect();
     let swept = run(&World::new(&[443, 8484], false), &ports, 20_000.0);
     assert_eq!(swept.in_state(PortState::Filtered).len(), 65_533);
-    assert!(swept.took < Duration::from_millis(8000), "{:?}, {} SYNs", swept.took, swept.sent);
+    assert!(swept.took < Duration::from_secs(8), "{:?}, {} SYNs", swept.took, swept.sent);
 }
 
 #[test]
@@ -311,7 +311,7 @@ proptest! {
         };
         let outcome = run(&world, &ports, 20_000.0);
         prop_assert_eq!(outcome.ports.len(), ports.len());
-        prop_assert!(outcome.took < Duration::from_secs(300), "{:?}", outcome.took);
+        prop_assert!(outcome.took < Duration::from_mins(5), "{:?}", outcome.took);
         prop_assert!(outcome.in_state(PortState::Open).is_subset(&world.open));
         if !refuses {
             prop_assert!(outcome.in_state(PortState::Closed).is_empty());

@@ -279,7 +279,7 @@ mod tests {
         let mut through = 0;
         let mut throttle = Throttle::new(20_000.0);
         let sent = run(&mut throttle, 20, |now| {
-            tokens = f64::min(tokens + (now - before).as_secs_f64() * 200.0, 50.0);
+            tokens = f64::min(tokens + now.saturating_sub(before).as_secs_f64() * 200.0, 50.0);
             before = now;
             let passes = tokens >= 1.0;
             if passes {

@@ -18,7 +18,7 @@ const FIRST_GAP: Duration = Duration::from_millis(4);
 /// How closely together they are asked for from then on.
 const GAP: Duration = Duration::from_millis(40);
 
-/// Ports whose owners count connections: FTP, SSH, Telnet, SMTP, MSRPC, NetBIOS, SMB, SQL Server, `MySQL`, RDP, PostgreSQL,
+/// Ports whose owners count connections: FTP, SSH, Telnet, SMTP, MSRPC, NetBIOS, SMB, SQL Server, `MySQL`, RDP, `PostgreSQL`,
 /// VNC, and RPC over HTTP's end point mapper.
 const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 3389, 5432, 5900];
 
