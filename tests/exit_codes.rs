@@ -130,7 +130,7 @@ fn three_where_there_is_no_route_and_where_nothing_answers() {
     for (file, trouble) in [
         ("v6.json", "no route to 2001:db8::1"),
         ("v4.json", "no route to 203.0.113.1"),
-        ("silent.json", "nothing at any"),
+        ("silent.json", "nothing came back that only the server itself"),
     ] {
         let report = json(&folder.path().join(file));
         let troubles = array(&report["targets"][0], "troubles").iter().map(ToString::to_string).collect::<String>();

@@ -184,7 +184,7 @@ fn every_port_that_the_witness_holds_is_proved_and_the_others_are_named() {
     let table = stdout(&output);
     assert!(table.contains("FIREWALL PROOF") && table.contains("another program has it"), "{table}");
     let (out, err) = witness.stop();
-    assert!(out.contains("Ended: 2 sessions, "), "{out}");
+    assert!(out.contains("Ended. Sessions: 2; "), "{out}");
     assert!(!err.contains("warning"), "{err}");
 }
 

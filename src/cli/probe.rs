@@ -256,7 +256,10 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     witness::note_unused(&mut run, engine.settings.witness.as_deref());
     if args.format == Format::Text {
         for target in &run.targets {
-            text.push_str(&report::terminal::firewall_proof(target, shared.columns(), shared.colour()));
+            let proof = report::terminal::firewall_proof(target, shared.columns(), shared.colour());
+            if !proof.is_empty() {
+                let _ = write!(text, "\n{proof}");
+            }
         }
     }
     if args.format == Format::Json {

@@ -274,7 +274,7 @@ fn warning(notice: &Notice) -> String {
 fn farewell(summary: Summary) -> String {
     let Summary { sessions, arrivals, strangers } = summary;
     format!(
-        "Ended: {sessions} sessions, {arrivals} messages that arrived, {strangers} connections and datagrams of strangers.\n"
+        "Ended. Sessions: {sessions}; messages that arrived: {arrivals}; connections and datagrams without one: {strangers}.\n"
     )
 }
 

@@ -91,7 +91,9 @@ impl Inquest<'_> {
             if wanted.is_empty() {
                 return;
             }
-            let controls = self.controls_beside(&wanted);
+            let held = |place: &usize| self.ports.get(*place).is_some_and(|port| self.standing(port).is_none());
+            let held: Vec<usize> = wanted.iter().copied().filter(held).collect();
+            let controls = self.controls_beside(&held);
             let came = self.send(&wanted, &controls).await;
             self.note(came);
         }
