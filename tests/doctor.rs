@@ -1,6 +1,6 @@
 //! `portreeve doctor` on listeners of the test's own.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test's helpers are test code")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
 
 mod support;
 

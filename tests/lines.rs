@@ -1,6 +1,6 @@
 //! JSON Lines: every line is an object that says what it is, and the lines of a target stand together.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test's helpers are test code")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
 
 mod support;
 
