@@ -240,6 +240,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     run.elapsed_ms = millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
+    witness::note_unused(&mut run, engine.settings.witness.as_deref());
     for target in &run.targets {
         if args.format == Format::Text {
             describe(&mut text, &target.target, &target.observations, shared);
@@ -253,7 +254,6 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             }
         }
     }
-    witness::note_unused(&mut run, engine.settings.witness.as_deref());
     if args.format == Format::Text {
         for target in &run.targets {
             let proof = report::terminal::firewall_proof(target, shared.columns(), shared.colour());
