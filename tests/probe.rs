@@ -283,7 +283,10 @@ async fn a_mute_listener_costs_no_wait_for_each_protocol() {
         let start = Instant::now();
         assert_eq!(service_in_time(port, hint).await, Service::Silent);
         let elapsed = start.elapsed();
-        assert!(elapsed < Duration::from_millis(1800), "asked as {hint}: {elapsed:?}; one by one it would be 2.7 s at least");
+        assert!(
+            elapsed < Duration::from_millis(1800),
+            "asked as {hint}: {elapsed:?}; one by one it would be 2.7 s at least"
+        );
     }
 }
 
