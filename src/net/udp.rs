@@ -3,7 +3,7 @@
 //! The socket is not connected, and its error queue names for every ICMP message the port that was asked and the sender.
 //! Silence is never more than "open or filtered": a listener may have nothing to say to a stranger, and hosts ration
 //! their ICMP messages (Linux: about one a second after the first six), so that most closed ports of a range stay silent.
-//! When which port is asked, and what silence among refusals tells, is the matter of [`course`]; here it is done and
+//! When which port is asked, and what silence among refusals tells, is the matter of `course`; here it is done and
 //! written down. Where there is no error queue, only datagrams are seen.
 //!
 //! Scanning this same machine, sockets of our own may stand in the asked range: what they send is no answer.

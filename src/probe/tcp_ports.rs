@@ -1,6 +1,6 @@
 //! The states of many TCP ports of one address.
 //!
-//! [`schedule`] decides what is asked when and what is believed, [`path`] and [`throttle`] what the way there bears; all
+//! `schedule` decides what is asked when and what is believed, `path` and `throttle` what the way there bears; all
 //! three are pure. Here is the clock, and here SYNs are sent.
 
 mod path;
