@@ -121,7 +121,7 @@ impl Lab {
         command
     }
 
-    /// Starts something that says "ready" and stays until the laboratory is gone.
+    /// Starts something that says "ready" and stays until the network is gone.
     fn keep(&mut self, mut command: Command) {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
