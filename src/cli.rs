@@ -3,6 +3,7 @@
 mod args;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod dry_run;
 mod exit;
 mod guides;
@@ -12,6 +13,7 @@ mod probe;
 mod progress;
 mod scan;
 mod session;
+mod vantage;
 
 use args::{Cli, Command, Shared};
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -68,6 +70,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
         }
         Command::Scan(args) => block_on(scan::run(*args, shared)),
         Command::Probe(command) => block_on(probe::run(command, shared)),
+        Command::Doctor(args) => block_on(doctor::run(*args, shared)),
         #[cfg(feature = "demo")]
         Command::Demo(args) => block_on(demo::run(args, shared)),
     }
@@ -116,7 +119,7 @@ fn man() -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::Bug(format!("the manual page: {error}"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
-    for name in ["scan", "demo", "probe", "guides"] {
+    for name in ["scan", "demo", "probe", "doctor", "guides"] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());
             page.extend(format!(".SH PORTREEVE {}\n", name.to_uppercase()).bytes());

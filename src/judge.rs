@@ -11,6 +11,7 @@ mod part;
 mod ports;
 mod product;
 mod tls;
+pub mod vantage;
 mod view;
 
 use crate::catalog::exploited::ExploitedVersions;
@@ -19,6 +20,7 @@ use crate::catalog::rule::{OnlyWhen, Rule, Source};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Disagreement};
 use crate::model::target::{ControlServer, Role, Target};
+use crate::model::vantage::Ways;
 use crate::model::verdict::{Check, Confidence, Finding, Verdict};
 use part::Part;
 use view::View;
@@ -36,6 +38,8 @@ pub struct Case<'a> {
     pub guides: &'a [Guide],
     /// The versions known to be attacked.
     pub exploited: &'a ExploitedVersions,
+    /// What is known of the way out of this machine's network.
+    pub ways: &'a Ways,
 }
 
 /// What the judge says.

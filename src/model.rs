@@ -14,4 +14,5 @@ pub mod run;
 pub mod service;
 pub mod target;
 pub mod tls;
+pub mod vantage;
 pub mod verdict;

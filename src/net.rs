@@ -9,6 +9,7 @@ pub mod dial;
 pub mod failure;
 pub mod knock;
 pub mod limits;
+pub mod machine;
 pub mod pace;
 pub mod resolve;
 pub mod route;

@@ -5,6 +5,7 @@ use crate::model::ports::{Ports, Transport, parse_range};
 use crate::model::target::{ControlServer, Host, Moved, Role};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,23 @@ Exit codes:
   1  something is at or beyond --fail-on
   2  the command line or a file is wrong; nothing was scanned
   3  the run is partial (a target unreachable or unresolved, an interrupt): never read it as clean
+  4  a defect of portreeve; please report it";
+
+const DOCTOR: &str = "\
+Is what this machine sees to be believed? Looks at it and its own network.
+
+Without options nothing is sent: the machine is looked at. Nobody is asked whom you do not name. With HOST or --targets a few \
+ports of each server are asked, among them those that providers often block (25, 135-139, 445). With --nowhere an address \
+that must not answer is asked. With --control-host a machine of yours, outside and listening on what the guides name, proves \
+which ports are let out. Where a name is to be resolved, this machine's own DNS servers are also asked for one that cannot \
+exist (under .invalid, RFC 6761).";
+
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing was found that would spoil a scan
+  1  something would spoil a scan, or a part of it
+  2  the command line or a file is wrong; nothing was asked
+  3  something could not be checked (a name not resolved, no route, an interrupt)
   4  a defect of portreeve; please report it";
 
 /// Stands outside an RMM server and checks its gates against the vendors' hardening guides.
@@ -91,6 +109,9 @@ pub(super) enum Command {
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),
+    /// Is what this machine sees to be believed? Looks at it and its own network.
+    #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT_CODES)]
+    Doctor(Box<DoctorArgs>),
     /// List the guides' items, show one in full, or check a catalog of your own.
     #[command(subcommand)]
     Guides(GuidesCommand),
@@ -228,6 +249,13 @@ pub(super) struct WhatArgs {
     /// Trust these certificate authorities (PEM) beside the system's.
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+    /// A machine of yours outside this network that listens on every TCP port that the guides name: asked first, to prove
+    /// which are let out. Silence on a port that is not decides nothing.
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(super) control_host: Option<Host>,
+    /// The TCP ports that the control host listens on [default: those that the guides name].
+    #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',', requires = "control_host")]
+    pub(super) control_ports: Vec<Ports>,
 }
 
 /// How to ask.
@@ -404,6 +432,48 @@ pub(super) struct ProbeArgs {
     pub(super) timing: TimingArgs,
 }
 
+/// `doctor`
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Servers that are to be scanned: names or addresses.
+    #[arg(value_name = "HOST", value_parser = host)]
+    pub(super) hosts: Vec<Host>,
+    /// Inventory files, or folders of them.
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1..)]
+    pub(super) targets: Vec<PathBuf>,
+    /// A machine of yours outside this network that listens on every TCP port that the guides name, and not
+    /// on every other one too.
+    #[arg(long, alias = "control", value_name = "HOST", value_parser = host)]
+    pub(super) control_host: Option<Host>,
+    /// An address that nobody has, so that nothing may answer [without a value: 192.0.2.1, TEST-NET-1 of RFC 5737].
+    #[arg(long, value_name = "ADDRESS", value_parser = nowhere, num_args = 0..=1, default_missing_value = "192.0.2.1", action = clap::ArgAction::Append)]
+    pub(super) nowhere: Vec<IpAddr>,
+    /// Ask these TCP ports of whoever is named, instead of those that are of use for each.
+    #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',')]
+    pub(super) ports: Vec<Ports>,
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: DoctorFormat,
+    /// Ask only IPv4 addresses.
+    #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
+    pub(super) only_v4: bool,
+    /// Ask only IPv6 addresses.
+    #[arg(short = '6', long = "ipv6")]
+    pub(super) only_v6: bool,
+    /// How to ask.
+    #[command(flatten)]
+    pub(super) timing: TimingArgs,
+}
+
+/// What the doctor prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoctorFormat {
+    /// For people.
+    Text,
+    /// Everything as JSON.
+    Json,
+}
+
 /// `guides`
 #[derive(Debug, Subcommand)]
 pub(super) enum GuidesCommand {
@@ -440,6 +510,13 @@ fn role_parser() -> impl TypedValueParser<Value = Role> {
 
 fn host(text: &str) -> Result<Host, String> {
     parse_host(text).map_err(|error| error.replace("as moved (`\"tcp/443\" = ", "with --moved (`tcp/443="))
+}
+
+/// An address that nobody has. This machine answers for its own.
+fn nowhere(text: &str) -> Result<IpAddr, String> {
+    let wrong = || "an address that nobody has, such as 192.0.2.1; HOST goes before --nowhere".to_owned();
+    let address: IpAddr = text.parse().map_err(|_| wrong())?;
+    if address.is_loopback() || address.is_unspecified() || address.is_multicast() { Err(wrong()) } else { Ok(address) }
 }
 
 fn name(text: &str) -> Result<String, String> {

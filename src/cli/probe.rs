@@ -5,10 +5,12 @@ use super::exit::{CliError, Exit};
 use super::output::{self, complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
+use super::vantage;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::engine::plan::{Extra, FollowUp, Plan};
 use crate::engine::{Engine, Inquiry};
+use crate::judge::vantage::Evidence;
 use crate::model::http::{Request, WebPath};
 use crate::model::observation::Observation;
 use crate::model::ports::Ports;
@@ -112,7 +114,7 @@ fn read_hosts(path: &Path) -> Result<Vec<Host>, CliError> {
 }
 
 /// Every port that any guide names.
-fn guide_ports() -> Result<Vec<Ports>, CliError> {
+pub(super) fn guide_ports() -> Result<Vec<Ports>, CliError> {
     let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
     let mut everything = target(Host::Name("localhost".to_owned()), None);
     everything.roles = Role::ALL.into_iter().collect();
@@ -209,8 +211,10 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     let listener = progress::listen(receiver, probes, shared.quiet);
     let mut done: Vec<Option<TargetRun>> = probes.iter().map(|_| None).collect();
     let mut written = Ok(());
+    let mut evidence = Evidence::default();
     let asked = engine.run(probes, interrupted.clone(), sender, |number, scan| {
         let (Some(probe), Some(place)) = (probes.get(number), done.get_mut(number)) else { return };
+        evidence.add(vantage::seen(&scan));
         let mut target = TargetRun {
             target: probe.target.clone(),
             addresses: scan.addresses,
@@ -231,6 +235,11 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     run.elapsed_ms = millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
+    run.vantage.extend(vantage::look().1);
+    vantage::conclude(&mut run, &evidence, None);
+    if args.format == Format::Jsonl {
+        output::last_line(&run.vantage)?;
+    }
     for target in &run.targets {
         if args.format == Format::Text {
             describe(&mut text, &target.target, &target.observations, shared);
@@ -242,6 +251,11 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             for trouble in &target.troubles {
                 complain(&format!("{}: {}", target.target.host, clean(&trouble.describe())));
             }
+        }
+    }
+    if args.format == Format::Text {
+        for doubt in report::doubts_of_vantage(&run.vantage) {
+            complain(&clean(&doubt));
         }
     }
     if args.format == Format::Json {

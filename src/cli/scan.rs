@@ -4,7 +4,8 @@ use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
-use super::session::{self, Families};
+use super::session::{self, Basis, Families};
+use super::vantage::{self, Control};
 use super::{dry_run, guides};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
@@ -40,8 +41,10 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         session::PATIENCE_OF_SCAN,
         shared,
     )?;
+    let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
-        return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
+        let asked = dry_run::Asked { targets: &targets, catalogs: &catalogs, extra: &extra, control: control.as_ref() };
+        return dry_run::run(&engine, asked, args.output.format, shared).await;
     }
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
@@ -60,7 +63,12 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             }
         }
     };
-    let run = session::run(&engine, targets, &catalogs, &extra, shared, interrupted, finished).await;
+    let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
+    let basis = Basis { catalogs: &catalogs, extra: &extra, vantage: &vantage };
+    let run = session::run(&engine, targets, basis, shared, interrupted, finished).await;
+    if stream && written.is_ok() {
+        written = output::last_line(&run.vantage);
+    }
     // The files first: what is on a terminal can be had again from them.
     both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))

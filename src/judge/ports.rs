@@ -1,6 +1,7 @@
 //! Rules about ports.
 
 mod exclusive;
+mod way;
 
 pub(super) use exclusive::only_these_open;
 
@@ -31,9 +32,6 @@ const SETTLE_MIDDLEBOX: &str =
 const SETTLE_UDP: &str = "Look at the host: `Get-NetUDPEndpoint` and the firewall's inbound rules show whether anything \
                           listens and may be reached.";
 
-/// Ports that providers and networks on the way often block, whatever the target does.
-const BLOCKED_ON_THE_WAY: [u16; 5] = [25, 135, 137, 139, 445];
-
 /// Neighbouring ports with the same state and reason, for one sentence. The ports are those that were asked.
 struct Group<'a> {
     transport: Transport,
@@ -58,6 +56,7 @@ fn sort<'a>(
     apart: bool,
 ) -> Sorted<'a> {
     let offset = |port: u16| i32::from(view.target().logical(transport, port)) - i32::from(port);
+    let passage = |port: u16| address.way(transport, port).map(|way| way.passage);
     let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
     for port in ports {
         match address.port(transport, port) {
@@ -66,7 +65,8 @@ fn sort<'a>(
                     if !apart
                         && group.last.checked_add(1) == Some(port)
                         && *group.fact == *fact
-                        && offset(group.last) == offset(port) =>
+                        && offset(group.last) == offset(port)
+                        && passage(group.last) == passage(port) =>
                 {
                     group.last = port;
                     group.tries = group.tries.min(observation.tries);
@@ -191,14 +191,17 @@ const UNDELIVERABLE: &str =
 
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
-        PortState::Closed => Part::pass("the target says that nothing listens there"),
+        PortState::Closed => {
+            way::weigh_refusal(address, group, Part::pass("the target says that nothing listens there"))
+        }
         PortState::Rejected if group.fact.is_undeliverable() => {
             return Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD);
         }
         PortState::Rejected => {
             let part = Part::pass("it is refused before anything could answer");
             // Who refuses need not stand before the target: a provider near us does it for everybody.
-            if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part }
+            let part = if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
         }
         PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
             return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
@@ -208,11 +211,12 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
             let part = Part::pass(
                 "a listener would have answered; every try was dropped, while the address answers elsewhere",
             );
-            if group.tries < 2 || group.each().any(|port| BLOCKED_ON_THE_WAY.contains(&port)) {
+            let part = if group.tries < 2 || way::may_be_blocked(address, group) {
                 part.at_most(Confidence::Medium)
             } else {
                 part
-            }
+            };
+            way::weigh_silence(address, group, part)
         }
         PortState::OpenOrFiltered => {
             return undecided_over_udp();
@@ -311,13 +315,16 @@ pub(super) fn reachable(view: &View<'_>, ports: &[Ports], answers_as: Option<Ans
 fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
         PortState::Rejected if group.fact.is_undeliverable() => Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD),
-        PortState::Closed | PortState::Rejected => Part::fail("it should be reachable, and is refused"),
+        PortState::Closed => way::weigh_refusal(address, group, Part::fail("it should be reachable, and is refused")),
+        PortState::Rejected => way::weigh_silence(address, group, Part::fail("it should be reachable, and is refused")),
         PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
             Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD)
         }
         PortState::Filtered if address.health.silence_untrusted() => Part::stopped_answering(),
-        PortState::Filtered => Part::fail("it should be reachable, and every try was dropped")
-            .at_most(if group.tries < 2 { Confidence::Medium } else { Confidence::High }),
+        PortState::Filtered => {
+            let part = Part::fail("it should be reachable, and every try was dropped");
+            way::weigh_silence(address, group, if group.tries < 2 { part.at_most(Confidence::Medium) } else { part })
+        }
         PortState::OpenOrFiltered => {
             return undecided_over_udp();
         }

@@ -2,6 +2,7 @@
 
 use super::observation::Observation;
 use super::target::Target;
+use super::vantage::Vantage;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -197,12 +198,16 @@ pub struct Run {
     pub targets: Vec<TargetRun>,
     /// The run was interrupted.
     pub interrupted: bool,
+    /// What is known of the vantage: what is wrong with it, and what a control host said.
+    pub vantage: Vantage,
 }
 
 impl Run {
     /// Whether anything that should have been asked was not.
     pub fn is_partial(&self) -> bool {
-        self.interrupted || self.targets.iter().any(|target| !target.troubles.is_empty())
+        self.interrupted
+            || self.vantage.unknown().next().is_some()
+            || self.targets.iter().any(|target| !target.troubles.is_empty())
     }
 
     /// How many findings have each verdict.

@@ -6,6 +6,7 @@ mod observations;
 use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
+use crate::model::vantage::{Checkup, Passage, Standing, Subject, Vantage, Way, Ways};
 
 /// A run with every verdict, health flag, trouble and kind of answer.
 pub(super) fn everything() -> Run {
@@ -16,6 +17,7 @@ pub(super) fn everything() -> Run {
         guides: ["automate", "control", "endpoint-central", "iis"].into_iter().map(guide).collect(),
         targets: vec![automate(), control(), endpoint_central(), gone(), dark()],
         interrupted: true,
+        vantage: vantage(),
     }
 }
 
@@ -26,7 +28,7 @@ pub(super) fn quiet() -> Run {
         use crate::model::verdict::Verdict::{NotApplicable, Pass};
         matches!(finding.verdict, Pass | NotApplicable)
     });
-    Run { targets: vec![target], interrupted: false, ..everything() }
+    Run { targets: vec![target], interrupted: false, vantage: Vantage::default(), ..everything() }
 }
 
 /// A run over `count` targets of several clients.
@@ -42,7 +44,7 @@ pub(super) fn estate(count: usize) -> Run {
             target
         })
         .collect();
-    Run { targets, interrupted: false, ..everything() }
+    Run { targets, interrupted: false, vantage: Vantage::default(), ..everything() }
 }
 
 /// The run with every text of the inventory and the guides replaced by `text`.
@@ -51,6 +53,9 @@ pub(super) fn hostile(text: &str) -> Run {
     let own = || text.to_owned();
     run.tool_version = own();
     run.started = own();
+    for checkup in &mut run.vantage.checkups {
+        (checkup.seen, checkup.why, checkup.todo) = (own(), own(), own());
+    }
     for guide in &mut run.guides {
         (guide.id, guide.title, guide.revision, guide.sha256) = (own(), own(), own(), own());
     }
@@ -80,6 +85,32 @@ pub(super) fn hostile(text: &str) -> Run {
         }
     }
     run
+}
+
+fn vantage() -> Vantage {
+    let mut ways = Ways::default();
+    for (ports, passage, sender) in [
+        ("tcp/25", Passage::Passes, None),
+        ("tcp/135-139", Passage::Blocked, Some("198.51.100.1")),
+        ("tcp/445", Passage::ProbablyBlocked, None),
+        ("tcp/3306", Passage::Refused, None),
+    ] {
+        let sender = sender.map(|sender| sender.parse().unwrap());
+        ways.add(Way { ports: self::ports(ports), v6: false, inside: false, passage, sender });
+    }
+    let checkup = |subject, standing| {
+        Checkup::bad(subject, standing, "This was seen.", "This is why it matters.", "This is what to do.")
+    };
+    let checkups = vec![
+        checkup(Subject::InsideAddresses, Standing::Warning),
+        Checkup {
+            seen: "The control host control.example.net could not be used: no such name.".to_owned(),
+            ..checkup(Subject::ControlHost, Standing::Unknown)
+        },
+        checkup(Subject::Decoys, Standing::Broken),
+        checkup(Subject::OutboundBlocks, Standing::Warning),
+    ];
+    Vantage { checkups, ways }
 }
 
 fn guide(id: &str) -> GuideUsed {

@@ -7,6 +7,9 @@ mod findings;
 mod host;
 mod page;
 mod summary;
+mod vantage;
+
+pub use vantage::doctor;
 
 use super::reading::{by_client, duration, instant, missing};
 use super::text::counted;
@@ -87,6 +90,7 @@ fn masthead(page: &mut Page, run: &Run) {
         page.paragraph(2, DIM, &format!("{}: {}, revision {}{own}", guide.id, guide.title, guide.revision));
     }
     partial(page, run);
+    vantage::section(page, run);
 }
 
 /// Says loudly that a run is partial, and names what is missing; nothing for a whole run.

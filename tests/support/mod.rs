@@ -169,7 +169,7 @@ impl Mock {
 
 /// A loopback address that no other test of this process has, where the system has more than one: decoy ports of one
 /// scan must not be real ones of another test's mock.
-fn own_address() -> IpAddr {
+pub(crate) fn own_address() -> IpAddr {
     static NEXT: AtomicU8 = AtomicU8::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let [low, high, ..] = std::process::id().to_le_bytes();

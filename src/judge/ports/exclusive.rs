@@ -3,7 +3,7 @@
 use super::{MIDDLEBOX, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_MIDDLEBOX};
 use crate::catalog::rule::Rule;
 use crate::judge::part::Part;
-use crate::judge::view::{AddressView, View};
+use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED, View};
 use crate::model::fact::PortState;
 use crate::model::ports::{Ports, Transport};
 use crate::model::verdict::Confidence;
@@ -29,6 +29,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     let mut doubted = 0_usize;
     let mut unknown = 0_usize;
     let mut asked = 0_usize;
+    let mut blocked = 0_usize;
     for (range, observation) in address.port_ranges() {
         let state = match observation.attempt.fact() {
             Some(crate::model::fact::Fact::Port(fact)) => Some(fact.state),
@@ -36,6 +37,9 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
         };
         if range.transport() == Transport::Tcp {
             asked += range.count();
+            if let Some(crate::model::fact::Fact::Port(fact)) = observation.attempt.fact() {
+                blocked += address.blocked(range, fact).map_or(0, |(count, _)| count);
+            }
             unknown += if matches!(state, None | Some(PortState::Unstable)) { range.count() } else { 0 };
         }
         if state != Some(PortState::Open) {
@@ -71,6 +75,14 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     }
     if address.health.silence_untrusted() {
         return Part::stopped_answering();
+    }
+    if blocked > 0 {
+        return Part::inconclusive(&format!(
+            "{blocked} TCP {} {BLOCKED}, and may be open",
+            if blocked == 1 { "port is" } else { "ports are" }
+        ))
+        .settle(SETTLE_BLOCKED)
+        .seen(format!("no unexpected port open at {at} among those that are let out"));
     }
     if asked - unknown < 65_535 {
         return Part::inconclusive(&format!(

@@ -3,6 +3,7 @@
 use super::{duration, instant};
 use crate::model::observation::ObservationId;
 use crate::model::run::{Disagreement, GuideUsed, Run, Tally, TargetRun};
+use crate::model::vantage::{Checkup, Subject};
 use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 use crate::report::describe::describe;
 use crate::report::reading::{
@@ -24,6 +25,8 @@ pub(super) struct Page<'a> {
     took: String,
     bottom_line: String,
     missing: Vec<(String, Vec<String>)>,
+    /// What is in doubt of the vantage; addresses inside are told of by themselves.
+    vantage: Vec<&'a Checkup>,
     inside: Vec<String>,
     all_inside: bool,
     scope: String,
@@ -205,6 +208,7 @@ impl<'a> Page<'a> {
                 .into_iter()
                 .map(|(label, what)| (label, what.iter().map(|text| capitalised(text)).collect()))
                 .collect(),
+            vantage: run.vantage.doubts().filter(|doubt| doubt.subject != Subject::InsideAddresses).collect(),
             inside: inside.map(|run| run.address.to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
             all_inside: run.targets.iter().flat_map(|target| &target.addresses).all(|address| address.health.inside),
             scope: format!(

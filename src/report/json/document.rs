@@ -2,6 +2,7 @@
 
 use super::findings::Finding;
 use super::observations::Observation;
+use super::vantage::Vantage;
 use super::{FORMAT, VERSION};
 use crate::model::run;
 use crate::model::target;
@@ -38,6 +39,8 @@ pub struct Document {
     coverage: Coverage,
     /// The guides that were used.
     guides: Vec<Guide>,
+    /// What is known of the machine that asked and of its own network.
+    vantage: Vantage,
     /// The targets, in the inventory's order.
     targets: Vec<Target>,
 }
@@ -260,6 +263,7 @@ impl From<&run::Run> for Document {
             summary: Summary::from(&run.tally()),
             coverage: reading::coverage(observations).into(),
             guides: run.guides.iter().map(Guide::from).collect(),
+            vantage: Vantage::from(&run.vantage),
             targets: run.targets.iter().map(Target::from).collect(),
         }
     }
