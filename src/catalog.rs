@@ -6,6 +6,7 @@
 pub mod builtin;
 pub mod diagnostic;
 pub mod example;
+pub mod expected;
 pub mod exploited;
 pub mod guide;
 pub mod inventory;

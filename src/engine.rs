@@ -87,7 +87,7 @@ impl Engine {
         let scans = in_turn(inquiries).into_iter().map(|number| {
             let (events, interrupted) = (events.clone(), interrupted.clone());
             async move {
-                let Some(inquiry) = inquiries.get(number) else { return None };
+                let inquiry = inquiries.get(number)?;
                 let scan = self.scan(number, inquiry, interrupted, &events).await;
                 for trouble in &scan.troubles {
                     events.tell(Event::Troubled { target: number, trouble: trouble.clone() });

@@ -17,6 +17,7 @@ mod view;
 use crate::catalog::exploited::ExploitedVersions;
 use crate::catalog::guide::{Guide, GuideRule, Item};
 use crate::catalog::rule::{OnlyWhen, Rule, Source};
+use crate::model::expected::{ExpectedRule, RuleFinding};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Disagreement};
 use crate::model::target::{ControlServer, Role, Target};
@@ -47,7 +48,9 @@ pub struct Case<'a> {
 pub struct Judgement {
     /// A finding for every item that concerns the target, in the guides' order.
     pub findings: Vec<Finding>,
-    /// Where the guides ask for opposite things.
+    /// What is said of every expected rule, in the target's order.
+    pub rules: Vec<RuleFinding>,
+    /// Where the guides, or a guide and an expected rule, ask for opposite things.
     pub disagreements: Vec<Disagreement>,
 }
 
@@ -61,8 +64,15 @@ pub fn judge(case: Case<'_>) -> Judgement {
             findings.push(finding(guide, item, checks));
         }
     }
-    let disagreements = disagreement::find(case, &mut findings);
-    Judgement { findings, disagreements }
+    let mut rules: Vec<RuleFinding> = case.target.rules.iter().map(|rule| expected_rule(rule, &view)).collect();
+    let mut disagreements = disagreement::find(case, &mut findings);
+    disagreements.extend(disagreement::with_rules(&view, &mut findings, &mut rules));
+    Judgement { findings, rules, disagreements }
+}
+
+fn expected_rule(rule: &ExpectedRule, view: &View<'_>) -> RuleFinding {
+    let check = Part::combine(rule.to_string(), ports::declared(view, rule));
+    RuleFinding { rule: rule.clone(), check, disagreements: Vec::new() }
 }
 
 fn finding(guide: &Guide, item: &Item, checks: Vec<Check>) -> Finding {
@@ -91,10 +101,7 @@ fn check(rule: &GuideRule, view: &View<'_>) -> Check {
         None => apply(&rule.rule, view),
     };
     if rule.rule.asks() && view.addresses.is_empty() {
-        parts = vec![
-            Part::inconclusive("the name leads to no address, so nothing was asked")
-                .settle("Make the name resolve from this machine, or give the server's address as `host`."),
-        ];
+        parts = vec![Part::no_address()];
     }
     Part::combine(rule.rule.describe(), parts)
 }

@@ -4,6 +4,7 @@
 //! Wire numbers keep the values we do not know; "false" and "could not tell" never share an encoding.
 
 pub mod address;
+pub mod expected;
 pub mod fact;
 pub mod http;
 pub mod observation;
@@ -14,5 +15,6 @@ pub mod run;
 pub mod service;
 pub mod target;
 pub mod tls;
+pub mod udp;
 pub mod vantage;
 pub mod verdict;

@@ -1,5 +1,5 @@
 //! The network as an unprivileged program sees it: names, limits, rates, connections that know why they failed, datagrams,
-//! and TLS that records what it is shown.
+//! and TLS that records what it is shown. Only module `raw` can use a privilege, where there is one.
 //!
 //! Promises: every wait has an end or ends when its future is dropped; what this machine lacks (descriptors, ports, a
 //! route, a permission) is never taken for an answer of the peer; no failure is ever read as "closed". Nothing here knows
@@ -11,6 +11,7 @@ pub mod knock;
 pub mod limits;
 pub mod machine;
 pub mod pace;
+pub mod raw;
 pub mod resolve;
 pub mod route;
 pub mod tcp;

@@ -23,18 +23,21 @@ mod tls_version;
 
 pub use session::Peer;
 
-use crate::model::fact::Fact;
+use crate::model::fact::{Fact, PortState};
 use crate::model::http::Scheme;
 use crate::model::observation::{Attempt, Blame, Cause, Failure, Skip, Stage};
 use crate::model::peer_text::PeerText;
 use crate::model::ports::Transport;
 use crate::model::question::Question;
 use crate::model::tls::TlsPreface;
+use crate::model::udp::UdpRation;
 use crate::net::dial::Dialer;
 use crate::net::failure::millis;
 use crate::net::trust::TrustStore;
 use session::Session;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How we name ourselves: the administrator of a scanned server should find us in the log.
@@ -55,10 +58,12 @@ pub struct Timing {
     pub first_byte: Duration,
     /// For a server of a protocol in which the server speaks first. MySQL looks up our name before it does.
     pub unasked: Duration,
-    /// How often a UDP port that stays silent is asked.
+    /// How often a UDP port that stays silent is asked, before it is asked beside others.
     pub udp_tries: u32,
-    /// For a datagram, after the last one of a round was sent.
+    /// How long a UDP port is listened to where the round trip is not known.
     pub udp_wait: Duration,
+    /// How long a host is waited for that says only so often that a UDP port is closed.
+    pub udp_patience: Duration,
 }
 
 impl Default for Timing {
@@ -72,6 +77,7 @@ impl Default for Timing {
             unasked: Duration::from_secs(3),
             udp_tries: 2,
             udp_wait: Duration::from_secs(1),
+            udp_patience: Duration::from_secs(8),
         }
     }
 }
@@ -108,6 +114,17 @@ pub struct Asker {
     trust: Arc<TrustStore>,
     began: Instant,
     pool: tcp_ports::Pool,
+    /// The shortest time in which a TCP port of each address answered.
+    round_trips: Mutex<HashMap<IpAddr, Duration>>,
+}
+
+/// What came of asking UDP ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UdpOutcomes {
+    /// One outcome for each port, in the order in which they were given.
+    pub ports: Vec<(u16, Outcome)>,
+    /// How the host rations its refusals, where that was seen.
+    pub ration: Option<UdpRation>,
 }
 
 /// Why a question has no answer.
@@ -126,7 +143,14 @@ impl From<Failure> for Stop {
 impl Asker {
     /// An asker for a run that began at `began`.
     pub fn new(dialer: Dialer, timing: Timing, trust: TrustStore, began: Instant) -> Self {
-        Self { dialer, timing, trust: Arc::new(trust), began, pool: tcp_ports::Pool::default() }
+        Self {
+            dialer,
+            timing,
+            trust: Arc::new(trust),
+            began,
+            pool: tcp_ports::Pool::default(),
+            round_trips: Mutex::default(),
+        }
     }
 
     /// The dialer, for its limits and its pace.
@@ -138,9 +162,24 @@ impl Asker {
     pub async fn ask(&self, peer: &Peer, question: Question, known: &Known) -> Outcome {
         if let Question::Port { ports } = question
             && ports.transport() == Transport::Udp
-            && let Some((_, outcome)) = self.ask_udp_ports(peer, &[ports.first()]).await.pop()
         {
-            return outcome;
+            let (alone, never) = ([vec![ports.first()]], std::future::pending());
+            if let Some((_, outcome)) = self.ask_udp_ports(peer, &alone, never, &|_| {}).await.ports.pop() {
+                return outcome;
+            }
+        }
+        if let Question::Port { ports } = question
+            && ports.count() == 1
+        {
+            let mut found = None;
+            let rate = f64::from(self.dialer.pace().rates().syn.get());
+            let mut known = tcp_ports::Acquaintance::new(rate, Vec::new());
+            let asked = [ports.first()];
+            let never = std::future::pending();
+            self.ask_tcp_ports(peer, &asked, &mut known, never, |_, outcome| found = Some(outcome)).await;
+            if let Some(outcome) = found {
+                return outcome;
+            }
         }
         let mut session = Session::new(self, peer, question.port());
         let answer = Self::answer(&mut session, question, known).await;
@@ -156,6 +195,12 @@ impl Asker {
         };
         tracing::debug!(address = %peer.address, %question, ?attempt, tries = session.tries(), "asked");
         let started = session.started().unwrap_or_else(Instant::now);
+        if session.tries() == 1
+            && let Attempt::Answered { fact: Fact::Port(fact) } = &attempt
+            && matches!(fact.state, PortState::Open | PortState::Closed)
+        {
+            self.note_round_trip(peer.address, started.elapsed());
+        }
         Outcome {
             tries: if matches!(attempt, Attempt::Skipped { .. }) { 0 } else { session.tries() },
             attempt,
@@ -167,8 +212,7 @@ impl Asker {
     async fn answer(session: &mut Session<'_>, question: Question, known: &Known) -> Result<Fact, Stop> {
         let preface = known.preface.unwrap_or(TlsPreface::Direct);
         match question {
-            Question::Port { ports } if ports.count() > 1 => Err(bug("a range is asked port by port").into()),
-            Question::Port { .. } => Err(bug("ports are asked together").into()),
+            Question::Port { .. } => Err(bug("a range is asked port by port").into()),
             Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
             Question::TlsVersion { version, sni, .. } => {
                 tls_version::ask(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
@@ -215,9 +259,28 @@ impl Asker {
         self.outcome(&session, Question::Service { port }, answer)
     }
 
-    /// Asks UDP `ports` of `peer`, each named once, over one socket; one outcome for each, in the same order.
-    pub async fn ask_udp_ports(&self, peer: &Peer, ports: &[u16]) -> Vec<(u16, Outcome)> {
-        port::ask_udp(self, peer, ports).await
+    /// Asks UDP ports of `peer`, each named once, over one socket: those of the first groups first, and each group wholly or
+    /// not at all where the host rations its answers. What is known when `stop` says why to stop is kept. Tells `decided` how
+    /// many more ports have an answer.
+    pub async fn ask_udp_ports(
+        &self,
+        peer: &Peer,
+        groups: &[Vec<u16>],
+        stop: impl Future<Output = Skip>,
+        decided: &(dyn Fn(usize) + Sync),
+    ) -> UdpOutcomes {
+        port::ask_udp(self, peer, groups, stop, decided).await
+    }
+
+    /// The round trip to `address`, as far as TCP ports showed it.
+    fn round_trip(&self, address: IpAddr) -> Option<Duration> {
+        self.round_trips.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied()
+    }
+
+    fn note_round_trip(&self, address: IpAddr, took: Duration) {
+        let mut round_trips = self.round_trips.lock().unwrap_or_else(PoisonError::into_inner);
+        let shortest = round_trips.entry(address).or_insert(took);
+        *shortest = took.min(*shortest);
     }
 }
 

@@ -23,6 +23,7 @@ pub mod netbios;
 pub mod product;
 pub mod rdp;
 pub mod redirector;
+pub mod segment;
 pub mod smb;
 pub mod ssh;
 pub mod tls;

@@ -44,7 +44,7 @@ fn numbers(listeners: &[TcpListener]) -> Vec<String> {
 #[test]
 fn every_subject_of_this_machine_has_its_say() {
     let report = report(&mut doctor(&[]));
-    assert_eq!((text(&report, "format"), &report["version"]), ("portreeve-vantage", &1.into()));
+    assert_eq!((text(&report, "format"), &report["version"]), ("portreeve-doctor", &1.into()));
     for subject in ["open-files", "error-queue", "raw-sockets", "routes", "local-ports", "connection-tracking", "clock"]
     {
         checkup(&report, subject);

@@ -16,6 +16,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-short", &["-h"]),
         ("help-scan", &["scan", "--help"]),
         ("help-demo", &["demo", "--help"]),
+        ("help-doctor", &["doctor", "--help"]),
         ("help-probe", &["probe", "--help"]),
         ("help-probe-ports", &["probe", "ports", "--help"]),
         ("help-probe-tls", &["probe", "tls", "-h"]),

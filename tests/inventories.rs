@@ -117,6 +117,30 @@ fn the_template_and_the_example_estate_are_sound() {
     assert!(!stdout(&output).contains("Northwind"), "{}", stdout(&output));
 }
 
+/// What the template shows behind `#` works when it is uncommented, all at once.
+#[test]
+fn every_key_that_the_template_shows_can_be_used() {
+    let text = fs::read_to_string(root().join("targets/template.toml")).unwrap();
+    let mut shown = 0;
+    let lines = text.lines().map(|line| {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let is_key = bare.contains(" = ") && key.chars().all(|c| c.is_alphanumeric() || "_\"/-".contains(c));
+        let uncommented = line.starts_with("# ") && (is_key || bare.starts_with('['));
+        shown += usize::from(uncommented);
+        if uncommented { bare } else { line }
+    });
+    let used: Vec<&str> = lines.collect();
+    assert!(shown > 12, "{shown}");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("all.toml"), used.join("\n")).unwrap();
+    let output = portreeve().current_dir(folder.path()).args(["scan", "--targets", "all.toml", "--dry-run"]).output();
+    let output = output.unwrap();
+    ended(&output, 3);
+    let plan = stdout(&output);
+    assert!(plan.contains("rule deny tcp/22") && plan.contains("tcp/50000-50050"), "{plan}");
+}
+
 #[test]
 fn a_selection_that_selects_nothing_is_a_mistake() {
     for selection in [["--client", "Nobody"], ["--tag", "nothing"], ["--name", "x*"]] {

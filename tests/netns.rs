@@ -103,8 +103,17 @@ async fn tcp_facts(address: IpAddr, index: usize) {
 }
 
 async fn ask(address: IpAddr, ports: &[u16], rates: Rates) -> Vec<udp::Asked> {
-    let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 2, wait: Duration::from_millis(500) };
-    udp::ask(address, ports, asking, &Pace::new(rates), Limits::new(8).permit().await).await.unwrap()
+    let asking = Asking {
+        payload: |_| b"\r\n".to_vec(),
+        read: |_, _| None,
+        tries: 2,
+        wait: Duration::from_millis(500),
+        patience: Duration::from_secs(2),
+        hint: &|| None,
+        decided: &|_| {},
+    };
+    let (permit, never) = (Limits::new(8).permit().await, std::future::pending());
+    udp::ask(address, &[ports.to_vec()], asking, &Pace::new(rates), permit, never).await.unwrap().ports
 }
 
 async fn udp_facts(address: IpAddr, index: usize) {

@@ -14,6 +14,7 @@ use crate::model::question::Question;
 use crate::model::service::{Identified, Product, Service, Version};
 use crate::model::target::{ControlServer, Role};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion, Trust};
+use crate::model::udp::Rationed;
 use crate::model::verdict::Verdict;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -123,13 +124,20 @@ fn port_fact(transport: Transport, said: &str) -> Option<PortFact> {
     let (state, reason) = match (transport, said) {
         (Transport::Tcp, "open") => (PortState::Open, PortReason::HandshakeCompleted),
         (Transport::Udp, "open") => {
-            (PortState::Open, PortReason::Datagram { length: 4, first_bytes: PeerText::new("data", 9) })
+            (PortState::Open, PortReason::Datagram { length: 4, first_bytes: PeerText::new("data", 9), speaks: None })
         }
         (Transport::Tcp, "closed") => (PortState::Closed, PortReason::Reset),
         (Transport::Udp, "closed") => (PortState::Closed, PortReason::Icmp { v6: false, kind: 3, code: 3 }),
         (_, "rejected") => (PortState::Rejected, PortReason::Icmp { v6: false, kind: 3, code: 13 }),
         (Transport::Tcp, "filtered") => (PortState::Filtered, PortReason::Silence),
         (Transport::Udp, "open-or-filtered") => (PortState::OpenOrFiltered, PortReason::Silence),
+        (Transport::Udp, "silent-among-refusals") => {
+            (PortState::OpenOrFiltered, PortReason::SilentAmongRefusals { refusals: 12, tries: 3 })
+        }
+        (Transport::Udp, "rationed") => {
+            let rationed = Rationed { answered: 6, asked: 58, undecided: 52, interval_ms: Some(1000) };
+            (PortState::OpenOrFiltered, PortReason::Rationed(rationed))
+        }
         (_, "unstable") => {
             (PortState::Unstable, PortReason::Disagreement { tries: vec![PortState::Open, PortState::Closed] })
         }

@@ -4,6 +4,7 @@
 //! reads like a target that is clean.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::expected::{self, Beside, Placed, RawRules};
 use super::guide::ROLES;
 use super::toml_file::{FILE_LIMIT, Reader};
 use crate::model::ports::{Ports, parse_range};
@@ -30,6 +31,8 @@ const TECHNICIANS_LIMIT: i64 = (65_535 - 40_000) / 4;
 #[serde(deny_unknown_fields)]
 struct RawInventory {
     client: Option<Spanned<String>>,
+    allow: RawRules,
+    deny: RawRules,
     #[serde(default)]
     target: Vec<RawTarget>,
 }
@@ -55,7 +58,15 @@ struct RawTarget {
     shared_address: bool,
     #[serde(default)]
     expected: Vec<Spanned<String>>,
+    allow: RawRules,
+    deny: RawRules,
+    #[serde(default = "yes")]
+    default_rules: bool,
     notes: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,10 +194,11 @@ pub fn parse(file: &str, text: &str, places: &mut Places) -> Result<Vec<Target>,
         let message = "the inventory has no targets";
         reader.wrong(0..0, message, Some("add at least one [[target]] with `name`, `host` and `roles`".to_owned()));
     }
+    let defaults = expected::read(&mut reader, raw.allow, raw.deny, None);
     let mut targets = Vec::new();
     for raw_target in raw.target {
         let (name_span, host_span) = (raw_target.name.span(), raw_target.host.span());
-        let Some(target) = read_target(&mut reader, raw.client.as_ref(), raw_target) else { continue };
+        let Some(target) = read_target(&mut reader, raw.client.as_ref(), &defaults, raw_target) else { continue };
         let line = |span: &std::ops::Range<usize>| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
         let key = (target.client.to_lowercase(), target.name.to_lowercase());
         if let Some(place) = places.names.insert(key, format!("{file}:{}", line(&name_span))) {
@@ -220,7 +232,12 @@ fn check_name(reader: &mut Reader<'_>, key: &str, value: &Spanned<String>) {
     }
 }
 
-fn read_target(reader: &mut Reader<'_>, client: Option<&Spanned<String>>, raw: RawTarget) -> Option<Target> {
+fn read_target(
+    reader: &mut Reader<'_>,
+    client: Option<&Spanned<String>>,
+    defaults: &[Placed],
+    raw: RawTarget,
+) -> Option<Target> {
     let before = reader.found.len();
     if let Some(client) = &raw.client {
         check_name(reader, "client", client);
@@ -255,8 +272,15 @@ fn read_target(reader: &mut Reader<'_>, client: Option<&Spanned<String>>, raw: R
         raw.control.as_ref().and_then(|value| reader.choose("a place of the Control server", value, &CONTROL));
     let sni = raw.sni.as_ref().and_then(|value| reader.read(value, parse_name));
     let moved = read_moved(reader, raw.moved);
-    let expected = raw.expected.iter().filter_map(|ports| reader.read(ports, str::parse::<Ports>)).collect();
+    let expected: Vec<Ports> =
+        raw.expected.iter().filter_map(|ports| reader.read(ports, str::parse::<Ports>)).collect();
     let client = raw.client.as_ref().or(client).map_or(NO_CLIENT, |client| client.get_ref().as_str()).to_owned();
+    let beside = Beside { host: host.as_ref(), moved: &moved, shared_address: raw.shared_address, expected: &expected };
+    let defaults = if raw.default_rules { defaults } else { &[] };
+    let own = expected::read(reader, raw.allow, raw.deny, Some((&beside, defaults)));
+    let label = format!("{client}/{}", raw.name.get_ref());
+    expected::check_defaults(reader, defaults, &label, &beside);
+    let rules = own.iter().chain(defaults).map(|(rule, _)| rule.clone()).collect();
     let target = Target {
         client,
         name: raw.name.into_inner(),
@@ -272,6 +296,7 @@ fn read_target(reader: &mut Reader<'_>, client: Option<&Spanned<String>>, raw: R
         moved,
         shared_address: raw.shared_address,
         expected,
+        rules,
         notes: raw.notes,
     };
     (reader.found.len() == before).then_some(target)

@@ -1,6 +1,8 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+use crate::catalog::expected::parse_ports;
 use crate::catalog::inventory::{parse_host, parse_name, read_move};
+use crate::model::expected::{Direction, RulePorts};
 use crate::model::ports::{Ports, Transport, parse_range};
 use crate::model::target::{ControlServer, Host, Moved, Role};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -201,6 +203,12 @@ pub(super) struct FactArgs {
     /// A port beyond the guides that is meant to be open, such as tcp/80.
     #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
     pub(super) expect: Vec<Ports>,
+    /// Ports that must be reachable, as they are on HOST, such as tcp/443,udp/75,tcp/40000-40050: an expected rule for each.
+    #[arg(long, value_name = "PORTS", value_parser = allowed, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) allow: Vec<RulePorts>,
+    /// Ports that must not be reachable, likewise; `rest` for every TCP port that no rule names (to prove it, add --sweep).
+    #[arg(long, value_name = "PORTS", value_parser = denied, value_delimiter = ',', conflicts_with = "targets")]
+    pub(super) deny: Vec<RulePorts>,
 }
 
 /// Where the Control server is.
@@ -254,7 +262,7 @@ pub(super) struct WhatArgs {
     #[arg(long, value_name = "HOST", value_parser = host)]
     pub(super) control_host: Option<Host>,
     /// The TCP ports that the control host listens on [default: those that the guides name].
-    #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',', requires = "control_host")]
+    #[arg(long, value_name = "PORTS", value_parser = only_tcp_ports, value_delimiter = ',', requires = "control_host")]
     pub(super) control_ports: Vec<Ports>,
 }
 
@@ -266,7 +274,7 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub(super) timeout: Duration,
     /// How long a whole target may take, in seconds; what is not asked by then is named as missing [default: 300; with
-    /// --sweep 3600].
+    /// --sweep or --thorough 3600].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) host_time: Option<Duration>,
     /// How long an address is asked for its TCP ports before it is given up when nothing at all answers, in seconds; once
@@ -274,18 +282,36 @@ pub(super) struct TimingArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) patience: Option<Duration>,
     /// At most this many SYNs a second to one address. Asking begins at 1000, goes faster while ports that answer still do,
-    /// and falls back to what a limit on the way lets through.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
-    pub(super) rate: NonZeroU32,
+    /// and falls back to what a limit on the way lets through [default: 20000; with raw packets 60000].
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<NonZeroU32>,
+    /// How TCP ports are asked.
+    #[arg(long, value_name = "METHOD", default_value = "auto")]
+    pub(super) method: Method,
     /// At most this many UDP datagrams a second to one address.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "500")]
+    #[arg(long, value_name = "N", value_parser = rate, default_value = "2000")]
     pub(super) udp_rate: NonZeroU32,
-    /// At most this many connections and datagrams a second to all addresses together.
-    #[arg(long, value_name = "N", value_parser = rate, default_value = "20000")]
-    pub(super) max_rate: NonZeroU32,
+    /// Wait for servers that say only about once a second that a UDP port is closed, until every UDP port is decided.
+    #[arg(long)]
+    pub(super) thorough: bool,
+    /// At most this many connections and datagrams a second to all addresses together [default: 20000; with raw packets
+    /// 60000].
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) max_rate: Option<NonZeroU32>,
     /// How many targets are scanned side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
     pub(super) parallel: u16,
+}
+
+/// How TCP ports are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// By connecting to them; a thousand and more at one address by raw packets, where this process may send them.
+    Auto,
+    /// By connecting to them, which needs no privilege.
+    Connect,
+    /// Like auto, and an error where raw packets cannot be sent (they need Linux and `CAP_NET_RAW`).
+    Raw,
 }
 
 /// What to write.
@@ -337,11 +363,11 @@ pub(super) enum Format {
 /// When to exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// An item fails.
+    /// An item fails, or an expected rule is violated.
     Fail,
-    /// An item fails or is inconclusive.
+    /// An item fails, an expected rule is violated, or one of them is inconclusive.
     Inconclusive,
-    /// An item fails, is inconclusive, or needs evidence or an attestation.
+    /// The same, or an item needs evidence or an attestation.
     Needs,
     /// Never.
     Never,
@@ -443,13 +469,13 @@ pub(super) struct DoctorArgs {
     pub(super) targets: Vec<PathBuf>,
     /// A machine of yours outside this network that listens on every TCP port that the guides name, and not
     /// on every other one too.
-    #[arg(long, alias = "control", value_name = "HOST", value_parser = host)]
+    #[arg(long, visible_alias = "control", value_name = "HOST", value_parser = host)]
     pub(super) control_host: Option<Host>,
     /// An address that nobody has, so that nothing may answer [without a value: 192.0.2.1, TEST-NET-1 of RFC 5737].
     #[arg(long, value_name = "ADDRESS", value_parser = nowhere, num_args = 0..=1, default_missing_value = "192.0.2.1", action = clap::ArgAction::Append)]
     pub(super) nowhere: Vec<IpAddr>,
     /// Ask these TCP ports of whoever is named, instead of those that are of use for each.
-    #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',')]
+    #[arg(long, value_name = "PORTS", value_parser = only_tcp_ports, value_delimiter = ',')]
     pub(super) ports: Vec<Ports>,
     /// What to print.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -535,8 +561,22 @@ fn ports(text: &str) -> Result<Ports, String> {
     text.trim().parse().map_err(|error: crate::model::ports::PortsError| error.to_string())
 }
 
+fn allowed(text: &str) -> Result<RulePorts, String> {
+    parse_ports(Direction::Allow, text)
+}
+
+fn denied(text: &str) -> Result<RulePorts, String> {
+    parse_ports(Direction::Deny, text)
+}
+
 fn tcp_ports(text: &str) -> Result<Ports, String> {
     parse_range(Transport::Tcp, text.trim()).map_err(|error| error.to_string())
+}
+
+/// TCP ports, with or without the transport in front.
+fn only_tcp_ports(text: &str) -> Result<Ports, String> {
+    let text = text.trim();
+    tcp_ports(text.strip_prefix("tcp/").unwrap_or(text))
 }
 
 fn udp_ports(text: &str) -> Result<Ports, String> {
@@ -571,6 +611,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ports_of_a_control_host_are_tcp_ports() {
+        assert_eq!(only_tcp_ports("443"), only_tcp_ports(" tcp/443"));
+        assert!(only_tcp_ports("udp/75").is_err());
     }
 
     #[test]

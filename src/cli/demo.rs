@@ -4,7 +4,7 @@ use super::args::{DemoArgs, Shared, TimingArgs};
 use super::exit::{CliError, Exit};
 use super::output::{print, shown};
 use super::scan::{Files, both, terminal};
-use super::session::{self, Basis, Families};
+use super::session::{self, Brief, Families};
 use super::vantage;
 use crate::catalog::builtin::Catalogs;
 use crate::engine::plan::Extra;
@@ -54,8 +54,8 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;
     let vantage = vantage::before(&engine, None, interrupted.clone()).await;
-    let basis = Basis { catalogs: &catalogs, extra: &Extra::default(), vantage: &vantage };
-    let run = session::run(&engine, targets, basis, shared, interrupted, |_| {}).await;
+    let brief = Brief { catalogs: &catalogs, extra: &Extra::default(), vantage: &vantage };
+    let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
     for server in servers {
         server.stop().await;
     }
@@ -137,6 +137,7 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         // What the guides' own ports lead to on this machine is none of the demo's business.
         shared_address: true,
         expected: Vec::new(),
+        rules: Vec::new(),
         notes: Some("a mock server on loopback".to_owned()),
     }
 }

@@ -55,10 +55,10 @@ pub(super) async fn run(
                 Err(error.to_string())
             }
         };
-        if format != Format::Text {
-            plans.push(as_json(target, &plan, &addresses));
-        } else {
+        if format == Format::Text {
             describe(&mut text, target, &plan, &addresses, shared.columns());
+        } else {
+            plans.push(as_json(target, &plan, &addresses));
         }
     }
     if format != Format::Text {
@@ -119,6 +119,9 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
     if plan.sweep {
         let _ = writeln!(text, "    tcp/1-65535  for --sweep");
     }
+    if !plan.rest.is_empty() {
+        line(text, "every other TCP port that is asked", &plan.rest, width);
+    }
     for (ports, wanted) in &plan.ports {
         let moved = if ports.count() == 1 {
             let logical = target.logical(ports.transport(), ports.first());
@@ -163,6 +166,7 @@ fn as_json(target: &Target, plan: &Plan, addresses: &Result<Vec<String>, String>
             "guide_port": (ports.count() == 1).then(|| target.logical(ports.transport(), ports.first())),
             "for": wanted,
         })).collect::<Vec<_>>(),
+        "every_other_tcp_port": (!plan.rest.is_empty()).then_some(json!({ "for": plan.rest })),
         "decoys": { "transport": Transport::Tcp, "count": 3 },
         "follow_up": follow_up(plan).into_iter().map(|(what, wanted)| json!({ "ask": what, "for": wanted })).collect::<Vec<_>>(),
     })

@@ -2,6 +2,7 @@
 
 use super::args::FailOn;
 use crate::catalog::diagnostic::Diagnostics;
+use crate::model::expected::RuleVerdict;
 use crate::model::observation::Attempt;
 use crate::model::run::{Run, Trouble};
 use crate::model::vantage::Vantage;
@@ -69,7 +70,14 @@ impl Exit {
             FailOn::Never => &[],
         };
         let tally = run.tally();
-        if counted.iter().any(|verdict| tally.count(*verdict) > 0) { Self::Findings } else { Self::Clean }
+        let rules = run.rule_tally();
+        let broken = RuleVerdict::ALL.into_iter().filter(|verdict| rules.count(*verdict) > 0).map(RuleVerdict::weight);
+        let broken: Vec<Verdict> = broken.collect();
+        if counted.iter().any(|verdict| tally.count(*verdict) > 0 || broken.contains(verdict)) {
+            Self::Findings
+        } else {
+            Self::Clean
+        }
     }
 }
 
@@ -149,6 +157,7 @@ mod tests {
             addresses: Vec::new(),
             observations: Vec::new(),
             findings: Vec::new(),
+            rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: troubles.to_vec(),
         };

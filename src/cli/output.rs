@@ -36,12 +36,15 @@ impl Shared {
     }
 
     fn colour_on(&self, terminal: bool) -> bool {
+        // Windows shows colours only where the program asks its console to, and old consoles do not.
+        let able = anstyle_query::windows::enable_ansi_colors().unwrap_or(true);
         match self.color {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
             ColorWhen::Auto => {
                 let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                terminal && !forbidden && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                terminal && able && !forbidden && !dumb
             }
         }
     }

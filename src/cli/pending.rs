@@ -200,6 +200,10 @@ mod special {
     use std::path::Path;
 
     pub(super) fn open(path: &Path, existing: &Metadata) -> Option<Result<File, String>> {
+        // Unlike Unix, Windows lets no other file take its name: better to know that now than at the end.
+        if existing.is_file() && existing.permissions().readonly() {
+            return Some(Err("it is read-only".to_owned()));
+        }
         (!existing.is_file()).then(|| OpenOptions::new().write(true).open(path).map_err(|error| error.to_string()))
     }
 

@@ -17,6 +17,7 @@ use crate::model::ports::Ports;
 use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
+use crate::probe::tcp_ports::RAW_FROM;
 use crate::report;
 use crate::report::text::clean;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,8 +48,8 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
-    let engine =
-        session::engine(&args.timing, families, ca_file.as_deref(), false, session::PATIENCE_OF_PROBE, shared)?;
+    let many = probes.iter().any(|probe| probe.plan.port_counts().0 >= RAW_FROM);
+    let engine = session::engine(&args.timing, families, ca_file.as_deref(), many, session::PATIENCE_OF_PROBE, shared)?;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -121,8 +122,9 @@ pub(super) fn guide_ports() -> Result<Vec<Ports>, CliError> {
     Ok(Plan::new(&everything, &catalogs.guides, &Extra::default()).ports.into_keys().collect())
 }
 
-fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
-    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), sweep: false, decoys: false, follow_up }
+/// A plan that asks these ports, for the user.
+pub(super) fn plan(ports: Vec<Ports>, follow_up: FollowUp) -> Plan {
+    Plan { ports: ports.into_iter().map(|ports| (ports, by_user())).collect(), follow_up, ..Plan::default() }
 }
 
 fn target(host: Host, sni: Option<&str>) -> Target {
@@ -220,6 +222,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             addresses: scan.addresses,
             observations: scan.observations,
             findings: Vec::new(),
+            rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: scan.troubles,
         };

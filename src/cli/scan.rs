@@ -4,11 +4,13 @@ use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
-use super::session::{self, Basis, Families};
+use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
 use super::{dry_run, guides};
+use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
+use crate::model::expected::{Direction, ExpectedRule, RulePorts};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
 use crate::model::verdict::Verdict;
@@ -61,11 +63,14 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             for finding in &mut target.findings {
                 finding.forget_texts();
             }
+            for rule in &mut target.rules {
+                rule.check.seen = Vec::new();
+            }
         }
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
-    let basis = Basis { catalogs: &catalogs, extra: &extra, vantage: &vantage };
-    let run = session::run(&engine, targets, basis, shared, interrupted, finished).await;
+    let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage };
+    let run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     if stream && written.is_ok() {
         written = output::last_line(&run.vantage);
     }
@@ -104,6 +109,7 @@ fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>
             return Err(CliError::Usage(format!("--moved {}={} overlaps an earlier --moved", moved.from, moved.to)));
         }
     }
+    let rules = rules(facts)?;
     for host in hosts {
         if !seen.insert(host) {
             return Err(CliError::Usage(format!("{host} is named twice")));
@@ -118,10 +124,37 @@ fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>
             moved: facts.moved.clone(),
             shared_address: facts.shared_address,
             expected: facts.expect.clone(),
+            rules: rules.clone(),
             ..Target::new(NO_CLIENT, host.clone())
         });
     }
     Ok(targets)
+}
+
+/// The expected rules of --allow and --deny, each for every host and each of its addresses.
+fn rules(facts: &FactArgs) -> Result<Vec<ExpectedRule>, CliError> {
+    let given = |direction, ports: &[RulePorts]| -> Vec<ExpectedRule> {
+        ports.iter().map(|ports| ExpectedRule::new(direction, *ports)).collect()
+    };
+    let mut rules: Vec<ExpectedRule> = Vec::new();
+    let beside =
+        Beside { host: None, moved: &facts.moved, shared_address: facts.shared_address, expected: &facts.expect };
+    for rule in given(Direction::Allow, &facts.allow).into_iter().chain(given(Direction::Deny, &facts.deny)) {
+        if let Some(Conflict { message, help, with }) = conflict(&rule, &rules, &beside) {
+            let help = if with.is_none() { format!("; {help}") } else { String::new() };
+            let message = format!("{message}{help}").replace("`expected`", "`--expect`");
+            return Err(CliError::Usage(format!("--{} {}: {message}", rule.direction, rule.ports)));
+        }
+        rules.push(rule);
+    }
+    let named: usize = rules.iter().map(ExpectedRule::named).sum();
+    if named > PORTS_LIMIT {
+        return Err(CliError::Usage(format!(
+            "--allow and --deny name {named} ports, and {PORTS_LIMIT} are the most; `--deny rest --sweep` is about every TCP \
+             port that is not named"
+        )));
+    }
+    Ok(rules)
 }
 
 /// The reports that are written to files; their places are known to be writable before anything is asked.

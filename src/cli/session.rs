@@ -1,6 +1,6 @@
 //! What a scan, a demo and a probe share: the engine made of options, Ctrl-C, and the run made of scans.
 
-use super::args::{Shared, TimingArgs};
+use super::args::{Method, Shared, TimingArgs};
 use super::exit::CliError;
 use super::output::complain;
 use super::pending::discard_unfinished;
@@ -20,10 +20,12 @@ use crate::net::dial::Dialer;
 use crate::net::failure::millis;
 use crate::net::limits::Limits;
 use crate::net::pace::Rates;
+use crate::net::raw::RawSyn;
 use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
 use crate::report;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,12 +52,19 @@ impl Families {
 
 /// How long a target may take where no option says so.
 const HOST_TIME: Duration = Duration::from_mins(5);
-const HOST_TIME_OF_SWEEP: Duration = Duration::from_hours(1);
+/// The same for a sweep or a thorough scan.
+const LONG_HOST_TIME: Duration = Duration::from_hours(1);
 
 /// How long an address that answers nothing is asked where no option says so: a scan is to be believed, a probe is to be
 /// quick.
 pub(super) const PATIENCE_OF_SCAN: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE_OF_PROBE: Duration = Duration::from_millis(500);
+
+/// The most SYNs a second where no option says so and this process may send its own.
+const RAW_RATE: NonZeroU32 = match NonZeroU32::new(60_000) {
+    Some(rate) => rate,
+    None => NonZeroU32::MIN,
+};
 
 /// The engine that the options describe.
 pub(super) fn engine(
@@ -68,22 +77,37 @@ pub(super) fn engine(
 ) -> Result<Engine, CliError> {
     let trust = TrustStore::load(ca_file)
         .map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
+    let raw = match timing.method {
+        Method::Connect => None,
+        // Opening takes a moment, and is worth it for many ports only.
+        Method::Auto => sweep.then(RawSyn::open).and_then(Result::ok),
+        Method::Raw => Some(RawSyn::open().map_err(|error| CliError::Machine(error.to_string()))?),
+    };
     let usual = Rates::default();
+    let most = if raw.is_some() { RAW_RATE } else { usual.syn };
+    let syn = timing.rate.unwrap_or(most);
     let rates = Rates {
-        all: timing.max_rate,
-        syn: timing.rate,
-        tcp: timing.rate.min(usual.tcp),
+        all: timing.max_rate.unwrap_or(most),
+        syn,
+        tcp: syn.min(usual.tcp),
         udp: timing.udp_rate,
         connections: usual.connections,
     };
-    let dialer = Dialer::new(limits(shared)?, rates);
-    let asker = Asker::new(dialer, waits(timing.timeout, timing.patience.unwrap_or(patience)), trust, Instant::now());
+    let mut dialer = Dialer::new(limits(shared)?, rates);
+    if let Some(raw) = raw {
+        dialer = dialer.with_raw(raw);
+    }
+    let mut waits = waits(timing.timeout, timing.patience.unwrap_or(patience));
+    if timing.thorough {
+        waits.udp_patience = Duration::MAX;
+    }
+    let asker = Asker::new(dialer, waits, trust, Instant::now());
     Ok(Engine {
         asker: Arc::new(asker),
         resolver: Arc::new(Resolver::of_system(RESOLVE_WITHIN)),
         settings: Settings {
             parallel: usize::from(timing.parallel),
-            host_time: timing.host_time.unwrap_or(if sweep { HOST_TIME_OF_SWEEP } else { HOST_TIME }),
+            host_time: timing.host_time.unwrap_or(if sweep || timing.thorough { LONG_HOST_TIME } else { HOST_TIME }),
             ipv4: families.ipv4,
             ipv6: families.ipv6,
         },
@@ -215,26 +239,55 @@ fn hangup_is_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
-#[cfg(not(unix))]
-struct StopSignals;
+#[cfg(windows)]
+struct StopSignals {
+    interrupt: Option<tokio::signal::windows::CtrlC>,
+    stop: Option<tokio::signal::windows::CtrlBreak>,
+    close: Option<tokio::signal::windows::CtrlClose>,
+    shutdown: Option<tokio::signal::windows::CtrlShutdown>,
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl StopSignals {
     fn listen() -> Self {
-        Self
+        use tokio::signal::windows;
+        Self {
+            interrupt: windows::ctrl_c().ok(),
+            stop: windows::ctrl_break().ok(),
+            close: windows::ctrl_close().ok(),
+            shutdown: windows::ctrl_shutdown().ok(),
+        }
     }
 
+    /// When the window is closed or the machine goes down, Windows gives us five seconds.
     async fn next(&mut self) -> Option<Stop> {
-        tokio::signal::ctrl_c().await.ok().map(|()| Stop::Asked)
+        macro_rules! received {
+            ($signal:ident) => {
+                async {
+                    match &mut self.$signal {
+                        Some(signal) => signal.recv().await,
+                        None => std::future::pending().await,
+                    }
+                }
+            };
+        }
+        tokio::select! {
+            interrupted = received!(interrupt) => interrupted.map(|()| Stop::Asked),
+            stopped = received!(stop) => stopped.map(|()| Stop::Asked),
+            closed = received!(close) => closed.map(|()| Stop::HungUp),
+            shut_down = received!(shutdown) => shut_down.map(|()| Stop::HungUp),
+        }
     }
 }
 
-/// What a run is done by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Basis<'a> {
+/// What a scan is to find out, and what it must know.
+#[derive(Clone, Copy)]
+pub(super) struct Brief<'a> {
+    /// The guides.
     pub(super) catalogs: &'a Catalogs,
+    /// What the user asks for beyond them.
     pub(super) extra: &'a Extra,
-    /// What is known of the vantage before.
+    /// What is known of the vantage before anything is asked.
     pub(super) vantage: &'a Vantage,
 }
 
@@ -242,7 +295,7 @@ pub(super) struct Basis<'a> {
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Basis { catalogs, extra, vantage }: Basis<'_>,
+    Brief { catalogs, extra, vantage }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
     mut finished: impl FnMut(&mut TargetRun),
@@ -306,6 +359,7 @@ fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs, ways: &Ways) 
         addresses: scan.addresses,
         observations: scan.observations,
         findings: judgement.findings,
+        rules: judgement.rules,
         disagreements: judgement.disagreements,
         troubles: scan.troubles,
     }

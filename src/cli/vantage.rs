@@ -5,7 +5,7 @@ use super::probe::guide_ports;
 use super::session::judged;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::inventory::NO_CLIENT;
-use crate::engine::plan::{FollowUp, Plan};
+use crate::engine::plan::Plan;
 use crate::engine::{Engine, Inquiry, TargetScan};
 use crate::judge::vantage::{self as rules, Evidence, Seen};
 use crate::model::ports::{Ports, Transport};
@@ -51,7 +51,7 @@ impl Control {
 pub(super) fn inquiry(target: Target, tcp: &[u16], decoys: bool) -> Inquiry {
     let wanted = BTreeSet::from([WANTED_BY.to_owned()]);
     let ports = Ports::ranges(Transport::Tcp, tcp.iter().copied()).into_iter().map(|ports| (ports, wanted.clone()));
-    Inquiry { target, plan: Plan { ports: ports.collect(), sweep: false, decoys, follow_up: FollowUp::default() } }
+    Inquiry { target, plan: Plan { ports: ports.collect(), decoys, ..Plan::default() } }
 }
 
 /// What was seen in a scan.
@@ -104,6 +104,7 @@ pub(super) fn conclude(run: &mut Run, evidence: &Evidence, catalogs: Option<&Cat
     for target in run.targets.iter_mut().filter(|target| !target.observations.is_empty()) {
         let judgement = judged(&target.target, &target.addresses, &target.observations, catalogs, &run.vantage.ways);
         target.findings = judgement.findings;
+        target.rules = judgement.rules;
         target.disagreements = judgement.disagreements;
     }
 }

@@ -11,18 +11,17 @@ use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, PathHealth, Trouble};
 use crate::model::target::Target;
+use crate::model::udp::UdpRation;
 use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
 use crate::probe::{Asker, Known, Outcome, Peer};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How long the last check may take whether a target still answers.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
-
-/// How many UDP ports share a socket: what an interrupt can lose.
-const UDP_BATCH: usize = 64;
 
 /// How many decoy ports are asked.
 const DECOYS: usize = 3;
@@ -63,10 +62,9 @@ pub(super) fn trouble_of(skip: &Skip) -> Trouble {
 
 impl AddressScan<'_> {
     pub(super) async fn run(self) -> Done {
-        let udp = self.plan.numbers(Transport::Udp);
-        self.events.tell(Event::Planned { target: self.number, questions: udp.len() });
-        let ((mut entries, mut health), udp) = futures::join!(self.tcp(), self.udp_ports(&udp));
+        let ((mut entries, mut health), (udp, ration)) = futures::join!(self.tcp(), self.udp_ports());
         entries.extend(udp);
+        health.udp_ration = ration;
         health.answered = entries.iter().any(is_sign_of_life);
         let mut troubles = self.troubles(&entries);
         if health.stopped_answering {
@@ -82,9 +80,11 @@ impl AddressScan<'_> {
         let decoys = if wanted.is_empty() { Vec::new() } else { self.decoys(&wanted) };
         let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
         let mut known = Acquaintance::new(rate, self.moved_services());
-        let mut health = AddressHealth { decoys_asked: decoys.len(), ..AddressHealth::default() };
+        let mut health = AddressHealth::default();
         let mut entries = self.tcp_ports(&[wanted.as_slice(), &decoys].concat(), &mut known).await;
         let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
+        // A decoy without a state proves nothing.
+        health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
         health.decoys_open = open_ports(&of_decoys);
         if health.handshakes_untrusted() {
             let round_trip = known.path().round_trip().map(|known| known.smoothed);
@@ -113,6 +113,7 @@ impl AddressScan<'_> {
         }
         health.stopped_answering |= known.stopped_answering();
         health.recheck_missing |= known.recheck_missing();
+        health.oddities = known.traits().oddities();
         health.path = path_health(&known);
         (entries, health)
     }
@@ -166,23 +167,21 @@ impl AddressScan<'_> {
         entries
     }
 
-    async fn udp_ports(&self, ports: &[u16]) -> Vec<Entry> {
-        let peer = self.peer();
-        let peer = &peer;
-        let batches = ports.chunks(UDP_BATCH).map(|batch| async move {
-            let outcomes = self.stop.unless(self.asker.ask_udp_ports(peer, batch)).await;
-            self.events.tell(Event::Asked { target: self.number, questions: batch.len() });
-            match outcomes {
-                Ok(outcomes) => outcomes
-                    .into_iter()
-                    .map(|(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome))
-                    .collect::<Vec<Entry>>(),
-                Err(skip) => {
-                    batch.iter().map(|port| self.skipped(port_question(Transport::Udp, *port), skip.clone())).collect()
-                }
-            }
-        });
-        futures::future::join_all(batches).await.into_iter().flatten().collect()
+    /// All UDP ports at once, those first that items want most; whatever stops it, what was learned is kept.
+    async fn udp_ports(&self) -> (Vec<Entry>, Option<UdpRation>) {
+        let groups = self.plan.udp_groups();
+        let count: usize = groups.iter().map(Vec::len).sum();
+        self.events.tell(Event::Planned { target: self.number, questions: count });
+        let told = AtomicUsize::new(0);
+        let tell = |questions| self.events.tell(Event::Asked { target: self.number, questions });
+        let decided = |more| {
+            told.fetch_add(more, Ordering::Relaxed);
+            tell(more);
+        };
+        let asked = self.asker.ask_udp_ports(&self.peer(), &groups, self.stop.reason(), &decided).await;
+        tell(count.saturating_sub(told.into_inner()));
+        let entry = |(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome);
+        (asked.ports.into_iter().map(entry).collect(), asked.ration)
     }
 
     /// Asks a port again that had answered. The target, or something before it, may have begun to drop us while its ports
@@ -318,18 +317,16 @@ pub(super) fn open_ports(entries: &[Entry]) -> Vec<u16> {
 fn is_sign_of_life(entry: &Entry) -> bool {
     let Some(Fact::Port(fact)) = entry.attempt.fact() else { return false };
     match &fact.reason {
-        PortReason::Disagreement { tries } => tries.iter().any(|state| is_answer(*state)),
-        _ => is_answer(fact.state),
+        PortReason::Disagreement { tries } => {
+            tries.iter().any(|state| matches!(state, PortState::Open | PortState::Closed))
+        }
+        _ => fact.is_from_target(),
     }
 }
 
 /// Whether a port met silence, or a word that it could not be reached: what would be seen of a target that drops us.
 fn is_silence(entry: &Entry) -> bool {
     matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable())
-}
-
-fn is_answer(state: PortState) -> bool {
-    matches!(state, PortState::Open | PortState::Closed)
 }
 
 #[cfg(test)]

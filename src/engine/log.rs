@@ -56,9 +56,9 @@ fn join(last: &mut Observation, next: &Observation) {
     {
         last.question = Question::Port { ports };
         last.started_ms = last.started_ms.min(next.started_ms);
-        last.tries = last.tries.min(next.tries);
         last.elapsed_ms = last.elapsed_ms.min(next.elapsed_ms);
         last.elapsed_max_ms = last.elapsed_max_ms.max(next.elapsed_max_ms);
+        last.tries = last.tries.min(next.tries);
     }
 }
 
@@ -94,6 +94,19 @@ mod tests {
             settled.iter().map(|o| (o.question.to_string(), o.elapsed_ms, o.elapsed_max_ms)).collect();
         assert_eq!(said, [("state of tcp/80-82".into(), 3, 9), ("state of tcp/83".into(), 1, 1)]);
         assert_eq!(settled[1].id, ObservationId(2));
+    }
+
+    #[test]
+    fn neighbours_join_whatever_tries_they_took() {
+        let udp = |port, tries| {
+            let question = Question::Port { ports: Ports::one(Transport::Udp, port).unwrap() };
+            Observation { question, tries, ..entry(port, false, 1) }
+        };
+        let settled = settle(vec![udp(70, 4), udp(71, 2), udp(72, 3)], &[]);
+        assert_eq!((settled.len(), settled[0].tries), (1, 2));
+        let tcp = |port, tries| Observation { tries, ..entry(port, false, 1) };
+        let settled = settle(vec![tcp(70, 4), tcp(71, 2)], &[]);
+        assert_eq!((settled.len(), settled[0].tries), (1, 2), "the fewest count");
     }
 
     proptest! {

@@ -3,12 +3,13 @@
 
 use crate::catalog::guide::Guide;
 use crate::catalog::rule::{AnswersAs, Method, Rule};
+use crate::model::expected::RulePorts;
 use crate::model::http::{Request, WebPath};
 use crate::model::ports::{Ports, Transport};
 use crate::model::target::{Role, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The ids of items that want something.
+/// Who wants something: the ids of items, guides, expected rules.
 pub type Wanted = BTreeSet<String>;
 
 /// What is asked of every address of a target.
@@ -16,6 +17,8 @@ pub type Wanted = BTreeSet<String>;
 pub struct Plan {
     /// Ports whose state is asked, as they are on the target, with the items that want them.
     pub ports: BTreeMap<Ports, Wanted>,
+    /// Expected rules about every TCP port that no other rule names: they ask for none, and judge those that are asked.
+    pub rest: Wanted,
     /// Every TCP port is asked, whatever the items want.
     pub sweep: bool,
     /// Ports that nothing uses are asked too, to find out whether something answers for the server.
@@ -52,10 +55,12 @@ pub struct Extra {
     pub sweep: bool,
 }
 
-/// Who wants a port that no item names.
+/// Who wants what no item wants.
 const BY_GUIDE: &str = "guide";
 const BY_INVENTORY: &str = "inventory";
 const BY_USER: &str = "option";
+const BY_RULE: &str = "rule";
+const BY_RULES: &str = "expected rules";
 
 impl Plan {
     /// Plans `target` by the guides that concern it.
@@ -82,7 +87,25 @@ impl Plan {
         for ports in &extra.ports {
             plan.ports.entry(*ports).or_default().insert(BY_USER.to_owned());
         }
+        plan.want_rules(target);
         plan
+    }
+
+    /// An expected rule wants to know of its ports, and what speaks on those that are open: that proves them, or names what
+    /// should not be there.
+    fn want_rules(&mut self, target: &Target) {
+        for rule in &target.rules {
+            let note = rule.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+            let who = format!("{BY_RULE} {rule}{note}");
+            let wanted = match rule.ports {
+                RulePorts::These(ports) => self.ports.entry(ports).or_default(),
+                RulePorts::Rest => &mut self.rest,
+            };
+            wanted.insert(who);
+        }
+        if !target.rules.is_empty() {
+            self.follow_up.service.insert(BY_RULES.to_owned());
+        }
     }
 
     fn want_ports(&mut self, target: &Target, ports: Ports, everywhere: bool, who: &str) {
@@ -143,6 +166,17 @@ impl Plan {
         numbers.into_iter().collect()
     }
 
+    /// The UDP ports in groups that are decided together, each port once: the fewer ports somebody asks for, the more each of
+    /// them matters to him, and the sooner it is asked. A host may say of only a few that they are closed.
+    pub fn udp_groups(&self) -> Vec<Vec<u16>> {
+        let mut ranges: Vec<Ports> =
+            self.ports.keys().copied().filter(|ports| ports.transport() == Transport::Udp).collect();
+        ranges.sort_by_key(|ports| (ports.count(), *ports));
+        let mut seen = BTreeSet::new();
+        let groups = ranges.into_iter().map(|ports| ports.each().filter(|port| seen.insert(*port)).collect());
+        groups.filter(|group: &Vec<u16>| !group.is_empty()).collect()
+    }
+
     /// The TCP ports that only a sweep asks.
     pub fn rest_of_sweep(&self) -> Vec<u16> {
         if !self.sweep {
@@ -179,5 +213,21 @@ fn requests(rule: &Rule, roles: &BTreeSet<Role>) -> Vec<Request> {
         }
         Rule::HttpSysSilent => vec![Request::MissingHost],
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn udp_ports_that_somebody_asks_for_by_name_come_before_ranges() {
+        let ports = ["udp/40000-41000", "tcp/443", "udp/70-74", "udp/8002", "udp/72-75", "udp/75"];
+        let wanted = |text: &&str| (text.parse().unwrap(), Wanted::new());
+        let plan = Plan { ports: ports.iter().map(wanted).collect(), ..Plan::default() };
+        let groups = plan.udp_groups();
+        assert_eq!(groups[..4], [vec![75], vec![8002], vec![72, 73, 74], vec![70, 71]]);
+        assert_eq!((groups.len(), groups[4].len()), (5, 1001));
+        assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), plan.numbers(Transport::Udp).len());
     }
 }

@@ -139,6 +139,8 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
         recheck_missing: false,
         inside: says(&Seen::Inside),
         path: None,
+        oddities: Vec::new(),
+        udp_ration: None,
     }
 }
 

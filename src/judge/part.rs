@@ -2,6 +2,7 @@
 
 use crate::model::observation::ObservationId;
 use crate::model::verdict::{Check, Confidence, Verdict};
+use std::collections::BTreeSet;
 
 /// How many sentences of what was seen a check keeps; the observations hold the rest.
 const SEEN_LIMIT: usize = 12;
@@ -47,6 +48,12 @@ impl Part {
         Self::new(Verdict::NotApplicable, Confidence::High, why)
     }
 
+    /// Nothing could be asked, for there is nothing to ask.
+    pub(super) fn no_address() -> Self {
+        Self::inconclusive("the name leads to no address, so nothing was asked")
+            .settle("Make the name resolve from this machine, or give the server's address as `host`.")
+    }
+
     /// Silence that proves nothing, for the target may be dropping us.
     pub(super) fn stopped_answering() -> Self {
         Self::inconclusive("the target did not answer again what it had answered before, so silence proves nothing")
@@ -89,6 +96,13 @@ impl Part {
         self
     }
 
+    /// The same for more of what was seen: as sure as the less sure of both, resting on both.
+    pub(super) fn joined(mut self, other: &Self) -> Self {
+        self.confidence = self.confidence.min(other.confidence);
+        self.rests_on.extend(&other.rests_on);
+        self
+    }
+
     /// What is left where some part passed: the others, but for those that the good news outweighs. What those saw is kept,
     /// and lowers the confidence.
     pub(super) fn weigh(parts: Vec<Self>) -> Vec<Self> {
@@ -106,6 +120,28 @@ impl Part {
         kept
     }
 
+    /// What is left where one part is enough: those with the best news. What the others saw is kept, and lowers the
+    /// confidence of a pass.
+    pub(super) fn one_is_enough(parts: Vec<Self>) -> Vec<Self> {
+        let news = |part: &Self| match part.verdict {
+            Verdict::Pass => 2,
+            Verdict::Fail => 0,
+            _ => 1,
+        };
+        let best = parts.iter().map(news).max();
+        let (mut kept, others): (Vec<Self>, Vec<Self>) = parts.into_iter().partition(|part| Some(news(part)) == best);
+        if let Some(first) = kept.first_mut().filter(|_| !others.is_empty()) {
+            if first.verdict == Verdict::Pass {
+                first.confidence = first.confidence.min(Confidence::Medium);
+            }
+            for other in others {
+                first.seen.extend(other.seen);
+                first.rests_on.extend(other.rests_on);
+            }
+        }
+        kept
+    }
+
     /// The check that these parts make: the worst of them decides, and says why.
     pub(super) fn combine(rule: String, parts: Vec<Self>) -> Check {
         let verdict = parts.iter().map(|part| part.verdict).min().unwrap_or(Verdict::Inconclusive);
@@ -119,28 +155,18 @@ impl Part {
             settle: None,
             rests_on: Vec::new(),
         };
-        let mut whys = Vec::new();
-        let mut settles = Vec::new();
-        for part in &deciding {
-            push_new(&mut whys, &part.why);
-            if let Some(settle) = &part.settle {
-                push_new(&mut settles, settle);
-            }
-        }
+        let whys = each_once(deciding.iter().map(|part| part.why.as_str()));
+        let settles = each_once(deciding.iter().filter_map(|part| part.settle.as_deref()));
         if !whys.is_empty() {
             check.why = whys.join("; ");
         }
         check.settle = (!settles.is_empty()).then(|| settles.join(" "));
-        for part in deciding.iter().chain(&others) {
-            for seen in &part.seen {
-                push_new(&mut check.seen, seen);
-            }
-            check.rests_on.extend(&part.rests_on);
-        }
-        if check.seen.len() > SEEN_LIMIT {
-            let more = check.seen.len() - SEEN_LIMIT;
-            check.seen.truncate(SEEN_LIMIT);
-            check.seen.push(format!("and {more} more, among the observations"));
+        let parts = || deciding.iter().chain(&others);
+        check.rests_on = parts().flat_map(|part| part.rests_on.iter().copied()).collect();
+        let seen = each_once(parts().flat_map(|part| part.seen.iter().map(String::as_str)));
+        check.seen = seen.iter().take(SEEN_LIMIT).map(|seen| (*seen).to_owned()).collect();
+        if seen.len() > SEEN_LIMIT {
+            check.seen.push(format!("and {} more, among the observations", seen.len() - SEEN_LIMIT));
         }
         check.rests_on.sort_unstable();
         check.rests_on.dedup();
@@ -148,10 +174,10 @@ impl Part {
     }
 }
 
-fn push_new(list: &mut Vec<String>, text: &str) {
-    if !list.iter().any(|known| known == text) {
-        list.push(text.to_owned());
-    }
+/// The texts in their order, each once.
+fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut known = BTreeSet::new();
+    texts.filter(|text| known.insert(*text)).collect()
 }
 
 #[cfg(test)]
@@ -169,6 +195,20 @@ mod tests {
         assert_eq!((check.verdict, check.confidence), (Verdict::Inconclusive, Confidence::Low));
         assert_eq!(check.why, "no answer");
         assert_eq!(check.seen, ["b", "a"]);
+    }
+
+    #[test]
+    fn where_one_is_enough_the_best_news_decides() {
+        let (pass, fail) = (|| Part::pass("open").seen("a"), || Part::fail("refused").seen("b"));
+        let untold = || Part::inconclusive("no answer").seen("c");
+        let check = |parts| {
+            let check = Part::combine("rule".into(), Part::one_is_enough(parts));
+            (check.verdict, check.confidence, check.seen.len())
+        };
+        assert_eq!(check(vec![fail(), pass(), untold()]), (Verdict::Pass, Confidence::Medium, 3));
+        assert_eq!(check(vec![fail(), untold()]), (Verdict::Inconclusive, Confidence::High, 2));
+        assert_eq!(check(vec![fail(), fail()]), (Verdict::Fail, Confidence::High, 1));
+        assert_eq!(check(vec![pass()]), (Verdict::Pass, Confidence::High, 1));
     }
 
     #[test]

@@ -1,21 +1,24 @@
 //! Rules about ports.
 
+mod declared;
 mod exclusive;
 mod way;
 
+pub(super) use declared::declared;
 pub(super) use exclusive::only_these_open;
 
 use super::part::Part;
 use super::view::{AddressView, Answer, PortSeen, View};
 use crate::catalog::rule::AnswersAs;
-use crate::model::fact::{PortFact, PortState};
-use crate::model::observation::{Attempt, ObservationId};
+use crate::model::fact::{PortFact, PortReason, PortState};
+use crate::model::observation::{Attempt, Observation, ObservationId};
 use crate::model::ports::{Ports, Transport};
 use crate::model::service::{Product, Service};
 use crate::model::verdict::Confidence;
 use std::net::IpAddr;
 
 /// What softens `unreachable`.
+#[derive(Default)]
 pub(super) struct Terms {
     pub(super) unless_redirectors: bool,
     pub(super) grows_with_technicians: bool,
@@ -27,10 +30,35 @@ const NOTHING_ANSWERED: &str = "nothing at this address answered anything, so si
 const SETTLE_DEAD: &str = "Check that the server is up and that this machine can reach it, then scan again.";
 const MIDDLEBOX: &str = "ports that nothing uses complete the handshake here too: something in between answers for the \
                          server, and only a protocol's own answer proves a service";
+const NO_DECOYS: &str = "no port that nothing uses was asked beside it, so whether something in between answers for the server is \
+                         not known";
+const SETTLE_NO_DECOYS: &str = "Scan again without naming every port one by one; --sweep asks all of them.";
 const SETTLE_MIDDLEBOX: &str =
     "Scan from a network without such a middlebox, or look at the listening sockets on the host.";
 const SETTLE_UDP: &str = "Look at the host: `Get-NetUDPEndpoint` and the firewall's inbound rules show whether anything \
                           listens and may be reached.";
+
+const LIKELY_LISTENER: &str = "it stays silent while other ports of the server, asked right after it, are refused: very \
+                               likely something listens there that has nothing to say, or a firewall rule drops what \
+                               comes for it";
+
+/// How ports are named, and how much is told of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// By the guides' numbers, with where they are on the target.
+    Guides,
+    /// As they were asked, and always with who sent the packet.
+    Asked,
+}
+
+impl Naming {
+    fn port(self, view: &View<'_>, transport: Transport, actual: u16) -> String {
+        match self {
+            Self::Guides => view.actual_name(transport, actual),
+            Self::Asked => format!("{transport}/{actual}"),
+        }
+    }
+}
 
 /// Neighbouring ports with the same state and reason, for one sentence. The ports are those that were asked.
 struct Group<'a> {
@@ -84,12 +112,7 @@ fn sort<'a>(
                 }),
             },
             PortSeen::Unknown(observation) => {
-                let why = match &observation.attempt {
-                    Attempt::Failed { failure } => failure.to_string(),
-                    Attempt::Skipped { skip } => skip.to_string(),
-                    Attempt::Answered { .. } => "the answer was of another kind".to_owned(),
-                };
-                sorted.unknown.push((port, why, vec![observation.id]));
+                sorted.unknown.push((port, why_unknown(observation), vec![observation.id]));
             }
             PortSeen::NotAsked => sorted.unknown.push((port, "it was not asked".to_owned(), Vec::new())),
         }
@@ -97,14 +120,25 @@ fn sort<'a>(
     sorted
 }
 
+fn why_unknown(observation: &Observation) -> String {
+    match &observation.attempt {
+        Attempt::Failed { failure } => failure.to_string(),
+        Attempt::Skipped { skip } => skip.to_string(),
+        Attempt::Answered { .. } => "the answer was of another kind".to_owned(),
+    }
+}
+
 impl Group<'_> {
     fn each(&self) -> impl Iterator<Item = u16> {
         self.first..=self.last
     }
 
-    fn name(&self, view: &View<'_>) -> String {
+    fn name(&self, view: &View<'_>, naming: Naming) -> String {
         if self.first == self.last {
-            return view.actual_name(self.transport, self.first);
+            return naming.port(view, self.transport, self.first);
+        }
+        if naming == Naming::Asked {
+            return format!("{}/{}-{}", self.transport, self.first, self.last);
         }
         let logical = |port| view.target().logical(self.transport, port);
         let moved = if logical(self.first) == self.first {
@@ -120,12 +154,27 @@ impl Group<'_> {
         self.fact.sender.filter(|sender| *sender != address.address)
     }
 
-    fn describe(&self, view: &View<'_>, address: &AddressView<'_>) -> String {
-        let sender = self.stranger(address).map_or_else(String::new, |sender| format!(" from {sender}"));
-        let tries = match self.fact.state {
-            PortState::Filtered | PortState::OpenOrFiltered => format!(" to {} tries", self.tries),
+    /// Who sent the packet that tells the state. A RST bears the target's address, whoever made it.
+    fn sender(&self, address: &AddressView<'_>) -> Option<IpAddr> {
+        self.fact.sender.or_else(|| (self.fact.reason == PortReason::Reset).then_some(address.address))
+    }
+
+    /// The state at the address, why it is said to be that, and by whom.
+    fn state(&self, address: &AddressView<'_>, naming: Naming) -> String {
+        let sender = match naming {
+            Naming::Guides => self.stranger(address),
+            Naming::Asked => self.sender(address),
+        };
+        let sender = sender.map_or_else(String::new, |sender| format!(" from {sender}"));
+        let tries = match self.fact.reason {
+            PortReason::Silence => format!(" to {} tries", self.tries),
             _ => String::new(),
         };
+        let (state, reason) = (self.fact.state, self.fact.reason.describe());
+        format!("{state} at {} ({reason}{sender}{tries})", address.address)
+    }
+
+    fn describe(&self, view: &View<'_>, address: &AddressView<'_>, naming: Naming) -> String {
         let speaks = match self.fact.state {
             PortState::Open if self.first == self.last && self.transport == Transport::Tcp => {
                 match address.service(self.first) {
@@ -136,17 +185,21 @@ impl Group<'_> {
             }
             _ => String::new(),
         };
-        let (name, state, reason) = (self.name(view), self.fact.state, self.fact.reason.describe());
-        format!("{name} {state} at {} ({reason}{sender}{tries}){speaks}", address.address)
+        format!("{} {}{speaks}", self.name(view, naming), self.state(address, naming))
     }
 }
 
-fn unknown_part(view: &View<'_>, transport: Transport, unknown: &[(u16, String, Vec<ObservationId>)]) -> Option<Part> {
+fn unknown_part(
+    view: &View<'_>,
+    transport: Transport,
+    unknown: &[(u16, String, Vec<ObservationId>)],
+    naming: Naming,
+) -> Option<Part> {
     let (first, why, ids) = unknown.first()?;
     let more = if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
-    let seen = format!("{}{more}: {why}", view.actual_name(transport, *first));
+    let seen = format!("{}{more}: {why}", naming.port(view, transport, *first));
     Some(
-        Part::inconclusive("not every port of the item could be asked")
+        Part::inconclusive("not every port of it could be asked")
             .settle("Scan again; if it stays so, the reason given says who must act.")
             .seen(seen)
             .on(ids.iter().copied()),
@@ -164,22 +217,39 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
             let moved = ports.each().map(|port| target.actual(transport, port));
             let own = ports.each().flat_map(|port| target.places(transport, port).skip(1));
             let sorted = sort(view, address, transport, moved.chain(own), terms.product.is_some());
-            parts.extend(unknown_part(view, transport, &sorted.unknown));
+            parts.extend(unknown_part(view, transport, &sorted.unknown, Naming::Guides));
             for group in &sorted.groups {
                 let part = match group.fact.state {
                     PortState::Open => open_but_unwanted(view, address, group, terms),
                     _ => not_open(address, group),
                 };
-                parts.push(part.seen(group.describe(view, address)).on(group.ids.iter().copied()));
+                parts.push(part.seen(group.describe(view, address, Naming::Guides)).on(group.ids.iter().copied()));
             }
         }
     }
     parts
 }
 
-fn undecided_over_udp() -> Part {
-    Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
-        .settle(SETTLE_UDP)
+/// Why an open port is not believed.
+fn disbelief(address: &AddressView<'_>) -> Part {
+    if address.health.handshakes_untrusted() {
+        Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX)
+    } else {
+        Part::inconclusive(NO_DECOYS).settle(SETTLE_NO_DECOYS)
+    }
+}
+
+/// Silence over UDP decides nothing, but it may tell more or less.
+fn undecided_over_udp(reason: &PortReason) -> Part {
+    match reason {
+        PortReason::SilentAmongRefusals { .. } => Part::inconclusive(LIKELY_LISTENER).settle(SETTLE_UDP),
+        PortReason::Rationed(rationed) => Part::inconclusive(
+            "the server says only so often that a UDP port is closed, so that closed ports are silent as well",
+        )
+        .settle(&format!("Ask for as long as it takes ({}), or look at the host. {SETTLE_UDP}", rationed.cost())),
+        _ => Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
+            .settle(SETTLE_UDP),
+    }
 }
 
 fn unstable() -> Part {
@@ -192,7 +262,10 @@ const UNDELIVERABLE: &str =
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
         PortState::Closed => {
-            way::weigh_refusal(address, group, Part::pass("the target says that nothing listens there"))
+            let of_target = group.fact.is_from_target();
+            let why =
+                if of_target { "the target says that nothing listens there" } else { "the connection is refused" };
+            way::weigh_refusal(address, group, Part::pass(why))
         }
         PortState::Rejected if group.fact.is_undeliverable() => {
             return Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD);
@@ -211,15 +284,11 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
             let part = Part::pass(
                 "a listener would have answered; every try was dropped, while the address answers elsewhere",
             );
-            let part = if group.tries < 2 || way::may_be_blocked(address, group) {
-                part.at_most(Confidence::Medium)
-            } else {
-                part
-            };
+            let part = if way::is_doubtful(address, group) { part.at_most(Confidence::Medium) } else { part };
             way::weigh_silence(address, group, part)
         }
         PortState::OpenOrFiltered => {
-            return undecided_over_udp();
+            return undecided_over_udp(&group.fact.reason);
         }
         PortState::Unstable | PortState::Open => {
             return unstable();
@@ -239,7 +308,7 @@ fn open_but_unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group<'
     let actual: Vec<u16> = group.each().collect();
     let udp = group.transport == Transport::Udp;
     if !udp && !actual.iter().any(|port| address.believed(*port)) {
-        return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX);
+        return disbelief(address);
     }
     let speaks = |port: &u16| match address.service(*port) {
         Answer::Got((service, _), _) => Some(service),
@@ -296,13 +365,13 @@ pub(super) fn reachable(view: &View<'_>, ports: &[Ports], answers_as: Option<Ans
             let mut here: Vec<Part> = Vec::new();
             for address in &view.addresses {
                 let sorted = sort(view, address, transport, std::iter::once(port), true);
-                here.extend(unknown_part(view, transport, &sorted.unknown));
+                here.extend(unknown_part(view, transport, &sorted.unknown, Naming::Guides));
                 for group in &sorted.groups {
                     let part = match group.fact.state {
                         PortState::Open => open_as_wanted(address, group, answers_as),
                         _ => not_reachable(address, group),
                     };
-                    here.push(part.seen(group.describe(view, address)).on(group.ids.iter().copied()));
+                    here.push(part.seen(group.describe(view, address, Naming::Guides)).on(group.ids.iter().copied()));
                 }
             }
             // A service that is reachable at one address of a name is reachable.
@@ -316,17 +385,22 @@ fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
         PortState::Rejected if group.fact.is_undeliverable() => Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD),
         PortState::Closed => way::weigh_refusal(address, group, Part::fail("it should be reachable, and is refused")),
-        PortState::Rejected => way::weigh_silence(address, group, Part::fail("it should be reachable, and is refused")),
+        PortState::Rejected => {
+            let part = Part::fail("it should be reachable, and is refused");
+            let part = if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
+        }
         PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
             Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD)
         }
         PortState::Filtered if address.health.silence_untrusted() => Part::stopped_answering(),
         PortState::Filtered => {
             let part = Part::fail("it should be reachable, and every try was dropped");
-            way::weigh_silence(address, group, if group.tries < 2 { part.at_most(Confidence::Medium) } else { part })
+            let part = if way::is_doubtful(address, group) { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
         }
         PortState::OpenOrFiltered => {
-            return undecided_over_udp();
+            return undecided_over_udp(&group.fact.reason);
         }
         PortState::Unstable | PortState::Open => {
             return unstable();
@@ -341,7 +415,7 @@ fn open_as_wanted(address: &AddressView<'_>, group: &Group<'_>, answers_as: Opti
         return Part::pass("a datagram came back");
     }
     if !address.believed(port) {
-        return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX);
+        return disbelief(address);
     }
     match answers_as {
         None => {

@@ -155,6 +155,11 @@ impl<'a> AddressView<'a> {
         if transport == Transport::Udp { None } else { self.ways.to(self.address, actual) }
     }
 
+    /// The parts of a range of each of which the same is known on the way there.
+    pub(super) fn apart(&self, range: Ports) -> Vec<Ports> {
+        self.ways.apart(self.address, range)
+    }
+
     /// How many TCP ports of a range, of which nothing was heard from here, are known to be blocked on the way out, and the
     /// first of them.
     pub(super) fn blocked(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {
@@ -185,6 +190,11 @@ impl<'a> AddressView<'a> {
             Fact::Service { service, tls } => Some((service, *tls)),
             _ => None,
         })
+    }
+
+    /// The observation that tells, or should tell, what speaks there.
+    pub(super) fn service_id(&self, port: u16) -> Option<ObservationId> {
+        self.others.get(&Question::Service { port }).map(|observation| observation.id)
     }
 
     pub(super) fn tls(&self, port: u16, version: TlsVersion, sni: bool) -> Answer<&'a TlsAnswer> {
@@ -358,7 +368,7 @@ impl<'a> AddressView<'a> {
 
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here.
     pub(super) fn believed(&self, port: u16) -> bool {
-        !self.health.handshakes_untrusted()
+        !self.health.handshakes_untrusted() && self.health.decoys_asked > 0
             || !self.health.decoys_speak
                 && matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())
     }

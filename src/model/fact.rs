@@ -4,6 +4,7 @@ use super::http::HttpAnswer;
 use super::peer_text::PeerText;
 use super::service::{Identified, Service};
 use super::tls::{CertificateFact, TlsAnswer, TlsPreface};
+use super::udp::{Rationed, UdpProtocol, grouped};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -20,7 +21,8 @@ pub enum PortState {
     Rejected,
     /// TCP: no answer to any try. A listener would have answered, unless something dropped the packets.
     Filtered,
-    /// UDP: no answer to any try. A listener that has nothing to say looks the same as a dropped packet.
+    /// UDP: no answer to any try. A listener that has nothing to say looks the same as a dropped packet, and so does a closed
+    /// port of a host that rations its refusals.
     OpenOrFiltered,
     /// Tries disagree.
     Unstable,
@@ -47,7 +49,8 @@ pub enum PortReason {
     HandshakeCompleted,
     /// A TCP RST.
     Reset,
-    /// The connection was refused and this platform cannot tell a RST from an ICMP port unreachable.
+    /// The connection was refused, and this platform does not tell by what: a RST, or an ICMP message that may be anybody's
+    /// on the way.
     Refused,
     /// An ICMP or ICMPv6 destination unreachable.
     Icmp {
@@ -67,9 +70,22 @@ pub enum PortReason {
         length: usize,
         /// Its beginning.
         first_bytes: PeerText,
+        /// The protocol that it is of, where it answers a question of that protocol.
+        speaks: Option<UdpProtocol>,
     },
     /// Nothing came back within the time allowed.
     Silence,
+    /// Over UDP: nothing came back, and the host says only so often that a port is closed, so that most closed ports are
+    /// silent too.
+    Rationed(Rationed),
+    /// Over UDP: nothing came back, again and again, while other ports of the same host that were asked right afterwards
+    /// were refused. A closed port would have been refused in their place.
+    SilentAmongRefusals {
+        /// How many other ports of the host were refused.
+        refusals: usize,
+        /// How often it was silent while another port, asked right afterwards, was refused.
+        tries: u32,
+    },
     /// The tries disagree: the state of each, in order.
     Disagreement {
         /// What each try saw.
@@ -78,6 +94,11 @@ pub enum PortReason {
 }
 
 impl PortReason {
+    /// Whether nothing came back, whatever that says.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Silence | Self::Rationed(_) | Self::SilentAmongRefusals { .. })
+    }
+
     /// The reason in words.
     pub fn describe(&self) -> String {
         match self {
@@ -89,8 +110,22 @@ impl PortReason {
                 None => format!("ICMP{} {kind}/{code}", if *v6 { "v6" } else { "" }),
             },
             Self::Unreachable => "no route".to_owned(),
+            Self::Datagram { length, speaks: Some(speaks), .. } => {
+                format!("{speaks} answered with a datagram of {length} bytes")
+            }
             Self::Datagram { length, .. } => format!("a datagram of {length} bytes came back"),
             Self::Silence => "no answer".to_owned(),
+            Self::Rationed(rationed) => format!(
+                "no answer, and the host rations its refusals: {} of {} ports refused, {}",
+                grouped(rationed.answered),
+                grouped(rationed.asked),
+                rationed.pace()
+            ),
+            Self::SilentAmongRefusals { refusals, tries } => format!(
+                "silent {tries} times while another port, asked right after, was refused; {} {} refused",
+                grouped(*refusals),
+                if *refusals == 1 { "port is" } else { "ports are" }
+            ),
             Self::Disagreement { tries } => {
                 let tries: Vec<String> = tries.iter().map(ToString::to_string).collect();
                 format!("tries disagree: {}", tries.join(", "))
@@ -130,6 +165,12 @@ pub struct PortFact {
 }
 
 impl PortFact {
+    /// Whether only the target can have sent it, or what answers in its place: a handshake, a RST, a datagram, or its own
+    /// "port unreachable". A refusal of which the platform tells no more may be a router's.
+    pub fn is_from_target(&self) -> bool {
+        matches!(self.state, PortState::Open | PortState::Closed) && self.reason != PortReason::Refused
+    }
+
     /// Whether nobody refused: somebody on the way only said that the target could not be reached, which tells nothing of
     /// the port. Administrative prohibitions and port or protocol unreachable are refusals (RFC 1812, section 5.2.7.1; RFC
     /// 4443, section 3.1).

@@ -33,7 +33,7 @@ pub struct Observation {
     pub elapsed_ms: u64,
     /// The longest of those that were joined; equal to `elapsed_ms` for one port.
     pub elapsed_max_ms: u64,
-    /// How many tries were made; 0 where it was skipped.
+    /// How many tries were made; 0 where it was skipped; the fewest where several UDP ports were joined to one range.
     pub tries: u32,
     /// What came of it.
     pub attempt: Attempt,

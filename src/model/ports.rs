@@ -34,6 +34,9 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// Every TCP port, 1 to 65,535.
+    pub const EVERY_TCP: Self = Self { transport: Transport::Tcp, first: 1, last: u16::MAX };
+
     /// The ports `first` to `last`; `None` where the range is empty or holds port 0.
     pub fn new(transport: Transport, first: u16, last: u16) -> Option<Self> {
         (first != 0 && first <= last).then_some(Self { transport, first, last })
@@ -94,6 +97,26 @@ impl Ports {
             }
         }
         ranges
+    }
+
+    /// What is left of the range without the ports of `taken`, in order.
+    pub fn without(self, taken: &[Self]) -> Vec<Self> {
+        let mut taken: Vec<Self> = taken.iter().copied().filter(|other| self.overlaps(*other)).collect();
+        taken.sort_unstable();
+        let mut left = Vec::new();
+        // The lowest port that nothing taken so far reaches; none beyond the last port that there is.
+        let mut next = Some(self.first);
+        for other in taken {
+            let Some(first) = next else { break };
+            if let Some(last) = other.first.checked_sub(1).filter(|last| *last >= first) {
+                left.extend(Self::new(self.transport, first, last));
+            }
+            next = next.zip(other.last.checked_add(1)).map(|(first, after)| first.max(after));
+        }
+        left.extend(
+            next.filter(|first| *first <= self.last).and_then(|first| Self::new(self.transport, first, self.last)),
+        );
+        left
     }
 
     /// Whether the two have a port in common.
@@ -196,6 +219,23 @@ mod tests {
             let ports = Ports::new(transport, a.min(b), a.max(b)).unwrap();
             prop_assert_eq!(ports.to_string().parse::<Ports>(), Ok(ports));
             prop_assert_eq!(ports.each().count(), ports.count());
+        }
+
+        #[test]
+        fn what_is_left_is_what_was_not_taken(
+            first in 1u16.., length in 0u16..60, taken in prop::collection::vec((0u16..80, 0u16..20, any::<bool>()), 0..6),
+        ) {
+            let range = |first: u16, length: u16| Ports::new(Transport::Tcp, first, first.saturating_add(length)).unwrap();
+            let from = range(first, length);
+            let taken: Vec<Ports> = taken
+                .into_iter()
+                .map(|(start, length, udp)| {
+                    let taken = range(first.saturating_sub(10).saturating_add(start).max(1), length);
+                    if udp { Ports { transport: Transport::Udp, ..taken } } else { taken }
+                })
+                .collect();
+            let free = from.each().filter(|port| !taken.iter().any(|taken| taken.contains(Transport::Tcp, *port)));
+            prop_assert_eq!(from.without(&taken), Ports::ranges(Transport::Tcp, free));
         }
 
         #[test]

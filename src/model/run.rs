@@ -1,7 +1,9 @@
 //! A run: everything of one scan, self-contained.
 
+use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
+use super::udp::UdpRation;
 use super::vantage::Vantage;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
@@ -41,8 +43,56 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
+    /// What was odd about the answers.
+    pub oddities: Vec<Oddity>,
     /// What the way there was like, once something had answered.
     pub path: Option<PathHealth>,
+    /// It rations the messages with which it refuses UDP ports.
+    pub udp_ration: Option<UdpRation>,
+}
+
+/// Something about the answers of an address by which two machines may be told apart. No verdict rests on it: load balancers
+/// and port forwarding make them too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "oddity")]
+pub enum Oddity {
+    /// Handshakes are completed from much nearer than ports are refused.
+    Nearer {
+        /// The shortest handshake, in microseconds.
+        handshake_us: u64,
+        /// The shortest refusal, in microseconds.
+        refusal_us: u64,
+    },
+    /// Segments arrive with different times to live.
+    TimesToLive {
+        /// Those of handshakes.
+        accepting: Vec<u8>,
+        /// Those of refusals.
+        refusing: Vec<u8>,
+    },
+}
+
+impl Oddity {
+    /// What was seen, and what it may mean, in words.
+    pub fn describe(&self) -> String {
+        let list = |values: &[u8]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Nearer { handshake_us, refusal_us } => format!(
+                "handshakes are completed within {} ms and refusals take {} ms: something nearer than the server may \
+                 complete them",
+                handshake_us / 1000,
+                refusal_us / 1000
+            ),
+            Self::TimesToLive { accepting, refusing } => {
+                let refusing =
+                    if refusing.is_empty() { String::new() } else { format!(", of refusals {}", list(refusing)) };
+                format!(
+                    "the time to live of handshakes is {}{refusing}: more than one machine answers at this address",
+                    list(accepting)
+                )
+            }
+        }
+    }
 }
 
 /// What the way to an address was like.
@@ -128,8 +178,8 @@ impl Trouble {
     pub fn describe(&self) -> String {
         match self {
             Self::Unresolved { message } => message.clone(),
-            Self::Unreachable => "nothing at any of its addresses answered: no port, no ICMP message. Check the address, \
-                                  the server's power and this machine's connection; if a firewall drops everything from \
+            Self::Unreachable => "nothing came back that only the server itself can have sent, at most refusals that may \
+                                  be of somebody on the way. Check the address, the server's power and this machine's connection; if a firewall drops everything from \
                                   here, scan from an address it lets in"
                 .to_owned(),
             Self::NoRoute { address } => format!(
@@ -166,19 +216,23 @@ pub struct TargetRun {
     pub observations: Vec<Observation>,
     /// What is said of every item of the guides that apply.
     pub findings: Vec<Finding>,
-    /// Where guides that apply to this target ask for opposite things.
+    /// What is said of every expected rule, in the inventory's order.
+    pub rules: Vec<RuleFinding>,
+    /// Where guides that apply to this target, or a guide and an expected rule, ask for opposite things.
     pub disagreements: Vec<Disagreement>,
     /// What kept the scan of this target from being whole.
     pub troubles: Vec<Trouble>,
 }
 
-/// Guides that ask for opposite things on one target.
+/// Guides that ask for opposite things on one target, or guides and an expected rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disagreement {
     /// What it is about, such as `tcp/8040`.
     pub subject: String,
     /// The items.
     pub items: Vec<String>,
+    /// The expected rule that asks for the opposite, such as `allow tcp/3389`; none where only guides disagree.
+    pub rule: Option<String>,
     /// What each asks for, and how it was resolved here.
     pub explanation: String,
 }
@@ -217,6 +271,11 @@ impl Run {
             tally.add(&target.findings);
         }
         tally
+    }
+
+    /// How many expected rules have each verdict.
+    pub fn rule_tally(&self) -> RuleTally {
+        RuleTally::of(self.targets.iter().flat_map(|target| &target.rules))
     }
 }
 

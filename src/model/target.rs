@@ -1,5 +1,6 @@
 //! Targets: the servers that an inventory names, and what the guides' conditions need to know of them.
 
+use super::expected::ExpectedRule;
 use super::ports::{Ports, Transport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -132,6 +133,8 @@ pub struct Target {
     pub shared_address: bool,
     /// Ports beyond the guides that are meant to be open, as they are on this target.
     pub expected: Vec<Ports>,
+    /// What must be reachable and what must not, beyond the guides: the target's own rules, then the inventory's defaults.
+    pub rules: Vec<ExpectedRule>,
     /// Free text, shown in reports.
     pub notes: Option<String>,
 }
@@ -154,6 +157,7 @@ impl Target {
             moved: Vec::new(),
             shared_address: false,
             expected: Vec::new(),
+            rules: Vec::new(),
             notes: None,
         }
     }

@@ -4,6 +4,7 @@ use super::address::is_inside;
 use super::ports::{Ports, Transport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -235,7 +236,7 @@ impl Checkup {
 }
 
 /// What becomes of packets to a port on the way out of this machine's network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Passage {
     /// They arrive: the control host answered.
@@ -304,6 +305,17 @@ impl Ways {
             (usize::from(last - first) + 1, first)
         });
         shared.reduce(|(count, first), (more, other)| (count + more, first.min(other)))
+    }
+
+    /// The parts of TCP `ports` of each of which the same is known on the way to `address`, in order.
+    pub fn apart(&self, address: IpAddr, ports: Ports) -> Vec<Ports> {
+        let mut firsts: BTreeSet<u16> = BTreeSet::from([ports.first()]);
+        for way in self.leading_to(address).filter(|way| way.ports.overlaps(ports)) {
+            firsts.extend([Some(way.ports.first()), way.ports.last().checked_add(1)].into_iter().flatten());
+        }
+        let firsts: Vec<u16> = firsts.into_iter().filter(|first| ports.contains(ports.transport(), *first)).collect();
+        let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([ports.last()]);
+        firsts.iter().zip(lasts).filter_map(|(first, last)| Ports::new(ports.transport(), *first, last)).collect()
     }
 
     /// Adds what is known of some ports, and says whether it was added: what is known of any of them already stays. A
@@ -457,6 +469,26 @@ mod tests {
         assert_eq!(blocked("tcp/136-138"), Some((2, 136)));
         assert_eq!(blocked("tcp/137"), None);
         assert_eq!(blocked("udp/136"), None);
+    }
+
+    #[test]
+    fn a_range_falls_apart_where_ways_begin_and_end() {
+        let mut ways = Ways::default();
+        for (ports, passage) in [("tcp/135-139", Passage::Blocked), ("tcp/445", Passage::Blocked)] {
+            ways.add(way(ports, passage));
+        }
+        let apart = |address: &str, ports: &str| -> Vec<String> {
+            let parts = ways.apart(address.parse().unwrap(), ports.parse().unwrap());
+            parts.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            apart("203.0.113.5", "tcp/1-65535"),
+            ["tcp/1-134", "tcp/135-139", "tcp/140-444", "tcp/445", "tcp/446-65535"]
+        );
+        assert_eq!(apart("203.0.113.5", "tcp/137-445"), ["tcp/137-139", "tcp/140-444", "tcp/445"]);
+        assert_eq!(apart("203.0.113.5", "tcp/136"), ["tcp/136"]);
+        assert_eq!(apart("203.0.113.5", "udp/1-500"), ["udp/1-500"]);
+        assert_eq!(apart("10.0.0.5", "tcp/1-500"), ["tcp/1-500"]);
     }
 
     #[test]

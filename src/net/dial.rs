@@ -3,6 +3,7 @@
 use super::knock::Knock;
 use super::limits::{Limits, Permit};
 use super::pace::{AddressPermit, Pace, Rates};
+use super::raw::RawSyn;
 use super::tcp::{self, NoConnection};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 pub struct Dialer {
     limits: Limits,
     pace: Pace,
+    raw: Option<RawSyn>,
 }
 
 /// The right to hold a connection to an address; given back when dropped.
@@ -29,7 +31,7 @@ pub struct Leave {
 /// The right to send one SYN now, wherever to, and to hold its descriptor.
 #[derive(Debug)]
 pub struct Clearance {
-    _descriptor: Permit,
+    _descriptor: Option<Permit>,
 }
 
 /// A connection that counts against the run's limits for as long as it lives.
@@ -42,7 +44,18 @@ pub struct Connection {
 impl Dialer {
     /// A dialer within these limits and rates.
     pub fn new(limits: Limits, rates: Rates) -> Self {
-        Self { limits, pace: Pace::new(rates) }
+        Self { limits, pace: Pace::new(rates), raw: None }
+    }
+
+    /// The same, with SYNs of our own where they can be used.
+    #[must_use]
+    pub fn with_raw(self, raw: RawSyn) -> Self {
+        Self { raw: Some(raw), ..self }
+    }
+
+    /// What sends SYNs of our own to `address`, where this process may.
+    pub fn raw(&self, address: IpAddr) -> Option<&RawSyn> {
+        self.raw.as_ref().filter(|raw| raw.serves(address).is_ok())
     }
 
     /// The limits.
@@ -67,13 +80,24 @@ impl Dialer {
     pub async fn clearance(&self) -> Clearance {
         let descriptor = self.limits.permit().await;
         self.pace.pass().await;
-        Clearance { _descriptor: descriptor }
+        Clearance { _descriptor: Some(descriptor) }
+    }
+
+    /// The same for a SYN of our own, which needs no descriptor.
+    pub async fn clearance_without_descriptor(&self) -> Clearance {
+        self.pace.pass().await;
+        Clearance { _descriptor: None }
+    }
+
+    /// The same without waiting, where nobody else waits.
+    pub fn try_clearance_without_descriptor(&self) -> Option<Clearance> {
+        self.pace.try_pass().then_some(Clearance { _descriptor: None })
     }
 
     /// The same without waiting, where nobody else waits.
     pub fn try_clearance(&self) -> Option<Clearance> {
         let descriptor = self.limits.try_permit()?;
-        self.pace.try_pass().then_some(Clearance { _descriptor: descriptor })
+        self.pace.try_pass().then_some(Clearance { _descriptor: Some(descriptor) })
     }
 
     /// One try to connect to `peer`, which may answer `within` this time; the connection is let go at once.
@@ -98,8 +122,9 @@ impl Dialer {
         peer: SocketAddr,
         within: Duration,
     ) -> (Instant, Result<Connection, NoConnection>) {
-        let Clearance { _descriptor } = self.clearance().await;
-        Self::connect(peer, within, Leave { _address: None, _descriptor }).await
+        let leave = Leave { _address: None, _descriptor: self.limits.permit().await };
+        self.pace.pass().await;
+        Self::connect(peer, within, leave).await
     }
 
     async fn connect(peer: SocketAddr, within: Duration, leave: Leave) -> (Instant, Result<Connection, NoConnection>) {

@@ -30,6 +30,9 @@ pub(super) struct Icmp {
 pub(super) use system::{AVAILABLE, enable, next};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use system::next_quoting;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod system {
     use super::{Icmp, Notice};
     use nix::sys::socket::sockopt::{Ipv4RecvErr, Ipv6RecvErr};
@@ -61,8 +64,12 @@ mod system {
     /// Takes the oldest entry off the queue; `None` when it is empty. Never waits.
     pub(crate) fn next(socket: &impl AsFd) -> io::Result<Option<Notice>> {
         // The packet that the message quotes is not wanted.
-        let mut quoted = [0; 1];
-        let mut parts = [IoSliceMut::new(&mut quoted)];
+        Ok(next_quoting(socket, &mut [0; 1])?.map(|(notice, _)| notice))
+    }
+
+    /// The same, and how much of the packet that the message is about was put into `quoted`.
+    pub(crate) fn next_quoting(socket: &impl AsFd, quoted: &mut [u8]) -> io::Result<Option<(Notice, usize)>> {
+        let mut parts = [IoSliceMut::new(quoted)];
         let mut control = [0; CONTROL];
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         let fd = socket.as_fd().as_raw_fd();
@@ -86,7 +93,8 @@ mod system {
             }),
             _ => None,
         });
-        Ok(Some(Notice { destination: message.address.as_ref().and_then(socket_address), icmp }))
+        let destination = message.address.as_ref().and_then(socket_address);
+        Ok(Some((Notice { destination, icmp }, message.bytes)))
     }
 
     fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {

@@ -21,7 +21,7 @@ pub fn from_io(stage: Stage, error: &io::Error) -> Failure {
                 (Blame::Peer, Cause::Reset)
             }
             ErrorKind::UnexpectedEof => (Blame::Peer, Cause::Closed),
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => (Blame::Path, Cause::Unreachable),
+            _ if is_unreachable(error) => (Blame::Path, Cause::Unreachable),
             ErrorKind::PermissionDenied => (Blame::Ourselves, Cause::Forbidden { message: message() }),
             ErrorKind::InvalidInput | ErrorKind::NotConnected | ErrorKind::Unsupported => {
                 (Blame::Bug, Cause::Other { message: PeerText::new(&message(), MESSAGE) })
@@ -30,6 +30,24 @@ pub fn from_io(stage: Stage, error: &io::Error) -> Failure {
         }
     };
     Failure { stage, blame, cause }
+}
+
+/// Whether `error` says that the host or its network cannot be reached.
+pub fn is_unreachable(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown)
+        || is_host_down(error)
+}
+
+/// BSD's word, and so macOS's, for a neighbour that does not answer.
+#[cfg(unix)]
+fn is_host_down(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::EHOSTDOWN as i32)
+}
+
+/// `WSAEHOSTDOWN`.
+#[cfg(not(unix))]
+fn is_host_down(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(10064)
 }
 
 /// Nothing came within `allowed`. Until a connection stands the path is blamed, since most packets without an answer were
@@ -66,11 +84,10 @@ fn is_exhausted_code(code: i32) -> bool {
     matches!(code, 10024 | 10055 | 10049)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn what_this_machine_lacks_is_our_own_fault_and_never_a_refusal() {
         use nix::errno::Errno;
@@ -84,7 +101,9 @@ mod tests {
             assert_eq!(failure.blame, Blame::Ourselves, "{errno}");
             assert!(matches!(failure.cause, Cause::Forbidden { .. }), "{errno}");
         }
-        let failure = from_io(Stage::Connect, &io::Error::from_raw_os_error(Errno::EHOSTUNREACH as i32));
-        assert_eq!((failure.blame, failure.cause), (Blame::Path, Cause::Unreachable));
+        for errno in [Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::EHOSTDOWN, Errno::ENETDOWN] {
+            let failure = from_io(Stage::Connect, &io::Error::from_raw_os_error(errno as i32));
+            assert_eq!((failure.blame, failure.cause), (Blame::Path, Cause::Unreachable), "{errno}");
+        }
     }
 }

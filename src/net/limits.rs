@@ -60,6 +60,10 @@ pub(super) fn capacity(open_files: usize) -> usize {
     open_files.saturating_sub(HEADROOM).max(open_files / 2).clamp(1, MOST)
 }
 
+/// `OPEN_MAX` of macOS: what a soft limit may be where the hard one is unlimited (setrlimit(2) there).
+#[cfg(unix)]
+const OPEN_MAX: u64 = 10_240;
+
 /// How many files this process may open, after raising the limit as far as it goes without privilege.
 #[cfg(unix)]
 pub(super) fn raise_open_files() -> usize {
@@ -70,6 +74,9 @@ pub(super) fn raise_open_files() -> usize {
     let now = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,
         // macOS reports an unlimited hard limit and refuses it as a soft one.
+        Err(_) if setrlimit(Resource::RLIMIT_NOFILE, soft.max(OPEN_MAX.min(hard)), hard).is_ok() => {
+            soft.max(OPEN_MAX.min(hard))
+        }
         Err(error) => {
             debug!(%error, soft, hard, "the limit of open files cannot be raised");
             soft
@@ -89,7 +96,11 @@ pub async fn patiently<T>(operation: impl FnMut() -> io::Result<T>) -> io::Resul
     patiently_from(FIRST_PAUSE, operation).await
 }
 
-async fn patiently_from<T>(mut pause: Duration, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// The same with another first pause.
+pub(super) async fn patiently_from<T>(
+    mut pause: Duration,
+    mut operation: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
     for _ in 0..PAUSES {
         match operation() {
             Err(error) if is_exhausted(&error) => {

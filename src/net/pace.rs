@@ -65,6 +65,11 @@ impl Pace {
         self.rates
     }
 
+    /// The most datagrams a second to one address.
+    pub fn udp_rate(&self) -> NonZeroU32 {
+        self.rates.udp
+    }
+
     /// Waits until another connection to `address` may be begun.
     pub async fn connection(&self, address: IpAddr) -> AddressPermit {
         let pace = self.of(address);

@@ -9,7 +9,7 @@
 //! blocks one pair of local port and asked port for a minute.
 
 use super::error_queue::{self, Icmp};
-use super::failure::{from_io, timed_out};
+use super::failure::{from_io, is_unreachable, timed_out};
 use super::knock::Knock;
 use super::limits::patiently;
 use super::route;
@@ -24,6 +24,14 @@ use tracing::trace;
 
 /// How often a connection that found itself is made anew before the port counts as closed.
 const SELF_CONNECTIONS: u32 = 3;
+
+/// How long this system keeps a refusal to itself. Windows answers a RST with another SYN, half a second later, as often as
+/// it would repeat one that met silence (Microsoft, article 175523); with its four repetitions that takes two seconds.
+pub const REFUSALS_KEPT: Duration = if cfg!(windows) { Duration::from_millis(2300) } else { Duration::ZERO };
+
+/// Whether an error of `connect` itself, before anything can have come back, means that no route leads there. Systems with
+/// BSD's network (macOS) and Windows remember for a while that a neighbour did not answer, and say it in the same words.
+const REFUSES_AT_ONCE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +105,8 @@ async fn begin(peer: SocketAddr) -> Result<TcpStream, NoConnection> {
         Err(error) if route::is_no_route(&error) && !route::exists(peer.ip()) => Err(NoConnection::NoRoute),
         Err(error) => Err(match error.kind() {
             // The system has a route and refuses to use it, such as Linux's `unreachable` routes.
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => NoConnection::NoRoute,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable if REFUSES_AT_ONCE => NoConnection::NoRoute,
+            _ if is_unreachable(&error) => not_open(PortState::Rejected, PortReason::Unreachable, None, Duration::ZERO),
             // Loopback answers before `connect` returns.
             ErrorKind::ConnectionRefused => not_open(
                 PortState::Closed,
@@ -177,10 +186,10 @@ fn explain(target: IpAddr, stream: &TcpStream, error: &io::Error, within: Durati
             let reason = if error_queue::AVAILABLE { PortReason::Reset } else { PortReason::Refused };
             not_open(PortState::Closed, reason, None, within)
         }
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable if route::exists(target) => {
+        _ if is_unreachable(error) && route::exists(target) => {
             not_open(PortState::Rejected, PortReason::Unreachable, None, within)
         }
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => NoConnection::NoRoute,
+        _ if is_unreachable(error) => NoConnection::NoRoute,
         ErrorKind::TimedOut => not_open(PortState::Filtered, PortReason::Silence, None, within),
         _ => NoConnection::Failed(from_io(Stage::Connect, error)),
     }

@@ -8,11 +8,13 @@ mod schedule;
 #[cfg(test)]
 mod simulation;
 mod throttle;
+mod traits;
 mod witnesses;
 
 pub use path::{Path, RoundTrip, Tally};
 pub use schedule::{NotSettled, Settled};
 pub use throttle::Throttle;
+pub use traits::Traits;
 
 use super::{Asker, Outcome, Peer};
 use crate::model::fact::{Fact, PortFact};
@@ -20,8 +22,9 @@ use crate::model::observation::{Attempt, Skip};
 use crate::net::dial::Clearance;
 use crate::net::failure::millis;
 use crate::net::knock::Knock;
-use crate::net::tcp::NoConnection;
+use crate::net::tcp::{self, NoConnection};
 use futures::FutureExt as _;
+use futures::future::Either;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use schedule::{Schedule, Shot, Step};
 use std::net::SocketAddr;
@@ -30,12 +33,16 @@ use std::time::Duration;
 use witnesses::Witnesses;
 pub use witnesses::is_sensitive;
 
+/// From how many ports on they are asked by SYNs of our own, where this process may send them: for fewer it saves nothing.
+pub const RAW_FROM: usize = 1000;
+
 /// What was learned of the way to an address; kept from one set of its ports to the next.
 #[derive(Clone, Debug)]
 pub struct Acquaintance {
     path: Path,
     throttle: Throttle,
     witnesses: Witnesses,
+    traits: Traits,
     cut: bool,
     unchecked: bool,
     shared: Tally,
@@ -46,13 +53,19 @@ impl Acquaintance {
     /// those that [`is_sensitive`].
     pub fn new(rate: f64, sensitive: Vec<u16>) -> Self {
         Self {
-            path: Path::default(),
+            path: Path::new(tcp::REFUSALS_KEPT),
             throttle: Throttle::new(rate),
             witnesses: Witnesses::new(sensitive),
+            traits: Traits::default(),
             cut: false,
             unchecked: false,
             shared: Tally::default(),
         }
+    }
+
+    /// What the answers looked like.
+    pub fn traits(&self) -> &Traits {
+        &self.traits
     }
 
     /// Round trip and loss.
@@ -135,10 +148,19 @@ pub(super) async fn ask(
     stop: impl Future<Output = Skip>,
     mut emit: impl FnMut(Settled),
 ) {
+    let heard = |outcome: &Result<Knock, NoConnection>, traits: &mut Traits| {
+        if let Ok(knock) = outcome {
+            traits.note(knock);
+            if let Some(took) = knock.round_trip {
+                asker.note_round_trip(peer.address, took);
+            }
+        }
+    };
     let began = asker.began;
     let now = || began.elapsed();
     asker.pool.exchange(known);
-    let Acquaintance { path, throttle, witnesses, .. } = known;
+    let Acquaintance { path, throttle, witnesses, traits, .. } = known;
+    let raw = if ports.len() >= RAW_FROM { asker.dialer.raw(peer.address) } else { None };
     let mut schedule = Schedule::new(ports, asker.timing.patience, path, throttle, witnesses);
     let mut flying = FuturesUnordered::new();
     let mut clearance: Option<Clearance> = None;
@@ -148,6 +170,7 @@ pub(super) async fn ask(
     loop {
         // Everything that has come already, before anything counts as late.
         while let Some(Some((shot, outcome))) = flying.next().now_or_never() {
+            heard(&outcome, traits);
             if !take(&mut schedule, shot, outcome, now()) {
                 schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
             }
@@ -161,13 +184,22 @@ pub(super) async fn ask(
             Step::Wait(until) => until,
             Step::Send => {
                 if clearance.is_none() {
-                    clearance = asker.dialer.try_clearance();
+                    clearance = match raw {
+                        Some(_) => asker.dialer.try_clearance_without_descriptor(),
+                        None => asker.dialer.try_clearance(),
+                    };
                 }
                 if let Some(cleared) = clearance.take() {
                     let Some(shot) = schedule.sent(now()) else { continue };
                     let socket = SocketAddr::new(peer.address, shot.port);
                     let hold = schedule.hold();
-                    flying.push(async move { (shot, asker.dialer.knock(socket, hold, cleared).await) });
+                    flying.push(match raw {
+                        Some(raw) => Either::Left(async move {
+                            let until = tokio::time::Instant::now() + hold;
+                            (shot, raw.knock(socket, until).await)
+                        }),
+                        None => Either::Right(async move { (shot, asker.dialer.knock(socket, hold, cleared).await) }),
+                    });
                     // Answers are taken between SYNs, or their round trips would be measured too long.
                     tokio::task::coop::consume_budget().await;
                     continue;
@@ -186,11 +218,12 @@ pub(super) async fn ask(
                 break;
             }
             Some((shot, outcome)) = flying.next() => {
-                if !take(&mut schedule, shot, outcome, now()) {
+                heard(&outcome, traits);
+            if !take(&mut schedule, shot, outcome, now()) {
                     schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
                 }
             }
-            cleared = asker.dialer.clearance(), if step == Step::Send => clearance = Some(cleared),
+            cleared = cleared(asker, raw.is_some()), if step == Step::Send => clearance = Some(cleared),
             () = &mut timer => {}
         }
     }
@@ -199,6 +232,10 @@ pub(super) async fn ask(
     known.cut |= cut;
     known.unchecked = unchecked && !cut;
     asker.pool.exchange(known);
+}
+
+async fn cleared(asker: &Asker, raw: bool) -> Clearance {
+    if raw { asker.dialer.clearance_without_descriptor().await } else { asker.dialer.clearance().await }
 }
 
 /// Gives an outcome to the schedule; `false` when there is no route, so that no other port needs to be asked.

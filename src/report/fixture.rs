@@ -2,10 +2,12 @@
 
 mod findings;
 mod observations;
+mod rules;
 
 use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
+use crate::model::udp::UdpRation;
 use crate::model::vantage::{Checkup, Passage, Standing, Subject, Vantage, Way, Ways};
 
 /// A run with every verdict, health flag, trouble and kind of answer.
@@ -28,6 +30,8 @@ pub(super) fn quiet() -> Run {
         use crate::model::verdict::Verdict::{NotApplicable, Pass};
         matches!(finding.verdict, Pass | NotApplicable)
     });
+    target.rules.retain(|rule| rule.verdict() == crate::model::expected::RuleVerdict::Proved);
+    target.disagreements.clear();
     Run { targets: vec![target], interrupted: false, vantage: Vantage::default(), ..everything() }
 }
 
@@ -41,6 +45,7 @@ pub(super) fn estate(count: usize) -> Run {
             target.target.name = format!("server-{index:03}");
             target.findings.rotate_left(index % 7);
             target.findings.truncate(20 - index % 5);
+            target.rules.truncate(index % 4);
             target
         })
         .collect();
@@ -64,7 +69,8 @@ pub(super) fn hostile(text: &str) -> Run {
         (target.target.host, target.target.sni) = (Host::Name(own()), Some(own()));
         target.target.tags = [own()].into();
         for disagreement in &mut target.disagreements {
-            *disagreement = Disagreement { subject: own(), items: vec![own(), own()], explanation: own() };
+            *disagreement =
+                Disagreement { subject: own(), items: vec![own(), own()], rule: Some(own()), explanation: own() };
         }
         for trouble in &mut target.troubles {
             match trouble {
@@ -73,6 +79,11 @@ pub(super) fn hostile(text: &str) -> Run {
                 }
                 _ => {}
             }
+        }
+        for finding in &mut target.rules {
+            (finding.rule.note, finding.disagreements) = (Some(own()), vec![own()]);
+            let check = &mut finding.check;
+            (check.rule, check.why, check.settle, check.seen) = (own(), own(), Some(own()), vec![own(), own()]);
         }
         for finding in &mut target.findings {
             (finding.guide, finding.item, finding.section, finding.title) = (own(), own(), own(), own());
@@ -166,7 +177,13 @@ fn automate() -> TargetRun {
         addresses: vec![address("203.0.113.10", healthy()), address("2001:db8:20::10", healthy())],
         observations: observations::automate(),
         findings: findings::automate(),
-        disagreements: Vec::new(),
+        rules: rules::automate(),
+        disagreements: vec![Disagreement {
+            subject: "tcp/3389".to_owned(),
+            items: vec!["AUT-NET-11".to_owned()],
+            rule: Some("allow tcp/3389 over IPv4".to_owned()),
+            explanation: rules::AGAINST.to_owned(),
+        }],
         troubles: Vec::new(),
     }
 }
@@ -184,13 +201,20 @@ fn control() -> TargetRun {
         target,
         addresses: vec![address(
             "203.0.113.11",
-            AddressHealth { decoys_open: vec![2, 47_101, 61_999], stopped_answering: true, ..healthy() },
+            AddressHealth {
+                decoys_open: vec![2, 47_101, 61_999],
+                stopped_answering: true,
+                udp_ration: Some(UdpRation { burst: 6, interval_ms: Some(1004) }),
+                ..healthy()
+            },
         )],
         observations: observations::control(),
         findings: findings::control(),
+        rules: Vec::new(),
         disagreements: vec![Disagreement {
             subject: "tcp/8040".to_owned(),
             items: vec!["CTL-NET-01".to_owned(), "EC-LOG-03".to_owned()],
+            rule: None,
             explanation:
                 "The Control guide wants tcp/8040 reachable for its web server; the Endpoint Central guide wants \
                           its plain HTTP port closed. Both were judged on what answers there: ScreenConnect."
@@ -218,6 +242,7 @@ fn endpoint_central() -> TargetRun {
         ],
         observations: observations::endpoint_central(),
         findings: findings::endpoint_central(),
+        rules: Vec::new(),
         disagreements: Vec::new(),
         troubles: vec![
             Trouble::NoRoute { address: "2001:db8:20::5".parse().unwrap() },
@@ -238,6 +263,7 @@ fn gone() -> TargetRun {
         addresses: Vec::new(),
         observations: Vec::new(),
         findings: Vec::new(),
+        rules: Vec::new(),
         disagreements: Vec::new(),
         troubles: vec![Trouble::Unresolved {
             message: "ds.kuestner.example does not exist (NXDOMAIN, asked 192.0.2.53); check the name in the inventory"
@@ -252,6 +278,7 @@ fn dark() -> TargetRun {
         addresses: vec![address("198.51.100.77", AddressHealth { decoys_asked: 4, ..AddressHealth::default() })],
         observations: observations::dark(),
         findings: findings::dark(),
+        rules: Vec::new(),
         disagreements: Vec::new(),
         troubles: vec![Trouble::Unreachable],
     }

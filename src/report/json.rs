@@ -12,6 +12,7 @@ mod answers;
 mod document;
 mod findings;
 mod observations;
+mod rules;
 mod vantage;
 
 use crate::model::run::Run;
@@ -21,6 +22,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io;
 
 pub use document::Document;
+pub(super) use rules::Rule;
 pub(super) use vantage::Vantage as VantagePart;
 
 /// The name of the format, the value of `format`.

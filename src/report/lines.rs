@@ -2,12 +2,12 @@
 //! more memory than those under way.
 //!
 //! The lines of a target stand together; targets come in the order in which they are finished. The `kind` of a line says
-//! what it is: `port` (one for each port that was asked), `finding` (one for each item of each guide, in a scan),
-//! `trouble` (what kept the target from being scanned as a whole), and at last `target`. Where the vantage is in doubt, or a
-//! control host was asked, the last line of all is `vantage`: what it says was not known when the lines before it were
-//! written, and lowers the worth of silence on the ports that it names.
+//! what it is: `port` (one for each port that was asked), `finding` (one for each item of each guide, in a scan), `rule` (one
+//! for each expected rule), `trouble` (what kept the target from being scanned as a whole), and at last `target`. Where the
+//! vantage is in doubt, or a control host was asked, the last line of all is `vantage`: what it says was not known when the
+//! lines before it were written, and lowers the worth of silence on the ports that it names.
 
-use super::json::one_line;
+use super::json::{Rule, one_line};
 use super::reading;
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::{Attempt, Observation};
@@ -52,6 +52,16 @@ struct FindingLine<'a> {
     confidence: String,
     seen: &'a [String],
     why: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    /// As in the JSON report.
+    #[serde(flatten)]
+    rule: Rule,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,6 +144,9 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
             seen: finding.deciding().map(|check| check.seen.as_slice()).unwrap_or_default(),
             why: finding.deciding().map_or("", |check| &check.why),
         }))?;
+    }
+    for rule in &run.rules {
+        line(one_line(&RuleLine { kind: "rule", client, target, rule: rule.into() }))?;
     }
     for trouble in &run.troubles {
         line(one_line(&TroubleLine { kind: "trouble", client, target, text: trouble.describe() }))?;

@@ -1,12 +1,14 @@
 //! What a run means in words, decided once for the terminal and the HTML.
 
 use super::describe::product_name;
-use super::text::{capitalised, counted, listed};
+use super::text::{capitalised, counted, listed, number};
+use crate::model::expected::{RuleFinding, RuleTally, RuleVerdict};
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
-use crate::model::run::{AddressRun, PathHealth, Run, TargetRun, Trouble};
+use crate::model::run::{AddressRun, Disagreement, PathHealth, Run, TargetRun, Trouble};
 use crate::model::service::Service;
+use crate::model::udp::Rationed;
 use crate::model::vantage::{Checkup, Group, Standing, Subject, Vantage};
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
 use jiff::Timestamp;
@@ -52,6 +54,30 @@ pub(super) fn tallied(count: usize, verdict: Verdict) -> String {
     let words = verdict.words();
     let plural = words.strip_prefix("needs ").filter(|_| count != 1);
     plural.map_or_else(|| format!("{count} {words}"), |rest| format!("{count} need {rest}"))
+}
+
+/// The counts of all verdicts that occur among expected rules: `1 violated, 3 proved`.
+pub(super) fn rules_tallied(tally: &RuleTally) -> String {
+    let counts = RuleVerdict::ALL.into_iter().filter(|verdict| tally.count(*verdict) > 0);
+    counts.map(|verdict| format!("{} {verdict}", number(tally.count(verdict)))).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a rule's verdict is one to lean on lightly.
+pub(super) fn is_doubtful_rule(finding: &RuleFinding) -> bool {
+    finding.check.confidence != Confidence::High
+        && matches!(finding.verdict(), RuleVerdict::Violated | RuleVerdict::Proved)
+}
+
+/// The items of guides that ask for the opposite of a rule.
+pub(super) fn opposed_by<'a>(target: &'a TargetRun, finding: &RuleFinding) -> Vec<&'a str> {
+    let rule = finding.rule.to_string();
+    let against = target.disagreements.iter().filter(|disagreement| disagreement.rule.as_ref() == Some(&rule));
+    against.flat_map(|disagreement| disagreement.items.iter().map(String::as_str)).collect()
+}
+
+/// Who disagrees, in two or three words.
+pub(super) fn who_disagrees(disagreement: &Disagreement) -> &'static str {
+    if disagreement.rule.is_some() { "A rule is against a guide" } else { "Guides disagree" }
 }
 
 /// What a verdict says, for people who meet the word for the first time.
@@ -136,6 +162,20 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
             cautions.push(doubt("Open ports in doubt", "decoys open", text));
         }
     }
+    for run in &target.addresses {
+        for oddity in &run.health.oddities {
+            cautions.push(doubt("Odd answers", "odd answers", format!("{}: {}.", run.address, oddity.describe())));
+        }
+        if let Some(limit) = run.health.path.as_ref().and_then(|path| path.limit_per_second) {
+            let text = format!(
+                "Something on the way to {} lets about {limit} SYNs a second through. Ports were asked no faster than that, \
+                 and silence was weighed by it.",
+                run.address
+            );
+            cautions.push(doubt("Limited", "limited", text));
+        }
+    }
+    cautions.extend(rations(target));
     let inside: Vec<String> =
         target.addresses.iter().filter(|run| run.health.inside).map(|run| run.address.to_string()).collect();
     if !inside.is_empty() {
@@ -147,6 +187,31 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
         cautions.push(doubt("Not an outside view", "inside", text));
     }
     cautions
+}
+
+/// The addresses whose silent UDP ports are silent for want of leave to answer, with what it would cost to decide them.
+fn rations(target: &TargetRun) -> impl Iterator<Item = Caution> + '_ {
+    let undecided = |address| {
+        target.observations.iter().filter(move |observation| observation.address == address).find_map(|observation| {
+            match observation.attempt.fact() {
+                Some(Fact::Port(PortFact { reason: PortReason::Rationed(rationed), .. })) => Some(*rationed),
+                _ => None,
+            }
+        })
+    };
+    target.addresses.iter().filter_map(move |run| {
+        let rationed: Rationed = undecided(run.address)?;
+        let text = format!(
+            "{} said of {} of {} UDP ports that they are closed, and says so no more often than {}, so the silence of the \
+             others tells nothing. To decide them: {}.",
+            run.address,
+            number(rationed.answered),
+            number(rationed.asked),
+            rationed.pace(),
+            rationed.cost()
+        );
+        Some(Caution { title: "UDP ports undecided", short: "UDP rationed", text, missing: false })
+    })
 }
 
 /// Why open ports of an address may be nothing, where decoys opened.
@@ -214,8 +279,8 @@ pub fn coverage<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> 
             Question::Port { ports } => ports.count(),
             _ => 1,
         };
-        match observation.attempt {
-            Attempt::Answered { fact: Fact::Port(PortFact { reason: PortReason::Silence, .. }) } => {
+        match &observation.attempt {
+            Attempt::Answered { fact: Fact::Port(PortFact { reason, .. }) } if reason.is_silence() => {
                 coverage.silent += count;
             }
             Attempt::Answered { .. } => coverage.answered += count,
@@ -251,7 +316,13 @@ pub fn bottom_line(run: &Run) -> String {
     let failed = tally.count(Verdict::Fail);
     let untold = tally.count(Verdict::Inconclusive);
     let inside_needed = tally.count(Verdict::NeedsEvidence) + tally.count(Verdict::NeedsAttestation);
+    let rules = run.rule_tally();
+    let violated = rules.count(RuleVerdict::Violated);
+    let unproved = rules.count(RuleVerdict::Inconclusive);
     let mut clauses = Vec::new();
+    if violated > 0 && failed == 0 {
+        clauses.push(violations(violated));
+    }
     if run.targets.is_empty() {
         clauses.push("no server was scanned".to_owned());
     } else if tally.total() == 0 {
@@ -271,7 +342,9 @@ pub fn bottom_line(run: &Run) -> String {
             counted(failed, "recommendation", "recommendations"),
             worst(run)
         ));
-    } else if run.is_partial() || untold > 0 {
+    } else if violated > 0 && (run.is_partial() || untold > 0) {
+        clauses.push("no recommendation was seen not to be followed".to_owned());
+    } else if run.is_partial() || untold > 0 || unproved > 0 {
         clauses.push("no failure was seen".to_owned());
     } else if tally.count(Verdict::Pass) > 0 {
         clauses.push("every recommendation that can be judged from the network is followed".to_owned());
@@ -280,6 +353,19 @@ pub fn bottom_line(run: &Run) -> String {
     }
     if untold > 0 {
         clauses.push(format!("{untold} could not be told"));
+    }
+    if violated > 0 && failed > 0 {
+        clauses.push(violations(violated));
+    }
+    let proved = rules.count(RuleVerdict::Proved);
+    if proved > 0 && violated == 0 && unproved == 0 {
+        clauses.push(match proved {
+            1 => "the one expected rule is proved".to_owned(),
+            proved => format!("all {} expected rules are proved", number(proved)),
+        });
+    }
+    if unproved > 0 {
+        clauses.push(format!("{} could not be proved", counted(unproved, "expected rule", "expected rules")));
     }
     if inside_needed > 0 {
         let verb = if inside_needed == 1 { "needs" } else { "need" };
@@ -293,6 +379,11 @@ pub fn bottom_line(run: &Run) -> String {
         clauses.push("the run is partial, so this is not the whole picture".to_owned());
     }
     format!("{}.", capitalised(&clauses.join("; ")))
+}
+
+fn violations(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb} violated", counted(count, "expected rule", "expected rules"))
 }
 
 /// How many failures are critical or high, for the bottom line.

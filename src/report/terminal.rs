@@ -6,6 +6,7 @@
 mod findings;
 mod host;
 mod page;
+mod rules;
 mod summary;
 mod vantage;
 

@@ -105,6 +105,11 @@ impl<'a> Bytes<'a> {
         self.array::<3>().map(|[a, b, c]| u32::from_be_bytes([0, a, b, c]))
     }
 
+    /// A 32-bit number, most significant byte first.
+    pub(super) fn u32(&mut self) -> Result<u32, Stop> {
+        self.array().map(u32::from_be_bytes)
+    }
+
     /// A 16-bit number, least significant byte first.
     pub(super) fn u16_le(&mut self) -> Result<u16, Stop> {
         self.array().map(u16::from_le_bytes)
@@ -158,9 +163,10 @@ mod tests {
 
     #[test]
     fn numbers_are_read_in_both_orders() {
-        let mut bytes = Bytes::whole(&[1, 2, 1, 2, 3, 1, 2, 1, 2, 3, 1, 2, 3, 4]);
+        let mut bytes = Bytes::whole(&[1, 2, 1, 2, 3, 1, 2, 3, 4, 1, 2, 1, 2, 3, 1, 2, 3, 4]);
         assert_eq!(bytes.u16().unwrap(), 0x0102);
         assert_eq!(bytes.u24().unwrap(), 0x0001_0203);
+        assert_eq!(bytes.u32().unwrap(), 0x0102_0304);
         assert_eq!(bytes.u16_le().unwrap(), 0x0201);
         assert_eq!(bytes.u24_le().unwrap(), 0x0003_0201);
         assert_eq!(bytes.u32_le().unwrap(), 0x0403_0201);

@@ -58,7 +58,7 @@ fn a_limit_on_syns_is_no_firewall_for_the_hasty_either() {
         let unseen = states.iter().filter(|(port, state)| truth[port] != **state).collect::<Vec<_>>();
         let of = unseen.len();
         for (port, state) in unseen {
-            let honest = state.starts_with("unstable") || marked && state == FILTERED;
+            let honest = state.starts_with("unstable") || state.starts_with("skipped") || marked && state == FILTERED;
             assert!(honest, "{address} {port:?} and {of} more: {state}; {health}");
         }
     }

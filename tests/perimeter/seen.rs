@@ -18,6 +18,7 @@ pub(crate) const CLOSED: &str = "closed reset";
 pub(crate) const FILTERED: &str = "filtered silence";
 pub(crate) const ANSWERS: &str = "open datagram";
 pub(crate) const SILENT: &str = "open-or-filtered silence";
+pub(crate) const AMONG_REFUSALS: &str = "open-or-filtered silent-among-refusals";
 
 /// What is said of each port, in a few words: state, reason, ICMP type and code, sender.
 pub(crate) type States = BTreeMap<(Transport, u16), String>;

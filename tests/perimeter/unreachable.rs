@@ -72,27 +72,21 @@ fn without_a_route_nothing_is_asked_and_that_is_said() {
 fn half_way(happens: impl FnOnce(&Perimeter)) -> (Seen, States) {
     let all: Vec<u16> = (2000..2090).collect();
     let open: Vec<u16> = all.iter().copied().step_by(10).collect();
+    let truth = truth(&[(Tcp, &all, CLOSED), (Tcp, &open, OPEN)]);
+    (half_way_through(&["--tcp", "2000-2089", "--rate", "60"], &open, happens), truth)
+}
+
+fn half_way_through(options: &[&str], open: &[u16], happens: impl FnOnce(&Perimeter)) -> Seen {
     let mut perimeter = Perimeter::behind(Path { round_trip: Duration::from_millis(20), loss: 0, seed: 1 }, &[10]);
-    perimeter.tcp(v4(10), &open);
+    perimeter.tcp(v4(10), open);
     let mut command = crate::support::process();
-    let ports: Vec<String> = all.iter().map(u16::to_string).collect();
-    command.args([
-        "probe",
-        "ports",
-        &v4(10).to_string(),
-        "--tcp",
-        &ports.join(","),
-        "--format",
-        "json",
-        "--rate",
-        "60",
-    ]);
+    command.args(["probe", "ports", &v4(10).to_string(), "--format", "json"]).args(options);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = perimeter.scanner.inside(|| command.spawn().unwrap());
     // Every port costs two frames at least.
     until(|| perimeter.wire.as_ref().unwrap().carried() > 40);
     happens(&perimeter);
-    (Seen::of(child.wait_with_output().unwrap()), truth(&[(Tcp, &all, CLOSED), (Tcp, &open, OPEN)]))
+    Seen::of(child.wait_with_output().unwrap())
 }
 
 fn until(mut done: impl FnMut() -> bool) {
@@ -111,8 +105,9 @@ fn hardens_nobody(seen: &Seen, truth: &States) {
     assert!(learned >= 10, "{learned} ports were learned");
     let health = seen.health(v4(10));
     let marked = health["stopped_answering"] == true || health["recheck_missing"] == true;
-    let honest: &[&str] = &["skipped no-route", "failed ourselves", "unstable", "filtered"];
-    let honest = if marked { honest } else { &honest[..3] };
+    let honest: &[&str] =
+        &["skipped no-route", "skipped stopped-answering", "skipped lossy", "failed ourselves", "unstable", "filtered"];
+    let honest = if marked { honest } else { &honest[..5] };
     for (port, state) in states.iter().filter(|(port, state)| truth[port] != **state) {
         assert!(honest.iter().any(|word| state.starts_with(word)), "{port:?}: {state}; {health}");
     }
@@ -127,6 +122,25 @@ fn an_interface_that_goes_down_half_way_hardens_nobody() {
     hardens_nobody(&seen, &truth);
     seen.ended(3);
     assert!(!seen.troubles().is_empty());
+}
+
+/// The same over UDP: what was not asked is not silent.
+#[test]
+fn datagrams_that_cannot_leave_are_said_to_have_no_route() {
+    if !usable() {
+        return;
+    }
+    let options = ["--udp", "2000-2199", "--udp-rate", "60"];
+    let seen = half_way_through(&options, &[], |perimeter| perimeter.scanner.ip("link set scan0 down"));
+    let states = seen.states(v4(10));
+    assert_eq!(states.len(), 200, "a port is lost");
+    let closed = icmp("closed", 3, 3, &v4(10));
+    let count = |wanted: &str| states.values().filter(|state| state.starts_with(wanted)).count();
+    let (refused, silent, left) = (count(&closed), count("open-or-filtered"), count("skipped no-route"));
+    assert_eq!(refused + silent + left, 200, "{states:?}");
+    assert!(refused >= 10 && left >= 100, "{refused} ports refused, {silent} were silent, {left} were left");
+    seen.ended(3);
+    assert_eq!(seen.troubles(), ["no-route"]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! "Only these are open": the rule that looks at every port.
 
-use super::{MIDDLEBOX, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_MIDDLEBOX};
+use super::{LIKELY_LISTENER, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_UDP, disbelief};
 use crate::catalog::rule::Rule;
 use crate::judge::part::Part;
 use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED, View};
-use crate::model::fact::PortState;
+use crate::model::expected::{Direction, decides};
+use crate::model::fact::{Fact, PortFact, PortReason, PortState};
+use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
 use crate::model::verdict::Confidence;
 
@@ -24,29 +26,53 @@ fn allowed(view: &View<'_>, ports: &[Ports]) -> Vec<Ports> {
     ports.iter().chain(wanted).flat_map(actual).chain(target.expected.iter().copied()).collect()
 }
 
+/// Whether an expected rule allows the port at this address, and none denies it.
+fn is_allowed(view: &View<'_>, address: &AddressView<'_>, transport: Transport, port: u16) -> bool {
+    let target = view.target();
+    let place = (address.address, transport, port);
+    let deciding = || target.rules.iter().filter(|rule| decides(rule, &target.rules, &target.expected, place));
+    deciding().any(|rule| rule.direction == Direction::Allow)
+        && deciding().all(|rule| rule.direction == Direction::Allow)
+}
+
 fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) -> Part {
     let mut unexpected = Vec::new();
     let mut doubted = 0_usize;
     let mut unknown = 0_usize;
     let mut asked = 0_usize;
     let mut blocked = 0_usize;
+    let (mut likely, mut untold) = (Vec::new(), Vec::new());
     for (range, observation) in address.port_ranges() {
-        let state = match observation.attempt.fact() {
-            Some(crate::model::fact::Fact::Port(fact)) => Some(fact.state),
+        let fact = match observation.attempt.fact() {
+            Some(Fact::Port(fact)) if !fact.is_undeliverable() => Some(fact),
             _ => None,
         };
+        let state = fact.map(|fact| fact.state);
         if range.transport() == Transport::Tcp {
             asked += range.count();
-            if let Some(crate::model::fact::Fact::Port(fact)) = observation.attempt.fact() {
+            if let Some(Fact::Port(fact)) = observation.attempt.fact() {
                 blocked += address.blocked(range, fact).map_or(0, |(count, _)| count);
             }
             unknown += if matches!(state, None | Some(PortState::Unstable)) { range.count() } else { 0 };
+        }
+        let expected = |actual: u16| {
+            allowed.iter().any(|ports| ports.contains(range.transport(), actual))
+                || is_allowed(view, address, range.transport(), actual)
+        };
+        if range.transport() == Transport::Udp {
+            let names = range.each().filter(|actual| !expected(*actual));
+            let names = names.map(|actual| (view.actual_name(Transport::Udp, actual), observation.id));
+            match fact {
+                Some(PortFact { reason: PortReason::SilentAmongRefusals { .. }, .. }) => likely.extend(names),
+                None | Some(PortFact { state: PortState::Unstable, .. }) => untold.extend(names),
+                Some(_) => {}
+            }
         }
         if state != Some(PortState::Open) {
             continue;
         }
         for actual in range.each() {
-            if allowed.iter().any(|ports| ports.contains(range.transport(), actual)) {
+            if expected(actual) {
                 continue;
             }
             if range.transport() == Transport::Udp || address.believed(actual) {
@@ -58,18 +84,16 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     }
     let at = address.address;
     if !unexpected.is_empty() {
-        let names: Vec<&str> = unexpected.iter().map(|(name, _)| name.as_str()).take(40).collect();
-        let more = if unexpected.len() > 40 { format!(" and {} more", unexpected.len() - 40) } else { String::new() };
         return Part::fail("ports are open that the guides do not name")
             .settle("A port that is meant to be open is declared in the inventory under `expected`.")
-            .seen(format!("open at {at} and not expected: {}{more}", names.join(", ")))
+            .seen(format!("open at {at} and not expected: {}", first_names(&unexpected)))
             .on(unexpected.iter().map(|(_, id)| *id));
     }
     if !address.health.answered {
         return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
     }
     if doubted > 0 {
-        return Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX).seen(format!(
+        return disbelief(address).seen(format!(
             "{doubted} unexpected ports complete the handshake at {at}, none with an answer of its own"
         ));
     }
@@ -92,7 +116,25 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
         .settle("Sweep all TCP ports with --sweep.")
         .seen(format!("no unexpected port open at {at} among those that were asked"));
     }
+    if !untold.is_empty() {
+        return Part::inconclusive("not every UDP port that was to be asked has an answer, or the same answer twice")
+            .settle("Scan again; if it stays so, the reason given says who must act.")
+            .seen(format!("of unknown state at {at} and not expected: {}", first_names(&untold)))
+            .on(untold.iter().map(|(_, id)| *id));
+    }
+    if !likely.is_empty() {
+        return Part::inconclusive(&format!("of a UDP port that the guides do not name: {LIKELY_LISTENER}"))
+            .settle(SETTLE_UDP)
+            .seen(format!("silent at {at} among refused UDP ports and not expected: {}", first_names(&likely)))
+            .on(likely.iter().map(|(_, id)| *id));
+    }
     Part::pass("all 65,535 TCP ports were asked, and nothing unexpected is open; UDP was asked only where a guide names a port")
         .at_most(Confidence::Medium)
         .seen(format!("no unexpected port open at {at}"))
+}
+
+fn first_names(ports: &[(String, ObservationId)]) -> String {
+    let names: Vec<&str> = ports.iter().map(|(name, _)| name.as_str()).take(40).collect();
+    let more = if ports.len() > 40 { format!(" and {} more", ports.len() - 40) } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }

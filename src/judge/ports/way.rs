@@ -14,10 +14,11 @@ fn way<'a>(address: &AddressView<'a>, group: &Group<'_>) -> Option<&'a Way> {
     address.way(group.transport, group.first)
 }
 
-/// Whether the port is one that providers often block, and nothing proves that it is let out here.
-pub(super) fn may_be_blocked(address: &AddressView<'_>, group: &Group<'_>) -> bool {
+/// Whether dropped tries need not be the target's doing: there were few, or the port is one that providers often block, and
+/// nothing proves that it is let out here.
+pub(super) fn is_doubtful(address: &AddressView<'_>, group: &Group<'_>) -> bool {
     let passes = way(address, group).is_some_and(|way| way.passage == Passage::Passes);
-    !passes && group.each().any(|port| SUSPECTS.contains(&port))
+    group.tries < 2 || !passes && group.each().any(|port| SUSPECTS.contains(&port))
 }
 
 /// What `part` is worth that rests on silence, or on a refusal by somebody else than the target.

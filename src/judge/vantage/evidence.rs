@@ -230,7 +230,7 @@ impl Suspect {
 /// Whether the target itself answered, whatever it said.
 fn is_of_target(fact: &PortFact, address: IpAddr) -> bool {
     match fact.state {
-        PortState::Open | PortState::Closed => true,
+        PortState::Open | PortState::Closed => fact.is_from_target(),
         PortState::Rejected => fact.sender == Some(address),
         PortState::Unstable => match &fact.reason {
             PortReason::Disagreement { tries } => {

@@ -1,6 +1,9 @@
+use super::socket::{open, open_beside};
 use super::*;
+use crate::model::fact::{PortReason, PortState};
 use crate::net::limits::Limits;
 use crate::net::pace::Rates;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -11,8 +14,25 @@ fn fast() -> Pace {
 }
 
 async fn ask_here(address: IpAddr, ports: &[u16]) -> Vec<Asked> {
-    let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 2, wait: Duration::from_millis(200) };
-    ask(address, ports, asking, &fast(), Limits::new(4).permit().await).await.unwrap()
+    ask_with(address, ports, std::future::pending(), &|_| {}).await.ports
+}
+
+async fn ask_with(
+    address: IpAddr,
+    ports: &[u16],
+    stop: impl Future<Output = ()>,
+    decided: &(dyn Fn(usize) + Sync),
+) -> AskedAll {
+    let asking = Asking {
+        payload: |_| b"\r\n".to_vec(),
+        read: |_, _| None,
+        tries: 2,
+        wait: Duration::from_millis(200),
+        patience: Duration::from_secs(2),
+        hint: &|| None,
+        decided,
+    };
+    ask(address, &[ports.to_vec()], asking, &fast(), Limits::new(4).permit().await, stop).await.unwrap()
 }
 
 fn state(asked: &Asked) -> PortState {
@@ -48,10 +68,12 @@ async fn open_silent_and_closed_are_told_apart_over_one_socket() {
             asked.iter().map(state).collect::<Vec<_>>(),
             [PortState::Open, PortState::OpenOrFiltered, PortState::Closed]
         );
-        assert_eq!(asked.iter().map(|one| one.tries).collect::<Vec<_>>(), [1, 2, 1]);
+        assert_eq!((asked[0].tries, asked[2].tries), (1, 1));
         let Answer::State(closed) = &asked[2].answer else { panic!() };
         assert_eq!(closed.sender, Some(address));
-        assert!(asked[1].elapsed >= Duration::from_millis(400), "{:?}", asked[1].elapsed);
+        let Answer::State(silent) = &asked[1].answer else { panic!() };
+        assert_eq!(silent.reason, PortReason::SilentAmongRefusals { refusals: 1, tries: 3 });
+        assert!(asked[1].tries >= 4, "two tries and two more trials: {:?}", asked[1]);
     }
 }
 
@@ -91,17 +113,18 @@ async fn our_own_datagrams_open_no_port() {
         let bind = || UdpSocket::from_std(open(address).unwrap()).unwrap();
         let (one, other, gone) = (bind(), bind(), bind());
         let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
-        let asking = Asking { payload: |_| b"\r\n".to_vec(), tries: 1, wait: Duration::from_millis(100) };
         let listener = UdpSocket::bind((address, 0)).await.unwrap();
         // Left in the queue by a socket that is closed by the time it is read.
         gone.send_to(b"late", (address, port(&one))).await.unwrap();
-        let mut of_one = Batch::new(address, &[port(&one), port(&other), port(&gone), port(&listener)]);
-        let mut of_other = Batch::new(address, &[port(&one)]);
-        let to_one = SocketAddr::new(address, port(&one));
+        let mut of_one = batch(address, &[port(&one), port(&other), port(&gone), port(&listener)]);
+        let mut of_other = batch(address, &[port(&one)]);
         drop(gone);
-        listener.send_to(b"hello", to_one).await.unwrap();
+        tokio::spawn(async move {
+            let (_, from) = listener.recv_from(&mut [0; 100]).await.unwrap();
+            listener.send_to(b"hello", from).await.unwrap();
+        });
         let pace = fast();
-        tokio::join!(of_one.round(&one, asking, &pace), of_other.round(&other, asking, &pace));
+        tokio::join!(run(&mut of_one, &one, &pace), run(&mut of_other, &other, &pace));
         let states: Vec<PortState> = of_one.finish().iter().map(state).collect();
         assert_eq!(states[..2], [PortState::OpenOrFiltered; 2]);
         assert_ne!(states[2], PortState::Open);
@@ -119,18 +142,44 @@ async fn a_socket_on_this_machine_keeps_out_of_the_range_it_asks() {
     }
 }
 
+fn batch(address: IpAddr, ports: &[u16]) -> Batch {
+    let manner = Manner { tries: 1, wait: Duration::from_millis(100), rate: 1000, patience: Duration::from_secs(1) };
+    Batch::new(address, ports, &[ports.len()], manner, |_, _| None)
+}
+
+async fn run(batch: &mut Batch, socket: &UdpSocket, pace: &Pace) {
+    super::run(batch, socket, |_| b"\r\n".to_vec(), &|| None, &|_| {}, pace).await;
+}
+
+#[tokio::test]
+async fn what_is_known_when_asking_is_stopped_is_kept() {
+    let (answers, silent, _) = three(HERE).await;
+    let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
+    let ports = [port(&answers), port(&silent)];
+    tokio::spawn(async move {
+        let mut buffer = [0; 100];
+        let (length, from) = answers.recv_from(&mut buffer).await.unwrap();
+        answers.send_to(&buffer[..length], from).await.unwrap();
+    });
+    let heard = tokio::sync::Notify::new();
+    let decided = |_| heard.notify_one();
+    let asked = ask_with(HERE, &ports, heard.notified(), &decided).await;
+    assert_eq!(state(&asked.ports[0]), PortState::Open);
+    assert_eq!(asked.ports[1].answer, Answer::Unfinished);
+}
+
 #[test]
 fn answers_that_contradict_each_other_make_a_port_unstable() {
-    let mut batch = Batch::new(HERE, &[75]);
-    batch.ports[0].tries = 1;
+    let mut batch = batch(HERE, &[75]);
+    batch.port(0).tries = 1;
     let fact = |state| Answer::State(PortFact { state, reason: PortReason::Silence, sender: None });
     batch.settle(75, fact(PortState::Closed));
     batch.settle(75, fact(PortState::Closed));
-    assert_eq!(batch.ports[0].answer, Some(fact(PortState::Closed)));
+    assert_eq!(batch.port(0).answer, Some(fact(PortState::Closed)));
     batch.settle(75, fact(PortState::Open));
-    let Some(Answer::State(fact)) = &batch.ports[0].answer else { panic!() };
+    let Some(Answer::State(fact)) = &batch.port(0).answer else { panic!() };
     let tries = vec![PortState::Closed, PortState::Open];
     assert_eq!((fact.state, &fact.reason), (PortState::Unstable, &PortReason::Disagreement { tries }));
     batch.settle(76, Answer::NoRoute);
-    assert_eq!(batch.open, 0);
+    assert_eq!(batch.course.decided(), 1);
 }

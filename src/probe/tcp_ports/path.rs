@@ -33,8 +33,9 @@ const LOSS_MOST: f64 = 0.97;
 const PRIOR_LOST: f64 = 0.5;
 const PRIOR_ANSWERED: f64 = 1.0;
 
-/// How many tries to other addresses count at most for this one.
-const POOLED_MOST: f64 = 8.0;
+/// How many tries to other addresses count at most for this one, as long as it lost none itself; and what share of theirs.
+const POOLED_MOST: f64 = 24.0;
+const POOLED_SHARE: f64 = 0.05;
 
 /// A round trip time and its variation, estimated as in RFC 6298, section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +68,21 @@ pub struct Path {
     recent: VecDeque<(u64, Tally)>,
     /// Evidence of other addresses in this run, over the same first hops.
     pooled: Tally,
+    /// How long this system keeps a refusal to itself before it tells of it.
+    refusals_kept: Duration,
 }
 
 impl Path {
+    /// Nothing is known yet, except for how long this system keeps refusals to itself.
+    pub(super) fn new(refusals_kept: Duration) -> Self {
+        Self { refusals_kept, ..Self::default() }
+    }
+
+    /// How long this system keeps a refusal to itself.
+    pub(super) fn refusals_kept(&self) -> Duration {
+        self.refusals_kept
+    }
+
     /// What other addresses of the run have met until now.
     pub(super) fn pool(&mut self, pooled: Tally) {
         self.pooled = pooled;
@@ -183,9 +196,18 @@ impl Path {
     }
 
     fn counted(&self) -> (f64, f64) {
-        let weight = (POOLED_MOST / float(self.pooled.asked.max(1))).min(1.0);
+        let weight = if self.total.lost == 0 { self.pooled_weight() } else { 0.0 };
         let asked = float(self.total.asked) + weight * float(self.pooled.asked);
         (asked, float(self.total.lost) + weight * float(self.pooled.lost))
+    }
+
+    fn pooled_weight(&self) -> f64 {
+        (POOLED_MOST / float(self.pooled.asked.max(1))).min(POOLED_SHARE)
+    }
+
+    /// How much other addresses know of the first hops, as tries to this one.
+    pub(super) fn pooled_worth(&self) -> u64 {
+        if self.total.lost > 0 { 0 } else { self.pooled.asked.min(480) / 20 }
     }
 }
 

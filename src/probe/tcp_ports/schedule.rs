@@ -204,9 +204,10 @@ impl<'p> Schedule<'p> {
     /// For how long a SYN may still be answered after it was sent: longer than until it counts as late.
     pub(super) fn hold(&self) -> Duration {
         match self.path.round_trip() {
-            Some(_) => GRACE.max(self.timeout() * 3),
+            Some(_) => GRACE.max(self.answer_within() * 3),
             None => self.patience,
         }
+        .saturating_add(self.path.refusals_kept())
     }
 
     /// What was settled since the last call.
@@ -260,7 +261,7 @@ impl<'p> Schedule<'p> {
             return Some(now);
         }
         if self.owes_a_witness() {
-            Some(self.witnesses.due(self.path.witnessed().asked, self.throttle.rate()))
+            Some(self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate()))
         } else {
             self.canary_at()
         }
@@ -295,7 +296,13 @@ impl<'p> Schedule<'p> {
 
     fn choose(&mut self, now: Duration) -> Option<(u16, Purpose)> {
         let canary = matches!(self.watch, Watch::Paused { .. }) || self.canary_at().is_some_and(|at| at <= now);
-        if canary && let Some(port) = self.witnesses.next() {
+        let others = !(self.confirm.is_empty() && self.again.is_empty() && self.fresh == self.ports.len());
+        // Not always the first after a pause: a limit that has just let its next SYN through would spare the witness, and
+        // the witness would say that nothing is lost.
+        if canary
+            && (!others || matches!(self.watch, Watch::Paused { .. }) || self.witnesses.turn_comes())
+            && let Some(port) = self.witnesses.next()
+        {
             return Some((port, Purpose::Witness));
         }
         if let Some(index) = self.confirm.pop_front() {
@@ -325,7 +332,7 @@ impl<'p> Schedule<'p> {
             let usual = self.path.round_trip().map_or(Duration::ZERO, |known| known.smoothed * 3 / 2);
             shot.sent + usual
         });
-        let due = self.witnesses.due(self.path.witnessed().asked, self.throttle.rate());
+        let due = self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate());
         if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
             Some(due.max(brewing?))
         } else if self.open > 0 {
@@ -344,7 +351,8 @@ impl<'p> Schedule<'p> {
     /// An answer to `shot` came at `now`, after `round_trip`.
     pub(super) fn answered(&mut self, shot: Shot, now: Duration, fact: PortFact, round_trip: Option<Duration>) {
         let late = shot.serial < self.overdue;
-        let from_target = is_from_target(&fact);
+        // A router's ICMP message says nothing of the way beyond, and is rationed.
+        let from_target = fact.is_from_target();
         if from_target && let Some(sample) = round_trip {
             self.path.measured(sample);
         }
@@ -455,12 +463,19 @@ impl<'p> Schedule<'p> {
         }
     }
 
+    /// After how long a SYN counts as unanswered, for now.
     fn timeout(&self) -> Duration {
+        self.answer_within() + self.path.refusals_kept()
+    }
+
+    /// The same on a system that tells of refusals as soon as they come.
+    fn answer_within(&self) -> Duration {
         self.path.timeout(self.patience / self.blind_tries())
     }
 
     fn grace(&self) -> Duration {
-        if self.witnesses.known() { GRACE.max(self.timeout() * 3) } else { self.patience }
+        let grace = if self.witnesses.known() { GRACE.max(self.answer_within() * 3) } else { self.patience };
+        grace.saturating_add(self.path.refusals_kept())
     }
 
     /// How often a port is asked while nothing at all has answered.
@@ -573,7 +588,7 @@ impl<'p> Schedule<'p> {
             return;
         }
         let good = self.witnesses.last_good().unwrap_or_default();
-        let patience = SILENT_FOR.max(self.timeout() * 10);
+        let patience = SILENT_FOR.max(self.answer_within() * 10) + self.path.refusals_kept();
         if self.witnesses.bad_in_a_row() >= SILENT_WITNESSES && now.saturating_sub(good) >= patience {
             self.watch = Watch::Paused { since: now, pauses: 0, until: now + PAUSES[0], asked: false };
         }
@@ -589,12 +604,6 @@ impl<'p> Schedule<'p> {
         let (port, tries, started) = (port.number, port.tries, port.first);
         self.settled.push(Settled { port, result, tries, started, elapsed });
     }
-}
-
-/// Whether only the target can have sent it, or what answers in its place: a router's ICMP message says nothing of the way
-/// beyond, and is rationed.
-fn is_from_target(fact: &PortFact) -> bool {
-    matches!(fact.state, PortState::Open | PortState::Closed)
 }
 
 /// What two answers say together.

@@ -16,7 +16,7 @@ const FIRST: f64 = 1000.0;
 const LEAST: f64 = 20.0;
 
 /// How long evidence is gathered before the rate changes, at least.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(60);
 
 /// The longest that a few witnesses are waited for.
 const INTERVAL_MOST: Duration = Duration::from_secs(2);
@@ -279,7 +279,7 @@ mod tests {
         let mut through = 0;
         let mut throttle = Throttle::new(20_000.0);
         let sent = run(&mut throttle, 20, |now| {
-            tokens = f64::min(tokens + (now - before).as_secs_f64() * 200.0, 50.0);
+            tokens = f64::min(tokens + now.saturating_sub(before).as_secs_f64() * 200.0, 50.0);
             before = now;
             let passes = tokens >= 1.0;
             if passes {

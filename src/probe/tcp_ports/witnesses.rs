@@ -18,7 +18,7 @@ const FIRST_GAP: Duration = Duration::from_millis(4);
 /// How closely together they are asked for from then on.
 const GAP: Duration = Duration::from_millis(40);
 
-/// Ports whose owners count connections: FTP, SSH, Telnet, SMTP, MSRPC, NetBIOS, SMB, SQL Server, `MySQL`, RDP, PostgreSQL,
+/// Ports whose owners count connections: FTP, SSH, Telnet, SMTP, MSRPC, NetBIOS, SMB, SQL Server, `MySQL`, RDP, `PostgreSQL`,
 /// VNC, and RPC over HTTP's end point mapper.
 const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 3389, 5432, 5900];
 
@@ -40,6 +40,8 @@ pub(super) struct Witnesses {
     also_sensitive: Vec<u16>,
     sensitive_asked: u32,
     turn: usize,
+    /// The state of the generator that places witnesses among other SYNs; the same in every run.
+    dice: u32,
     /// SYNs without an answer yet.
     flying: HashMap<u64, Duration>,
     last_asked: Option<Duration>,
@@ -77,6 +79,13 @@ impl Witnesses {
         }
     }
 
+    /// Whether a witness that is due goes now or after some other SYN: one time in four, by chance.
+    pub(super) fn turn_comes(&mut self) -> bool {
+        // Numerical Recipes' linear congruential generator: its high bits are random enough to be out of step.
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.dice >> 30 == 0
+    }
+
     /// The next to ask.
     pub(super) fn next(&mut self) -> Option<u16> {
         let spent = self.sensitive_asked >= SENSITIVE_MOST && !self.closed.is_empty();
@@ -100,7 +109,8 @@ impl Witnesses {
         let sensitive = self.open.is_empty() && self.closed.is_empty();
         let gap = match (known < FIRST, sensitive) {
             (true, false) => FIRST_GAP,
-            (false, false) => GAP,
+            // In a fast sweep there is less time for evidence, and a witness is a smaller share of it.
+            (false, false) => Duration::from_secs_f64(600.0 / rate.max(1.0)).clamp(GAP / 4, GAP),
             (true, true) => FIRST_GAP * 4,
             (false, true) => {
                 if self.sensitive_asked < SENSITIVE_MOST {

@@ -1,14 +1,15 @@
 //! What the page shows, in the order in which it shows it.
 
 use super::{duration, instant};
+use crate::model::expected::{RuleFinding, RuleTally};
 use crate::model::observation::ObservationId;
 use crate::model::run::{Disagreement, GuideUsed, Run, Tally, TargetRun};
 use crate::model::vantage::{Checkup, Subject};
 use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 use crate::report::describe::describe;
 use crate::report::reading::{
-    Caution, Coverage, bottom_line, by_client, cautions, coverage, is_doubtful, meaning, missing, products_seen,
-    tallied, timing, vantages, with_verdict,
+    Caution, Coverage, bottom_line, by_client, cautions, coverage, is_doubtful, is_doubtful_rule, meaning, missing,
+    opposed_by, products_seen, rules_tallied, tallied, timing, vantages, with_verdict,
 };
 use crate::report::reference::Reference;
 use crate::report::text::{capitalised, counted, listed, number};
@@ -94,6 +95,8 @@ struct Host<'a> {
     failures: Vec<Card<'a>>,
     inconclusive: Vec<Card<'a>>,
     lists: Vec<List<'a>>,
+    rules: Vec<Rule<'a>>,
+    rules_in_words: String,
     evidence: Vec<Evidence>,
 }
 
@@ -104,6 +107,21 @@ impl Host<'_> {
 
     fn judged(&self) -> bool {
         !self.run.findings.is_empty()
+    }
+}
+
+/// An expected rule.
+struct Rule<'a> {
+    finding: &'a RuleFinding,
+    opposed_by: String,
+    doubtful: bool,
+    evidence: Vec<Link>,
+}
+
+impl Rule<'_> {
+    /// The tag's look: that of the verdict that weighs as much.
+    fn class(&self) -> &'static str {
+        self.finding.verdict().weight().as_str()
     }
 }
 
@@ -223,6 +241,10 @@ impl<'a> Page<'a> {
         }
     }
 
+    fn has_rules(&self) -> bool {
+        self.run.rule_tally().total() > 0
+    }
+
     fn guides(&self) -> &[GuideUsed] {
         &self.run.guides
     }
@@ -263,6 +285,8 @@ impl<'a> Host<'a> {
             failures: cards(Verdict::Fail),
             inconclusive: cards(Verdict::Inconclusive),
             lists: lists.into_iter().filter_map(|verdict| List::of(run, verdict, &anchor)).collect(),
+            rules: rules(run, &anchor),
+            rules_in_words: rules_tallied(&RuleTally::of(&run.rules)),
             evidence: run
                 .observations
                 .iter()
@@ -278,6 +302,26 @@ impl<'a> Host<'a> {
             run,
         }
     }
+}
+
+fn texts(values: Vec<&str>) -> Vec<String> {
+    values.into_iter().map(str::to_owned).collect()
+}
+
+/// What is violated comes first.
+fn rules<'a>(run: &'a TargetRun, host: &str) -> Vec<Rule<'a>> {
+    let mut rules: Vec<Rule<'_>> = run
+        .rules
+        .iter()
+        .map(|finding| Rule {
+            finding,
+            opposed_by: listed(&texts(opposed_by(run, finding))),
+            doubtful: is_doubtful_rule(finding),
+            evidence: links(finding.check.rests_on.iter().copied(), run, host),
+        })
+        .collect();
+    rules.sort_by_key(|rule| rule.finding.verdict());
+    rules
 }
 
 fn identity(run: &TargetRun) -> Vec<(&'static str, String)> {
@@ -320,12 +364,16 @@ impl<'a> Card<'a> {
         let (mut checks, settled): (Vec<&Check>, Vec<&Check>) = finding.checks.iter().partition(unsettled);
         checks.sort_by_key(|check| check.verdict);
         let references = finding.references.iter().map(|reference| Reference::read(reference)).collect();
-        Self { finding, checks, settled, references, evidence: links(finding, run, host) }
+        Self { finding, checks, settled, references, evidence: links(rests_on(finding), run, host) }
     }
 }
 
-fn links(finding: &Finding, run: &TargetRun, host: &str) -> Vec<Link> {
-    let ids: BTreeSet<ObservationId> = finding.checks.iter().flat_map(|check| check.rests_on.iter().copied()).collect();
+fn rests_on(finding: &Finding) -> impl Iterator<Item = ObservationId> {
+    finding.checks.iter().flat_map(|check| check.rests_on.iter().copied())
+}
+
+fn links(ids: impl Iterator<Item = ObservationId>, run: &TargetRun, host: &str) -> Vec<Link> {
+    let ids: BTreeSet<ObservationId> = ids.collect();
     let exists = |id| run.observations.iter().any(|observation| observation.id == id);
     ids.into_iter().map(|id| Link { anchor: exists(id).then(|| format!("{host}-{id}")), id }).collect()
 }
@@ -340,7 +388,7 @@ impl<'a> List<'a> {
                 finding,
                 remark: remark(finding),
                 doubtful: is_doubtful(finding),
-                evidence: links(finding, run, host),
+                evidence: links(rests_on(finding), run, host),
             })
             .collect();
         let open = matches!(verdict, Verdict::NeedsEvidence | Verdict::NeedsAttestation);

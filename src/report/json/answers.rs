@@ -4,6 +4,7 @@ use crate::model::fact::{self, Fact, PortReason, PortState};
 use crate::model::http::Scheme;
 use crate::model::service::{Identified, Product, Service as Spoken};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, Trust};
+use crate::model::udp::{Rationed, UdpProtocol};
 use crate::report::describe::version_name;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -76,7 +77,8 @@ pub(super) enum Answer {
 pub(super) struct Port {
     /// The state.
     state: State,
-    /// `handshake-completed`, `reset`, `refused`, `icmp`, `unreachable`, `datagram`, `silence` or `disagreement`.
+    /// `handshake-completed`, `reset`, `refused`, `icmp`, `unreachable`, `datagram`, `silence`, `rationed`,
+    /// `silent-among-refusals` or `disagreement`.
     reason: &'static str,
     /// The reason in words.
     text: String,
@@ -88,6 +90,12 @@ pub(super) struct Port {
     datagram_length: Option<usize>,
     /// Its beginning.
     datagram_start: Option<String>,
+    /// The protocol that it is of, such as `dns`, where it answers a question of that protocol.
+    datagram_protocol: Option<&'static str>,
+    /// How far a host that rations its refusals came.
+    ration: Option<Ration>,
+    /// How many other ports of the host were refused while this one was silent.
+    refusals: Option<usize>,
     /// What each try saw, where they disagree.
     disagreeing: Vec<State>,
 }
@@ -102,6 +110,21 @@ enum State {
     Filtered,
     OpenOrFiltered,
     Unstable,
+}
+
+/// How far a host that rations its refusals of UDP ports came, and what it would cost to hear the rest.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Ration {
+    /// How many ports it refused.
+    answered: usize,
+    /// How many ports were asked.
+    asked: usize,
+    /// How many are undecided.
+    undecided: usize,
+    /// The time between two refusals, in milliseconds, where it was seen.
+    interval_ms: Option<u64>,
+    /// How long it would take to hear of every undecided port, in seconds.
+    seconds_to_decide: Option<u64>,
 }
 
 /// An ICMP destination unreachable.
@@ -279,6 +302,9 @@ impl From<&fact::PortFact> for Port {
             sender: fact.sender.map(|sender| sender.to_string()),
             datagram_length: None,
             datagram_start: None,
+            datagram_protocol: None,
+            ration: None,
+            refusals: None,
             disagreeing: Vec::new(),
         };
         port.reason = match &fact.reason {
@@ -290,11 +316,22 @@ impl From<&fact::PortFact> for Port {
                 "icmp"
             }
             PortReason::Unreachable => "unreachable",
-            PortReason::Datagram { length, first_bytes } => {
+            PortReason::Datagram { length, first_bytes, speaks } => {
                 (port.datagram_length, port.datagram_start) = (Some(*length), Some(first_bytes.to_string()));
+                port.datagram_protocol = speaks.map(UdpProtocol::as_str);
                 "datagram"
             }
             PortReason::Silence => "silence",
+            PortReason::Rationed(rationed) => {
+                let seconds_to_decide = rationed.seconds_to_decide();
+                let Rationed { answered, asked, undecided, interval_ms } = *rationed;
+                port.ration = Some(Ration { answered, asked, undecided, interval_ms, seconds_to_decide });
+                "rationed"
+            }
+            PortReason::SilentAmongRefusals { refusals, .. } => {
+                port.refusals = Some(*refusals);
+                "silent-among-refusals"
+            }
             PortReason::Disagreement { tries } => {
                 port.disagreeing = tries.iter().map(|state| (*state).into()).collect();
                 "disagreement"

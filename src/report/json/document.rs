@@ -2,10 +2,13 @@
 
 use super::findings::Finding;
 use super::observations::Observation;
+use super::rules::{Rule, RulesSummary};
 use super::vantage::Vantage;
 use super::{FORMAT, VERSION};
+use crate::model::expected::RuleTally;
 use crate::model::run;
 use crate::model::target;
+use crate::model::udp;
 use crate::model::verdict::Verdict;
 use crate::report::reading::{self, bottom_line, products_seen};
 use schemars::JsonSchema;
@@ -35,6 +38,8 @@ pub struct Document {
     bottom_line: String,
     /// How many findings have each verdict.
     summary: Summary,
+    /// How many expected rules have each verdict.
+    rules_summary: RulesSummary,
     /// How many questions there were.
     coverage: Coverage,
     /// The guides that were used.
@@ -161,14 +166,18 @@ struct Target {
     seen: Vec<String>,
     /// How many findings have each verdict.
     summary: Summary,
+    /// How many expected rules have each verdict.
+    rules_summary: RulesSummary,
     /// How many questions there were.
     coverage: Coverage,
     /// What kept the scan of this target from being whole.
     troubles: Vec<Trouble>,
-    /// Where guides ask for opposite things.
+    /// Where guides, or a guide and an expected rule, ask for opposite things.
     disagreements: Vec<Disagreement>,
     /// What is said of every item of the guides that apply.
     findings: Vec<Finding>,
+    /// What must be reachable and what must not by the inventory's own word, and what is said of it.
+    rules: Vec<Rule>,
     /// What was asked, and what came of it.
     observations: Vec<Observation>,
 }
@@ -205,8 +214,12 @@ struct Address {
     recheck_missing: bool,
     /// It is not public: this is not a view from outside.
     inside: bool,
+    /// What was odd about the answers, in words; no verdict rests on it.
+    oddities: Vec<String>,
     /// What the way there was like, once something had answered.
     path: Option<Path>,
+    /// It rations the messages with which it refuses UDP ports, where that was seen.
+    udp_ration: Option<UdpRation>,
 }
 
 /// What the way to an address was like.
@@ -222,6 +235,15 @@ struct Path {
     limit_per_second: Option<u32>,
 }
 
+/// How often a host says that a UDP port is closed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UdpRation {
+    /// How many refusals came at once before the first pause.
+    burst: u32,
+    /// The time between two refusals afterwards, in milliseconds, where it was seen.
+    interval_ms: Option<u64>,
+}
+
 /// What kept the scan from being whole.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Trouble {
@@ -233,13 +255,15 @@ struct Trouble {
     text: String,
 }
 
-/// Guides that ask for opposite things.
+/// Guides that ask for opposite things, or guides and an expected rule.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Disagreement {
     /// What it is about.
     subject: String,
     /// The items.
     items: Vec<String>,
+    /// The expected rule that is against the items; null where only guides disagree.
+    rule: Option<String>,
     /// What each asks for, and how it was resolved.
     explanation: String,
 }
@@ -261,6 +285,7 @@ impl From<&run::Run> for Document {
             partial: run.is_partial(),
             bottom_line: bottom_line(run),
             summary: Summary::from(&run.tally()),
+            rules_summary: RulesSummary::from(&run.rule_tally()),
             coverage: reading::coverage(observations).into(),
             guides: run.guides.iter().map(Guide::from).collect(),
             vantage: Vantage::from(&run.vantage),
@@ -306,10 +331,12 @@ impl From<&run::TargetRun> for Target {
             addresses: run.addresses.iter().map(Address::from).collect(),
             seen: products_seen(run),
             summary: Summary::from(&run::Tally::of(&run.findings)),
+            rules_summary: RulesSummary::from(&RuleTally::of(&run.rules)),
             coverage: reading::coverage(&run.observations).into(),
             troubles: run.troubles.iter().map(Trouble::from).collect(),
             disagreements: run.disagreements.iter().map(Disagreement::from).collect(),
             findings: run.findings.iter().map(Finding::from).collect(),
+            rules: run.rules.iter().map(Rule::from).collect(),
             observations: run.observations.iter().map(Observation::from).collect(),
         }
     }
@@ -325,8 +352,11 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
+            oddities,
             path,
+            udp_ration,
         } = run.health.clone();
+        let udp_ration = udp_ration.map(|udp::UdpRation { burst, interval_ms }| UdpRation { burst, interval_ms });
         let vantage = run.vantage.map(|vantage| vantage.to_string());
         Self {
             address: run.address.to_string(),
@@ -338,12 +368,14 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
+            oddities: oddities.iter().map(run::Oddity::describe).collect(),
             path: path.map(|path| Path {
                 round_trip_ms: reading::round_trip_ms(&path),
                 answerable: path.answerable,
                 lost: path.lost,
                 limit_per_second: path.limit_per_second,
             }),
+            udp_ration,
         }
     }
 }
@@ -367,7 +399,7 @@ impl From<&run::Trouble> for Trouble {
 
 impl From<&run::Disagreement> for Disagreement {
     fn from(disagreement: &run::Disagreement) -> Self {
-        let run::Disagreement { subject, items, explanation } = disagreement.clone();
-        Self { subject, items, explanation }
+        let run::Disagreement { subject, items, rule, explanation } = disagreement.clone();
+        Self { subject, items, rule, explanation }
     }
 }

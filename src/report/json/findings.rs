@@ -59,7 +59,7 @@ macro_rules! mirror {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
-        enum $name { $($(#[$variant_doc])* $variant),* }
+        pub(super) enum $name { $($(#[$variant_doc])* $variant),* }
 
         impl From<verdict::$name> for $name {
             fn from(value: verdict::$name) -> Self {

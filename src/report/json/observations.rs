@@ -23,7 +23,7 @@ pub(super) struct Observation {
     elapsed_ms: u64,
     /// The longest of those that were joined.
     elapsed_max_ms: u64,
-    /// How many tries were made; 0 where it was skipped.
+    /// How many tries were made; 0 where it was skipped; the fewest where several UDP ports were joined to one range.
     tries: u32,
     /// Whether there is an `answer`, a `failure`, or the reason for which it was `skipped`.
     outcome: Outcome,

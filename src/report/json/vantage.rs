@@ -82,7 +82,7 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn of(known: &vantage::Vantage, started: &str) -> Self {
         Self {
-            format: "portreeve-vantage",
+            format: "portreeve-doctor",
             version: super::VERSION,
             tool_version: env!("CARGO_PKG_VERSION"),
             started: started.to_owned(),

@@ -103,7 +103,7 @@ pub(super) fn evidence(page: &mut Page, target: &TargetRun, finding: &Finding) {
     }
 }
 
-fn one_observation(observation: &Observation) -> String {
+pub(super) fn one_observation(observation: &Observation) -> String {
     let (id, address) = (observation.id, observation.address);
     format!("{id} {address}: {} [{}]", describe(observation), timing(observation))
 }

@@ -1,11 +1,13 @@
 //! One host's block: who it is, what to know before believing it, then the findings.
 
 use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW};
-use super::{Lists, Options, findings};
+use super::{Lists, Options, findings, rules};
+use crate::model::expected::RuleTally;
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
 use crate::report::reading::{
-    Caution, cautions, coverage, is_doubtful, meaning, products_seen, tallied, vantages, with_verdict,
+    Caution, cautions, coverage, is_doubtful, meaning, products_seen, rules_tallied, tallied, vantages, who_disagrees,
+    with_verdict,
 };
 use crate::report::text::{counted, number};
 use anstyle::Style;
@@ -37,8 +39,10 @@ pub(super) fn render(page: &mut Page, target: &TargetRun, options: &Options) {
         page.gap();
         let text =
             format!("on {} ({}). {}", disagreement.subject, disagreement.items.join(", "), disagreement.explanation);
-        page.block(2, &[("! Guides disagree", YELLOW), (" ", PLAIN)], 4, PLAIN, &text);
+        let title = format!("! {}", who_disagrees(disagreement));
+        page.block(2, &[(&title, YELLOW), (" ", PLAIN)], 4, PLAIN, &text);
     }
+    rules::render(page, target, options);
     let mut hidden = Vec::new();
     for verdict in Verdict::ALL {
         let found = with_verdict(target, verdict);
@@ -94,6 +98,9 @@ fn identity(page: &mut Page, target: &TargetRun) {
     }
     row("Asked", &asking);
     page.labelled(2, "Result", LABELS, &result(&target.findings));
+    if !target.rules.is_empty() {
+        page.labelled(2, "Rules", LABELS, &rules_tallied(&RuleTally::of(&target.rules)));
+    }
 }
 
 /// The counts of all verdicts that occur.

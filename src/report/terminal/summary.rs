@@ -3,9 +3,10 @@
 use super::host::{result, style_of};
 use super::page::{BOLD, DIM, PLAIN, Page, RED, Span, YELLOW};
 use super::{called, is_nameless};
+use crate::model::expected::{RuleTally, RuleVerdict};
 use crate::model::run::{Run, Tally, TargetRun};
 use crate::model::verdict::Verdict;
-use crate::report::reading::{Caution, bottom_line, by_client, cautions, missing};
+use crate::report::reading::{Caution, bottom_line, by_client, cautions, missing, rules_tallied};
 use crate::report::text::{clean, counted, listed, number};
 use anstyle::Style;
 use textwrap::core::display_width;
@@ -30,6 +31,7 @@ pub(super) fn render(page: &mut Page, run: &Run) {
     } else {
         stacked(page, run);
     }
+    rules(page, run);
     page.gap();
     if run.is_partial() {
         let labels: Vec<String> = missing(run).iter().map(|(label, _)| called(run, label).to_owned()).collect();
@@ -37,8 +39,27 @@ pub(super) fn render(page: &mut Page, run: &Run) {
         page.block(0, &[("PARTIAL RUN", RED), ("  ", PLAIN)], 2, PLAIN, &text);
         page.gap();
     }
-    let style = if run.tally().count(Verdict::Fail) > 0 || run.is_partial() { RED } else { BOLD };
+    let violated = run.rule_tally().count(RuleVerdict::Violated) > 0;
+    let style = if run.tally().count(Verdict::Fail) > 0 || violated || run.is_partial() { RED } else { BOLD };
     page.paragraph(0, style, &bottom_line(run));
+}
+
+/// The expected rules of each server that has any.
+fn rules(page: &mut Page, run: &Run) {
+    if run.rule_tally().total() == 0 {
+        return;
+    }
+    page.gap();
+    page.paragraph(0, DIM, "Expected rules");
+    for client in by_client(run) {
+        for target in client.targets.iter().filter(|target| !target.rules.is_empty()) {
+            let tally = RuleTally::of(&target.rules);
+            let label = target.target.label();
+            let lead = format!("{}  ", called(run, &label));
+            let style = if tally.count(RuleVerdict::Violated) > 0 { style_of(Verdict::Fail) } else { PLAIN };
+            page.block(2, &[(&lead, PLAIN)], 4, style, &rules_tallied(&tally));
+        }
+    }
 }
 
 fn table(page: &mut Page, run: &Run) {

@@ -1,0 +1,242 @@
+//! Expected rules: what the inventory wants reachable and what it does not, judged as the guides' ports are.
+
+use super::{
+    Group, Naming, Sorted, Terms, not_open, not_reachable, open_as_wanted, open_but_unwanted, sort, unknown_part,
+    why_unknown,
+};
+use crate::judge::part::Part;
+use crate::judge::view::{AddressView, View};
+use crate::model::expected::{Direction, ExpectedRule, RuleAddress, RulePorts, decides, rest};
+use crate::model::fact::{Fact, PortState};
+use crate::model::observation::ObservationId;
+use crate::model::ports::{Ports, Transport};
+use crate::model::target::Host;
+use crate::model::vantage::Passage;
+use std::collections::BTreeMap;
+
+/// How many ranges of ports a sentence names.
+const RANGES_TOLD: usize = 40;
+
+/// How many observations the sum of alike ports names; a sweep of a target that answers now so, now so, has thousands.
+const IDS_TOLD: usize = 100;
+
+/// What an expected rule comes to.
+pub(in crate::judge) fn declared(view: &View<'_>, rule: &ExpectedRule) -> Vec<Part> {
+    if view.addresses.is_empty() {
+        return vec![Part::no_address()];
+    }
+    let addresses: Vec<&AddressView<'_>> =
+        view.addresses.iter().filter(|address| rule.address.is_about(address.address)).collect();
+    if addresses.is_empty() {
+        return vec![not_among(view, rule)];
+    }
+    let mine = |address: &AddressView<'_>, transport, port| is_mine(view, rule, address, transport, port);
+    let parts: Vec<Part> = match (rule.direction, rule.ports) {
+        (_, RulePorts::Rest) => addresses.iter().flat_map(|address| rest_at(view, address, rule)).collect(),
+        (Direction::Deny, RulePorts::These(ports)) => {
+            let transport = ports.transport();
+            let at = |address: &&AddressView<'_>| {
+                denied_at(view, address, transport, ports.each().filter(|port| mine(address, transport, *port)))
+            };
+            addresses.iter().flat_map(at).collect()
+        }
+        (Direction::Allow, RulePorts::These(ports)) => {
+            let transport = ports.transport();
+            let at = |address: &&AddressView<'_>, ports: Ports| {
+                allowed_at(view, address, transport, ports.each().filter(|port| mine(address, transport, *port)))
+            };
+            if rule.address == RuleAddress::Any {
+                let one = |port: u16| Ports::one(transport, port).into_iter();
+                let each = ports
+                    .each()
+                    .flat_map(one)
+                    .map(|port| addresses.iter().flat_map(|address| at(address, port)).collect());
+                each.flat_map(Part::one_is_enough).collect()
+            } else {
+                addresses.iter().flat_map(|address| at(address, ports)).collect()
+            }
+        }
+    };
+    let decides_anything = addresses.iter().any(|address| match rule.ports {
+        RulePorts::These(ports) => ports.each().any(|port| mine(address, ports.transport(), port)),
+        RulePorts::Rest => true,
+    });
+    if parts.is_empty() && !decides_anything {
+        return vec![Part::not_applicable("what this target says itself of these ports goes before this default")];
+    }
+    parts
+}
+
+fn is_mine(view: &View<'_>, rule: &ExpectedRule, address: &AddressView<'_>, transport: Transport, port: u16) -> bool {
+    let target = view.target();
+    decides(rule, &target.rules, &target.expected, (address.address, transport, port))
+}
+
+/// A rule about addresses of which none was asked.
+fn not_among(view: &View<'_>, rule: &ExpectedRule) -> Part {
+    let asked: Vec<String> = view.addresses.iter().map(|address| address.address.to_string()).collect();
+    if let Host::Address(host) = view.target().host {
+        return Part::not_applicable(&format!("the host is the address {host}, and has no other"));
+    }
+    let settle = match rule.address {
+        RuleAddress::One(address) => format!(
+            "If the name no longer leads to {address}, mend the rule or DNS; a server of another name is a target of its own."
+        ),
+        _ => "Scan without --ipv4 and --ipv6; if the name has no such address, take the rule out.".to_owned(),
+    };
+    Part::inconclusive("no such address of the name was asked")
+        .settle(&settle)
+        .seen(format!("asked: {}", asked.join(", ")))
+}
+
+/// Groups, with the open TCP ports each by itself: each must be believed, and each has its own service.
+fn open_apart(groups: Vec<Group<'_>>) -> impl Iterator<Item = Group<'_>> {
+    groups.into_iter().flat_map(|group| {
+        let apart = group.fact.state == PortState::Open && group.transport == Transport::Tcp;
+        let firsts = if apart { group.first..=group.last } else { group.first..=group.first };
+        firsts.map(move |first| Group {
+            transport: group.transport,
+            first,
+            last: if apart { first } else { group.last },
+            fact: group.fact,
+            tries: group.tries,
+            ids: group.ids.clone(),
+        })
+    })
+}
+
+fn allowed_at(
+    view: &View<'_>,
+    address: &AddressView<'_>,
+    transport: Transport,
+    ports: impl Iterator<Item = u16>,
+) -> Vec<Part> {
+    let sorted = sort(view, address, transport, ports, false);
+    let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
+    for group in open_apart(sorted.groups) {
+        let part = match group.fact.state {
+            PortState::Open => on_service(open_as_wanted(address, &group, None), address, &group),
+            _ => not_reachable(address, &group),
+        };
+        parts.push(part.seen(group.describe(view, address, Naming::Asked)).on(group.ids.iter().copied()));
+    }
+    parts
+}
+
+fn denied_at(
+    view: &View<'_>,
+    address: &AddressView<'_>,
+    transport: Transport,
+    ports: impl Iterator<Item = u16>,
+) -> Vec<Part> {
+    let sorted = sort(view, address, transport, ports, false);
+    let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
+    for group in open_apart(sorted.groups) {
+        let part = match group.fact.state {
+            PortState::Open => unwanted(view, address, &group),
+            _ => not_open(address, &group),
+        };
+        parts.push(part.seen(group.describe(view, address, Naming::Asked)).on(group.ids.iter().copied()));
+    }
+    parts
+}
+
+fn unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group<'_>) -> Part {
+    on_service(open_but_unwanted(view, address, group, &Terms::default()), address, group)
+}
+
+/// What speaks on the port is part of what a verdict on an open port rests on.
+fn on_service(part: Part, address: &AddressView<'_>, group: &Group<'_>) -> Part {
+    part.on((group.transport == Transport::Tcp).then(|| address.service_id(group.first)).flatten())
+}
+
+/// "Everything else": the TCP ports that were asked and that no other rule decides. Those that were not asked may be open, so
+/// only a sweep can end in a pass. Works by ranges, for there are 65,535 of them.
+fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> Vec<Part> {
+    let target = view.target();
+    let meant = rest(rule, &target.rules, &target.expected, address.address);
+    if meant.is_empty() {
+        let why = "every TCP port is named by a rule that goes before it, or expected to be open";
+        return vec![Part::not_applicable(why)];
+    }
+    let sorted = sort_rest(address, &meant);
+    let asked: usize = sorted.groups.iter().map(|group| group.each().count()).sum::<usize>() + sorted.unknown.len();
+    let mut parts: Vec<Part> = unknown_part(view, Transport::Tcp, &sorted.unknown, Naming::Asked).into_iter().collect();
+    let mut alike: BTreeMap<(String, Option<Passage>), Alike> = BTreeMap::new();
+    for group in open_apart(sorted.groups) {
+        let ids = group.ids.iter().copied();
+        if group.fact.state == PortState::Open {
+            let part = unwanted(view, address, &group);
+            parts.push(part.seen(group.describe(view, address, Naming::Asked)).on(ids));
+            continue;
+        }
+        let (state, part) = (group.state(address, Naming::Asked), not_open(address, &group));
+        let passage = address.way(group.transport, group.first).map(|way| way.passage);
+        let alike = alike.entry((state, passage)).or_insert_with(|| Alike {
+            part: part.clone(),
+            ports: Vec::new(),
+            ids: Vec::new(),
+        });
+        alike.part = alike.part.clone().joined(&part);
+        alike.ports.extend(Ports::new(Transport::Tcp, group.first, group.last));
+        alike.ids.extend(ids);
+    }
+    parts.extend(alike.into_iter().map(|((state, _), alike)| alike.told(&state)));
+    let meant: usize = meant.iter().map(|ports| ports.count()).sum();
+    if asked == meant {
+        let why = "every other TCP port was asked, and none is open; UDP is no part of this rule";
+        parts.push(Part::pass(why));
+    } else {
+        let seen = format!("{asked} of {meant} other TCP ports were asked at {}", address.address);
+        parts.push(
+            Part::inconclusive("the other TCP ports that were not asked may be open")
+                .settle("Sweep all TCP ports with --sweep.")
+                .seen(seen),
+        );
+    }
+    parts
+}
+
+/// Sorts what was asked of the ports of `meant`, which are in order, by what was seen.
+fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
+    let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
+    for (range, observation) in address.port_ranges().filter(|(range, _)| range.transport() == Transport::Tcp) {
+        let begin = meant.partition_point(|ports| ports.last() < range.first());
+        let overlapping = meant.iter().skip(begin).take_while(|ports| ports.first() <= range.last());
+        for (first, last) in overlapping.map(|ports| (ports.first().max(range.first()), ports.last().min(range.last())))
+        {
+            if let Some(Fact::Port(fact)) = observation.attempt.fact() {
+                // What is blocked on the way out of here is not judged as its neighbours are.
+                let parts = Ports::new(Transport::Tcp, first, last).into_iter().flat_map(|range| address.apart(range));
+                sorted.groups.extend(parts.map(|part| {
+                    let (transport, tries, ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
+                    Group { transport, first: part.first(), last: part.last(), fact, tries, ids }
+                }));
+            } else {
+                let why = why_unknown(observation);
+                sorted.unknown.extend((first..=last).map(|port| (port, why.clone(), vec![observation.id])));
+            }
+        }
+    }
+    sorted
+}
+
+/// Ports of an address that answered alike.
+struct Alike {
+    part: Part,
+    ports: Vec<Ports>,
+    ids: Vec<ObservationId>,
+}
+
+impl Alike {
+    fn told(self, state: &str) -> Part {
+        let count: usize = self.ports.iter().map(|ports| ports.count()).sum();
+        let names: Vec<String> = self.ports.iter().take(RANGES_TOLD).map(ToString::to_string).collect();
+        let told: usize = self.ports.iter().take(RANGES_TOLD).map(|ports| ports.count()).sum();
+        let more = if told < count { format!(" and {} more", count - told) } else { String::new() };
+        self.part.seen(format!("{}{more} {state}", names.join(", "))).on(self.ids.into_iter().take(IDS_TOLD))
+    }
+}
+
+#[cfg(test)]
+mod tests;
