@@ -31,7 +31,7 @@ mod linux {
     use nix::sys::time::TimeValLike as _;
     use portreeve::model::fact::PortState;
     use portreeve::net::raw::RawSyn;
-    use portreeve::net::tcp::{self, NoConnection};
+    use portreeve::net::tcp;
     use std::net::{IpAddr, SocketAddr};
     use std::time::{Duration, Instant};
 
@@ -94,9 +94,7 @@ mod linux {
     async fn connect(target: &str, ports: std::ops::Range<u16>) {
         let address: IpAddr = target.parse().unwrap();
         let peers = (0..4).flat_map(|_| ports.clone()).map(|port| SocketAddr::new(address, port));
-        let connect = |peer| async move {
-            matches!(tcp::connect(peer, PATIENCE).await, Err(NoConnection::NotOpen(fact, _)) if fact.state == PortState::Closed)
-        };
+        let connect = |peer| async move { tcp::knock(peer, PATIENCE).await.unwrap().fact.state == PortState::Closed };
         measure("connect", target, PortState::Closed, 4 * ports.len(), futures::stream::iter(peers).map(connect)).await;
         println!();
     }

@@ -9,6 +9,7 @@ mod log;
 mod look;
 pub mod plan;
 mod stop;
+mod witness;
 
 use crate::model::address::is_inside;
 use crate::model::observation::Observation;
@@ -16,7 +17,7 @@ use crate::model::run::{AddressHealth, AddressRun, Trouble};
 use crate::model::target::Target;
 use crate::net::resolve::Resolver;
 use crate::net::route;
-use crate::probe::Asker;
+use crate::probe::{Asker, WitnessSettings};
 use address::AddressScan;
 use event::{Event, Events};
 use futures::stream::{self, StreamExt as _};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub ipv4: bool,
     /// Ask IPv6 addresses.
     pub ipv6: bool,
+    /// The witness behind the firewall, where there is one.
+    pub witness: Option<Arc<WitnessSettings>>,
 }
 
 /// A target, and what is asked of it.
@@ -129,7 +132,9 @@ impl Engine {
         };
         events.tell(Event::Resolved { target: number, addresses: addresses.clone() });
         let scans = addresses.iter().map(|address| {
-            AddressScan { asker: &self.asker, target, plan, address: *address, stop: &stop, events, number }.run()
+            let witness = self.settings.witness.as_deref();
+            AddressScan { asker: &self.asker, target, plan, address: *address, stop: &stop, events, number, witness }
+                .run()
         });
         let mut entries = Vec::new();
         for (address, done) in addresses.iter().zip(futures::future::join_all(scans).await) {

@@ -1,7 +1,7 @@
 //! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
 //!
-//! The modules, each using only those before it: [`model`] → wire → catalog → net → probe → engine → judge → report →
-//! cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
+//! The modules, each using only those before it: [`model`] → wire → catalog → net → witness → probe → engine → judge →
+//! report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod catalog;
 pub mod cli;
@@ -12,3 +12,4 @@ pub mod net;
 pub mod probe;
 pub mod report;
 pub mod wire;
+pub mod witness;

@@ -18,3 +18,4 @@ pub mod tls;
 pub mod udp;
 pub mod vantage;
 pub mod verdict;
+pub mod witness;

@@ -20,8 +20,10 @@ mod smb1;
 mod talk;
 pub mod tcp_ports;
 mod tls_version;
+mod witness;
 
 pub use session::Peer;
+pub use witness::{AskedPort, Awaited, Inquest, Proofs, WitnessSettings};
 
 use crate::model::fact::{Fact, PortState};
 use crate::model::http::Scheme;
@@ -212,6 +214,7 @@ impl Asker {
     async fn answer(session: &mut Session<'_>, question: Question, known: &Known) -> Result<Fact, Stop> {
         let preface = known.preface.unwrap_or(TlsPreface::Direct);
         match question {
+            Question::Witness { .. } => Err(bug("the witness is asked about all ports together").into()),
             Question::Port { .. } => Err(bug("a range is asked port by port").into()),
             Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
             Question::TlsVersion { version, sni, .. } => {

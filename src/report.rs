@@ -11,6 +11,7 @@ mod describe;
 pub mod html;
 pub mod json;
 pub mod lines;
+mod proof;
 mod reading;
 mod reference;
 pub mod terminal;

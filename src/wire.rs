@@ -27,6 +27,7 @@ pub mod segment;
 pub mod smb;
 pub mod ssh;
 pub mod tls;
+pub mod witness;
 
 use crate::model::peer_text::PeerText;
 

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 9] = ["model", "wire", "catalog", "net", "probe", "engine", "judge", "report", "cli"];
+const ORDER: [&str; 10] = ["model", "wire", "catalog", "net", "witness", "probe", "engine", "judge", "report", "cli"];
 
 /// The modules that wait for something.
-const ASYNC: [&str; 4] = ["net", "probe", "engine", "cli"];
+const ASYNC: [&str; 5] = ["net", "witness", "probe", "engine", "cli"];
 
 /// A file you cannot hold in your head is two files.
 const LINES: usize = 700;

@@ -23,6 +23,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-probe-http", &["probe", "http", "-h"]),
         ("help-probe-service", &["probe", "service", "-h"]),
         ("help-doctor", &["doctor", "--help"]),
+        ("help-witness", &["witness", "--help"]),
         ("help-guides", &["guides", "--help"]),
         ("help-guides-list", &["guides", "list", "--help"]),
     ] {
@@ -58,7 +59,7 @@ fn every_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let output = run(&["completions", shell]);
         ended(&output, 0);
-        for word in ["scan", "demo", "probe", "guides", "targets", "fail-on"] {
+        for word in ["scan", "demo", "probe", "witness", "guides", "targets", "fail-on"] {
             assert!(stdout(&output).contains(word), "{shell} does not know {word}");
         }
     }
@@ -71,7 +72,14 @@ fn the_manual_page_can_be_read() {
     let output = run(&["man"]);
     ended(&output, 0);
     let page = stdout(&output);
-    for part in [".TH portreeve", ".SH NAME", ".SH PORTREEVE SCAN", ".SH PORTREEVE PROBE", "Exit codes"] {
+    for part in [
+        ".TH portreeve",
+        ".SH NAME",
+        ".SH PORTREEVE SCAN",
+        ".SH PORTREEVE PROBE",
+        ".SH PORTREEVE WITNESS",
+        "Exit codes",
+    ] {
         assert!(page.contains(part), "{part} is not in the manual page");
     }
     let groff = Command::new("groff")

@@ -118,11 +118,7 @@ async fn knock(raw: &RawSyn, peer: SocketAddr, within: Duration) -> Result<Knock
 
 /// What a connection says of a port.
 async fn connect(peer: SocketAddr, within: Duration) -> Result<PortFact, NoConnection> {
-    match tcp::connect(peer, within).await {
-        Ok(_) => Ok(plain(PortState::Open, PortReason::HandshakeCompleted)),
-        Err(NoConnection::NotOpen(fact, _)) => Ok(fact),
-        Err(other) => Err(other),
-    }
+    tcp::knock(peer, within).await.map(|knock| knock.fact)
 }
 
 /// Ports of every kind, and what is to be said of them.

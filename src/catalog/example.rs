@@ -16,6 +16,7 @@ use crate::model::target::{ControlServer, Role};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion, Trust};
 use crate::model::udp::Rationed;
 use crate::model::verdict::Verdict;
+use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use toml::Spanned;
@@ -105,6 +106,9 @@ pub fn parse_seen(text: &str) -> Result<Seen, String> {
     if let Some(fact) = port_fact(ports.transport(), said) {
         return Ok(seen(Question::Port { ports }, Fact::Port(fact)));
     }
+    if let Some(word) = said.strip_prefix("witness ") {
+        return witness(ports, word.trim()).ok_or_else(|| format!("`{word}` is nothing that a witness proves"));
+    }
     if ports.count() != 1 || ports.transport() != Transport::Tcp {
         return Err(format!("`{said}` is not a port state"));
     }
@@ -113,6 +117,24 @@ pub fn parse_seen(text: &str) -> Result<Seen, String> {
 
 fn seen(question: Question, fact: Fact) -> Seen {
     Seen::Observation(question, Box::new(Attempt::Answered { fact }))
+}
+
+/// What a witness behind the firewall proves of ports.
+fn witness(ports: Ports, word: &str) -> Option<Seen> {
+    let proof = match word {
+        "passed" => Proof::Passed,
+        "blocked" => Proof::Blocked,
+        "answered-by-another" => Proof::AnsweredByAnother,
+        "arrived-elsewhere" => Proof::ArrivedElsewhere { at: 4444 },
+        "altered" => Proof::Altered,
+        "answer-lost" => Proof::AnswerLost,
+        "not-held" => Proof::NotHeld { because: NotHeld::Occupied },
+        "unknown" => return Some(timed_out(Question::Witness { ports })),
+        _ => return None,
+    };
+    let (arrived, answered) = (u32::from(proof.lets_in()) * 4, u32::from(proof == Proof::Passed) * 4);
+    let fact = WitnessFact { proof, sent: 4, arrived, answered, source: None, told_by: ToldBy::Account };
+    Some(seen(Question::Witness { ports }, Fact::Witness(fact)))
 }
 
 fn timed_out(question: Question) -> Seen {

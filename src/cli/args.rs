@@ -114,6 +114,12 @@ pub(super) enum Command {
     /// Is what this machine sees to be believed? Looks at it and its own network.
     #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT_CODES)]
     Doctor(Box<DoctorArgs>),
+    /// Hold free ports on a machine behind the firewall, and confirm to `scan --witness` what arrives there.
+    ///
+    /// Both ends have the same key: make one with `--new-key FILE` and copy it to the scanning machine. The witness takes only
+    /// ports that no other program has, answers nobody without the key, and ends by itself. What it proves is what the
+    /// firewall does; while it holds a port, the service that belongs there cannot start.
+    Witness(WitnessArgs),
     /// List the guides' items, show one in full, or check a catalog of your own.
     #[command(subcommand)]
     Guides(GuidesCommand),
@@ -149,6 +155,9 @@ pub(super) struct ScanArgs {
     /// What to ask.
     #[command(flatten)]
     pub(super) what: WhatArgs,
+    /// What proves the firewall from both ends.
+    #[command(flatten)]
+    pub(super) prove: ProveArgs,
     /// How to ask.
     #[command(flatten)]
     pub(super) timing: TimingArgs,
@@ -264,6 +273,48 @@ pub(super) struct WhatArgs {
     /// The TCP ports that the control host listens on [default: those that the guides name].
     #[arg(long, value_name = "PORTS", value_parser = only_tcp_ports, value_delimiter = ',', requires = "control_host")]
     pub(super) control_ports: Vec<Ports>,
+}
+
+/// What proves the firewall from both ends.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Firewall proof (with `portreeve witness` behind the firewall)")]
+pub(super) struct ProveArgs {
+    /// Behind this scanned address a witness holds ports: ask it what arrived, and prove each port from both ends.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', requires = "witness_key")]
+    pub(super) witness: Vec<IpAddr>,
+    /// The file with the key that the witness has.
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    pub(super) witness_key: Option<PathBuf>,
+    /// Where the witness's log is, or will be brought to, if its account cannot be read over the network.
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    pub(super) witness_log: Option<PathBuf>,
+}
+
+/// `witness`
+#[derive(Args, Debug)]
+pub(super) struct WitnessArgs {
+    /// TCP ports and ranges to hold, such as 443,3306,40000-40050; those that another program has are left to it.
+    #[arg(long, value_name = "PORTS", value_parser = tcp_ports, value_delimiter = ',', required_unless_present_any = ["udp", "new_key"])]
+    pub(super) tcp: Vec<Ports>,
+    /// UDP ports and ranges to hold.
+    #[arg(long, value_name = "PORTS", value_parser = udp_ports, value_delimiter = ',')]
+    pub(super) udp: Vec<Ports>,
+    /// The file with the key that the scanner has too: 32 random bytes or more, as hexadecimal or base64, readable by its
+    /// owner alone.
+    #[arg(long, value_name = "FILE", required_unless_present = "new_key")]
+    pub(super) key_file: Option<PathBuf>,
+    /// How long to stay, such as 90s, 30m or 2h; a day at most.
+    #[arg(long = "for", value_name = "TIME", value_parser = lasts, default_value = "1h")]
+    pub(super) lasts: Duration,
+    /// Only on this address of this machine [default: on all].
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(super) listen: Vec<IpAddr>,
+    /// Write a signed log to a new file; `scan --witness-log` reads it where the network does not let the account through.
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Make a new key in this file, which must not exist yet, and do nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tcp", "udp", "key_file", "lasts", "listen", "log"])]
+    pub(super) new_key: Option<PathBuf>,
 }
 
 /// How to ask.
@@ -405,6 +456,9 @@ pub(super) enum ProbeCommand {
         /// What all probes share.
         #[command(flatten)]
         shared: ProbeArgs,
+        /// What proves the firewall from both ends.
+        #[command(flatten)]
+        prove: ProveArgs,
     },
     /// Which versions of TLS are accepted, and which certificate is served?
     Tls {
@@ -594,6 +648,13 @@ fn rate(text: &str) -> Result<NonZeroU32, String> {
     number.ok_or_else(|| "a whole number from 1 to 1000000".to_owned())
 }
 
+fn lasts(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time from 1s to 24h, such as 90s, 30m or 1h30m".to_owned();
+    let lasts: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let lasts = Duration::try_from(lasts).map_err(|_| wrong())?;
+    (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&lasts).then_some(lasts).ok_or_else(wrong)
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || "a number of seconds from 0.05 to 86400, such as 2 or 0.5".to_owned();
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
@@ -617,6 +678,16 @@ mod tests {
     fn ports_of_a_control_host_are_tcp_ports() {
         assert_eq!(only_tcp_ports("443"), only_tcp_ports(" tcp/443"));
         assert!(only_tcp_ports("udp/75").is_err());
+    }
+
+    #[test]
+    fn a_witness_stays_for_a_day_at_most() {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("24h", 86_400)] {
+            assert_eq!(lasts(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0s", "-1h", "25h", "5", "soon"] {
+            assert!(lasts(text).is_err(), "{text}");
+        }
     }
 
     #[test]

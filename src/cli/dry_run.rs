@@ -57,6 +57,7 @@ pub(super) async fn run(
         };
         if format == Format::Text {
             describe(&mut text, target, &plan, &addresses, shared.columns());
+            witness(&mut text, engine, shared.columns());
         } else {
             plans.push(as_json(target, &plan, &addresses));
         }
@@ -142,6 +143,17 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
         line(text, &what, wanted, width);
     }
     text.push('\n');
+}
+
+/// What is asked besides where a witness stands behind an address.
+fn witness(text: &mut String, engine: &Engine, width: usize) {
+    let Some(settings) = engine.settings.witness.as_deref() else { return };
+    let addresses: Vec<String> = settings.addresses.iter().map(ToString::to_string).collect();
+    let asked = format!(
+        "at {}: some messages to every port that the witness holds, and its account of what arrived",
+        addresses.join(", ")
+    );
+    let _ = writeln!(text, "{}\n", wrapped(&asked, width, "  ", "    "));
 }
 
 fn line(text: &mut String, what: &str, wanted: &Wanted, width: usize) {

@@ -6,6 +6,7 @@ use super::output::{self, complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
 use super::vantage;
+use super::witness;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::engine::plan::{Extra, FollowUp, Plan};
@@ -14,6 +15,7 @@ use crate::judge::vantage::Evidence;
 use crate::model::http::{Request, WebPath};
 use crate::model::observation::Observation;
 use crate::model::ports::Ports;
+use crate::model::question::Question;
 use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
 use crate::net::failure::millis;
@@ -33,11 +35,13 @@ const BY_USER: &str = "probe";
 
 /// Runs `portreeve probe`.
 pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, CliError> {
+    let mut proving = None;
     let (probes, args, ca_file) = match command {
-        ProbeCommand::Ports { mut hosts, hosts_from, tcp, udp, shared } => {
+        ProbeCommand::Ports { mut hosts, hosts_from, tcp, udp, prove, shared } => {
             if let Some(path) = hosts_from {
                 hosts.extend(read_hosts(&path)?);
             }
+            proving = witness::settings(&prove)?;
             (ports(&hosts, &tcp, &udp)?, shared, None)
         }
         ProbeCommand::Tls { places, sni, ca_file, shared } => {
@@ -49,7 +53,9 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
     };
     let families = Families::of_options(args.only_v4, args.only_v6);
     let many = probes.iter().any(|probe| probe.plan.port_counts().0 >= RAW_FROM);
-    let engine = session::engine(&args.timing, families, ca_file.as_deref(), many, session::PATIENCE_OF_PROBE, shared)?;
+    let mut engine =
+        session::engine(&args.timing, families, ca_file.as_deref(), many, session::PATIENCE_OF_PROBE, shared)?;
+    engine.settings.witness = proving;
     ask(&engine, &probes, &args, shared).await
 }
 
@@ -256,7 +262,11 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             }
         }
     }
+    witness::note_unused(&mut run, engine.settings.witness.as_deref());
     if args.format == Format::Text {
+        for target in &run.targets {
+            text.push_str(&report::terminal::firewall_proof(target, shared.columns(), shared.colour()));
+        }
         for doubt in report::doubts_of_vantage(&run.vantage) {
             complain(&clean(&doubt));
         }
@@ -270,7 +280,8 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
 
 fn describe(text: &mut String, target: &Target, observations: &[Observation], shared: &Shared) {
     let mut address = None;
-    for observation in observations {
+    // What a witness proves is told in a table of its own.
+    for observation in observations.iter().filter(|seen| !matches!(seen.question, Question::Witness { .. })) {
         if address != Some(observation.address) {
             address = Some(observation.address);
             let _ = writeln!(text, "{} ({})", target.host, observation.address);

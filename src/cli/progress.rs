@@ -1,11 +1,12 @@
 //! Progress on stderr: one line that says how far the run is. Silent where stderr is no terminal.
 
-use super::output::called;
+use super::output::{called, complain, shown};
 use crate::engine::Inquiry;
 use crate::engine::event::Event;
 use crate::report;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -34,6 +35,11 @@ pub(super) async fn listen(mut events: UnboundedReceiver<Event>, inquiries: &[In
                 let label = inquiries.get(target).map(|inquiry| called(&inquiry.target)).unwrap_or_default();
                 tracing::warn!(target = %label, "{}", report::text::clean(&trouble.describe()));
             }
+            Event::LogAwaited { path, .. } => {
+                if !quiet {
+                    bar.suspend(|| complain(&log_awaited(&path)));
+                }
+            }
             Event::Resolved { target, addresses } => {
                 let label = inquiries.get(target).map(|inquiry| called(&inquiry.target)).unwrap_or_default();
                 tracing::info!(target = %label, ?addresses, "resolved");
@@ -41,6 +47,15 @@ pub(super) async fn listen(mut events: UnboundedReceiver<Event>, inquiries: &[In
         }
     }
     bar.finish_and_clear();
+}
+
+/// What whoever scans is to do when the witness's account cannot be read.
+fn log_awaited(path: &Path) -> String {
+    format!(
+        "the witness's account cannot be read over the network: copy its log (portreeve witness --log FILE) to {} now. This \
+         waits for it until the target's time is over (--host-time); Ctrl-C goes on without it",
+        shown(path)
+    )
 }
 
 fn count(number: usize) -> u64 {

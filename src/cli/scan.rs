@@ -6,7 +6,7 @@ use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
-use super::{dry_run, guides};
+use super::{dry_run, guides, witness};
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
@@ -35,7 +35,8 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     }
     let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
-    let engine = session::engine(
+    let witness = witness::settings(&args.prove)?;
+    let mut engine = session::engine(
         &args.timing,
         families,
         args.what.ca_file.as_deref(),
@@ -43,6 +44,7 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         session::PATIENCE_OF_SCAN,
         shared,
     )?;
+    engine.settings.witness.clone_from(&witness);
     let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
         let asked = dry_run::Asked { targets: &targets, catalogs: &catalogs, extra: &extra, control: control.as_ref() };
@@ -70,13 +72,18 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
     let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage };
-    let run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
+    let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     if stream && written.is_ok() {
         written = output::last_line(&run.vantage);
     }
+    let unused = witness::note_unused(&mut run, witness.as_deref());
     // The files first: what is on a terminal can be had again from them.
     both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
-    Ok(Exit::of_run(&run, args.output.fail_on))
+    match Exit::of_run(&run, args.output.fail_on) {
+        // What was asked for was not done, even where no report may say so.
+        Exit::Clean | Exit::Findings if unused => Ok(Exit::Partial),
+        exit => Ok(exit),
+    }
 }
 
 fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {

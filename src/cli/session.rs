@@ -110,6 +110,7 @@ pub(super) fn engine(
             host_time: timing.host_time.unwrap_or(if sweep || timing.thorough { LONG_HOST_TIME } else { HOST_TIME }),
             ipv4: families.ipv4,
             ipv6: families.ipv6,
+            witness: None,
         },
     })
 }

@@ -13,7 +13,7 @@ use crate::model::run::{AddressHealth, PathHealth, Trouble};
 use crate::model::target::Target;
 use crate::model::udp::UdpRation;
 use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
-use crate::probe::{Asker, Known, Outcome, Peer};
+use crate::probe::{Asker, Known, Outcome, Peer, WitnessSettings};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -43,6 +43,7 @@ pub(super) struct AddressScan<'a> {
     pub(super) stop: &'a Stop,
     pub(super) events: &'a Events,
     pub(super) number: usize,
+    pub(super) witness: Option<&'a WitnessSettings>,
 }
 
 /// What it brought.
@@ -65,8 +66,10 @@ impl AddressScan<'_> {
         let ((mut entries, mut health), (udp, ration)) = futures::join!(self.tcp(), self.udp_ports());
         entries.extend(udp);
         health.udp_ration = ration;
-        health.answered = entries.iter().any(is_sign_of_life);
+        let proved = self.prove(&mut entries).await;
+        health.answered = proved.reached || entries.iter().any(is_sign_of_life);
         let mut troubles = self.troubles(&entries);
+        troubles.extend(proved.trouble);
         if health.stopped_answering {
             troubles.push(Trouble::StoppedAnswering { address: self.address });
         }

@@ -2,6 +2,7 @@
 
 use crate::model::run::Trouble;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Something that happened. Targets are named by their place in the list that was given.
@@ -27,6 +28,13 @@ pub enum Event {
         target: usize,
         /// How many.
         questions: usize,
+    },
+    /// The witness's account cannot be read, so its log is waited for.
+    LogAwaited {
+        /// The target.
+        target: usize,
+        /// Where the log is to be put.
+        path: PathBuf,
     },
     /// Something keeps the scan of a target from being whole.
     Troubled {

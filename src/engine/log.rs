@@ -26,19 +26,27 @@ pub(super) fn settle(mut entries: Vec<Entry>, addresses: &[IpAddr]) -> Vec<Obser
     settled
 }
 
-/// Port states first, then what was asked of each port in turn.
+/// Port states first, then what a witness proves of them, then what was asked of each port in turn.
 fn rank(question: Question) -> (u8, Transport, u16) {
     match question {
         Question::Port { .. } => (0, question.transport(), 0),
-        _ => (1, question.transport(), question.port()),
+        Question::Witness { .. } => (1, question.transport(), 0),
+        _ => (2, question.transport(), question.port()),
+    }
+}
+
+/// The ports of two questions of the same kind that may be asked of a range.
+fn ranges(last: Question, next: Question) -> Option<(Ports, Ports)> {
+    match (last, next) {
+        (Question::Port { ports: known }, Question::Port { ports: new })
+        | (Question::Witness { ports: known }, Question::Witness { ports: new }) => Some((known, new)),
+        _ => None,
     }
 }
 
 /// Whether `next` says of the following port what `last` says.
 fn joins(last: &Observation, next: &Observation) -> bool {
-    let (Question::Port { ports: known }, Question::Port { ports: new }) = (last.question, next.question) else {
-        return false;
-    };
+    let Some((known, new)) = ranges(last.question, next.question) else { return false };
     let alike = match (&last.attempt, &next.attempt) {
         // What an open port sent is its own evidence.
         (Attempt::Answered { fact: Fact::Port(known) }, Attempt::Answered { fact: Fact::Port(new) }) => known == new,
@@ -51,10 +59,13 @@ fn joins(last: &Observation, next: &Observation) -> bool {
 }
 
 fn join(last: &mut Observation, next: &Observation) {
-    if let (Question::Port { ports: known }, Question::Port { ports: new }) = (last.question, next.question)
+    if let Some((known, new)) = ranges(last.question, next.question)
         && let Some(ports) = Ports::new(known.transport(), known.first(), new.last())
     {
-        last.question = Question::Port { ports };
+        last.question = match last.question {
+            Question::Witness { .. } => Question::Witness { ports },
+            _ => Question::Port { ports },
+        };
         last.started_ms = last.started_ms.min(next.started_ms);
         last.elapsed_ms = last.elapsed_ms.min(next.elapsed_ms);
         last.elapsed_max_ms = last.elapsed_max_ms.max(next.elapsed_max_ms);

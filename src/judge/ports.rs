@@ -2,6 +2,7 @@
 
 mod declared;
 mod exclusive;
+mod proof;
 mod way;
 
 pub(super) use declared::declared;
@@ -15,6 +16,7 @@ use crate::model::observation::{Attempt, Observation, ObservationId};
 use crate::model::ports::{Ports, Transport};
 use crate::model::service::{Product, Service};
 use crate::model::verdict::Confidence;
+use crate::model::witness::WitnessFact;
 use std::net::IpAddr;
 
 /// What softens `unreachable`.
@@ -36,7 +38,8 @@ const SETTLE_NO_DECOYS: &str = "Scan again without naming every port one by one;
 const SETTLE_MIDDLEBOX: &str =
     "Scan from a network without such a middlebox, or look at the listening sockets on the host.";
 const SETTLE_UDP: &str = "Look at the host: `Get-NetUDPEndpoint` and the firewall's inbound rules show whether anything \
-                          listens and may be reached.";
+                          listens and may be reached. Whether the firewall lets it through, `portreeve witness` behind it \
+                          proves.";
 
 const LIKELY_LISTENER: &str = "it stays silent while other ports of the server, asked right after it, are refused: very \
                                likely something listens there that has nothing to say, or a firewall rule drops what \
@@ -66,6 +69,10 @@ struct Group<'a> {
     first: u16,
     last: u16,
     fact: &'a PortFact,
+    /// What a witness proved of them; of a range the least that was sent.
+    proof: Option<&'a WitnessFact>,
+    /// A witness was asked about them, and it is not known what arrived there.
+    unproved: bool,
     tries: u32,
     ids: Vec<ObservationId>,
 }
@@ -87,30 +94,45 @@ fn sort<'a>(
     let passage = |port: u16| address.way(transport, port).map(|way| way.passage);
     let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
     for port in ports {
+        let (proof, unproved, proved_by) = match address.proof(transport, port) {
+            Answer::Got(fact, id) => (Some(fact), false, Some(id)),
+            Answer::None(_, id) => (None, true, Some(id)),
+            Answer::NotAsked => (None, false, None),
+        };
         match address.port(transport, port) {
-            PortSeen::Known(fact, observation) => match sorted.groups.last_mut() {
-                Some(group)
-                    if !apart
-                        && group.last.checked_add(1) == Some(port)
-                        && *group.fact == *fact
-                        && offset(group.last) == offset(port)
-                        && passage(group.last) == passage(port) =>
-                {
-                    group.last = port;
-                    group.tries = group.tries.min(observation.tries);
-                    if group.ids.last() != Some(&observation.id) {
-                        group.ids.push(observation.id);
+            PortSeen::Known(fact, observation) => {
+                let ids = [observation.id].into_iter().chain(proved_by);
+                match sorted.groups.last_mut() {
+                    Some(group)
+                        if !apart
+                            && group.last.checked_add(1) == Some(port)
+                            && *group.fact == *fact
+                            && group.unproved == unproved
+                            && group.proof.map(|known| &known.proof) == proof.map(|fact| &fact.proof)
+                            && offset(group.last) == offset(port)
+                            && passage(group.last) == passage(port) =>
+                    {
+                        group.last = port;
+                        group.tries = group.tries.min(observation.tries);
+                        if proof.is_some_and(|new| group.proof.is_some_and(|known| new.sent < known.sent)) {
+                            group.proof = proof;
+                        }
+                        for id in ids.filter(|id| !group.ids.contains(id)).collect::<Vec<_>>() {
+                            group.ids.push(id);
+                        }
                     }
+                    _ => sorted.groups.push(Group {
+                        transport,
+                        first: port,
+                        last: port,
+                        fact,
+                        proof,
+                        unproved,
+                        tries: observation.tries,
+                        ids: ids.collect(),
+                    }),
                 }
-                _ => sorted.groups.push(Group {
-                    transport,
-                    first: port,
-                    last: port,
-                    fact,
-                    tries: observation.tries,
-                    ids: vec![observation.id],
-                }),
-            },
+            }
             PortSeen::Unknown(observation) => {
                 sorted.unknown.push((port, why_unknown(observation), vec![observation.id]));
             }
@@ -176,6 +198,9 @@ impl Group<'_> {
 
     fn describe(&self, view: &View<'_>, address: &AddressView<'_>, naming: Naming) -> String {
         let speaks = match self.fact.state {
+            PortState::Open if address.is_let_in(self.transport, self.first) => {
+                "; the witness listened there".to_owned()
+            }
             PortState::Open if self.first == self.last && self.transport == Transport::Tcp => {
                 match address.service(self.first) {
                     Answer::Got((service, _), _) => format!("; {service}"),
@@ -219,11 +244,11 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
             let sorted = sort(view, address, transport, moved.chain(own), terms.product.is_some());
             parts.extend(unknown_part(view, transport, &sorted.unknown, Naming::Guides));
             for group in &sorted.groups {
-                let part = match group.fact.state {
+                let by_proof = proof::unwanted(view, address, group, terms);
+                parts.push(told(view, address, group, by_proof, |group| match group.fact.state {
                     PortState::Open => open_but_unwanted(view, address, group, terms),
                     _ => not_open(address, group),
-                };
-                parts.push(part.seen(group.describe(view, address, Naming::Guides)).on(group.ids.iter().copied()));
+                }));
             }
         }
     }
@@ -250,6 +275,27 @@ fn undecided_over_udp(reason: &PortReason) -> Part {
         _ => Part::inconclusive("over UDP a listener that has nothing to say looks the same as a dropped packet")
             .settle(SETTLE_UDP),
     }
+}
+
+/// The part that a witness's proof makes, else the ports' ordinary state; with what was seen of either.
+fn told<'a>(
+    view: &View<'_>,
+    address: &AddressView<'_>,
+    group: &Group<'a>,
+    by_proof: Option<Part>,
+    by_state: impl FnOnce(&Group<'a>) -> Part,
+) -> Part {
+    let proved = group.describe_proof(view, address);
+    let state = || group.describe(view, address, Naming::Guides);
+    let part = match (by_proof, proved) {
+        // Over UDP the ordinary state is mostly that nothing is known, which a proof has settled.
+        (Some(part), Some(proved)) if group.transport == Transport::Udp => part.seen(proved),
+        (Some(part), Some(proved)) => part.seen(proved).seen(state()),
+        (Some(part), None) => part.seen(state()),
+        (None, Some(proved)) => by_state(group).seen(state()).seen(proved),
+        (None, None) => by_state(group).seen(state()),
+    };
+    part.on(group.ids.iter().copied())
 }
 
 fn unstable() -> Part {
@@ -367,11 +413,11 @@ pub(super) fn reachable(view: &View<'_>, ports: &[Ports], answers_as: Option<Ans
                 let sorted = sort(view, address, transport, std::iter::once(port), true);
                 here.extend(unknown_part(view, transport, &sorted.unknown, Naming::Guides));
                 for group in &sorted.groups {
-                    let part = match group.fact.state {
+                    let by_proof = proof::wanted(address, group, answers_as);
+                    here.push(told(view, address, group, by_proof, |group| match group.fact.state {
                         PortState::Open => open_as_wanted(address, group, answers_as),
                         _ => not_reachable(address, group),
-                    };
-                    here.push(part.seen(group.describe(view, address, Naming::Guides)).on(group.ids.iter().copied()));
+                    }));
                 }
             }
             // A service that is reachable at one address of a name is reachable.

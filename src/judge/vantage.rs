@@ -48,6 +48,14 @@ impl<'a> Seen<'a> {
         })
     }
 
+    /// Whether a witness behind the address noted messages to this TCP port.
+    fn reaches_witness(self, address: IpAddr, port: u16) -> bool {
+        self.observations.iter().filter(|observation| observation.address == address).any(|observation| {
+            matches!(observation.question, Question::Witness { ports } if ports.contains(Transport::Tcp, port))
+                && matches!(observation.attempt.fact(), Some(Fact::Witness(fact)) if fact.proof.lets_in())
+        })
+    }
+
     /// The state of one TCP port of one address.
     fn port(self, address: IpAddr, port: u16) -> Option<&'a PortFact> {
         let (_, observation) = self.tcp(address).find(|(ports, _)| ports.contains(Transport::Tcp, port))?;

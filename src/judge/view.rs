@@ -14,6 +14,7 @@ use crate::model::service::{Identified, Product, Service};
 use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
 use crate::model::vantage::{Way, Ways};
+use crate::model::witness::{Proof, WitnessFact};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -36,6 +37,7 @@ pub(super) struct AddressView<'a> {
     pub(super) health: &'a AddressHealth,
     ways: &'a Ways,
     ports: BTreeMap<(Transport, u16), (Ports, &'a Observation)>,
+    proofs: BTreeMap<(Transport, u16), (Ports, &'a Observation)>,
     others: HashMap<Question, &'a Observation>,
 }
 
@@ -122,15 +124,45 @@ impl<'a> AddressView<'a> {
         let AddressRun { address, health, .. } = run;
         let address = *address;
         let mut ports = BTreeMap::new();
+        let mut proofs = BTreeMap::new();
         let mut others = HashMap::new();
         for observation in observations.iter().filter(|observation| observation.address == address) {
-            if let Question::Port { ports: range } = observation.question {
-                ports.insert((range.transport(), range.first()), (range, observation));
-            } else {
-                others.insert(observation.question, observation);
+            match observation.question {
+                Question::Port { ports: range } => {
+                    ports.insert((range.transport(), range.first()), (range, observation));
+                }
+                Question::Witness { ports: range } => {
+                    proofs.insert((range.transport(), range.first()), (range, observation));
+                }
+                _ => {
+                    others.insert(observation.question, observation);
+                }
             }
         }
-        Self { address, health, ways, ports, others }
+        Self { address, health, ways, ports, proofs, others }
+    }
+
+    /// What a witness behind the firewall proved of a port, as it was asked.
+    pub(super) fn proof(&self, transport: Transport, actual: u16) -> Answer<&'a WitnessFact> {
+        let nearest = self.proofs.range(..=(transport, actual)).next_back();
+        let asked = nearest.filter(|(_, (range, _))| range.contains(transport, actual));
+        Answer::from(asked.map(|(_, (_, observation))| observation), |fact| match fact {
+            Fact::Witness(fact) => Some(fact),
+            _ => None,
+        })
+    }
+
+    /// Whether a message over this transport reached the witness on any port.
+    pub(super) fn witness_reached_by(&self, transport: Transport) -> bool {
+        self.proofs.values().any(|(range, observation)| {
+            range.transport() == transport
+                && matches!(observation.attempt.fact(), Some(Fact::Witness(fact)) if fact.proof.lets_in())
+        })
+    }
+
+    /// Whether a witness proved that messages to a port reach the machine.
+    pub(super) fn is_let_in(&self, transport: Transport, actual: u16) -> bool {
+        matches!(self.proof(transport, actual), Answer::Got(fact, _) if fact.proof.lets_in())
     }
 
     /// The state of a port as it was asked.
@@ -263,7 +295,9 @@ impl<'a> AddressView<'a> {
                 Answer::Got((service @ (Service::Silent | Service::Unknown { .. }), _), id)
                     if USUAL_WEB_PORTS.contains(&logical) =>
                 {
-                    Some((format!("it {service}"), vec![id]))
+                    let held = self.is_let_in(Transport::Tcp, port);
+                    let held = held.then(|| "the witness held it, so what belongs there was not seen".to_owned());
+                    Some((held.unwrap_or_else(|| format!("it {service}")), vec![id]))
                 }
                 Answer::Got(..) => None,
                 Answer::None(why, id) => Some((why, vec![id])),
@@ -366,9 +400,18 @@ impl<'a> AddressView<'a> {
         parts
     }
 
-    /// Whether the open port was proven by more than a handshake, or handshakes can be believed here.
+    /// Whether the open port was proven by more than a handshake, or handshakes can be believed here: not where a middlebox
+    /// completes them, nor where a witness that holds the port saw nothing.
     pub(super) fn believed(&self, port: u16) -> bool {
-        !self.health.handshakes_untrusted() && self.health.decoys_asked > 0
+        let proof = match self.proof(Transport::Tcp, port) {
+            Answer::Got(fact, _) => Some(&fact.proof),
+            Answer::None(..) | Answer::NotAsked => None,
+        };
+        let doubted = self.health.handshakes_untrusted()
+            || self.health.decoys_asked == 0
+            || proof == Some(&Proof::AnsweredByAnother);
+        proof.is_some_and(Proof::lets_in)
+            || !doubted
             || !self.health.decoys_speak
                 && matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())
     }

@@ -5,6 +5,7 @@ use super::peer_text::PeerText;
 use super::service::{Identified, Service};
 use super::tls::{CertificateFact, TlsAnswer, TlsPreface};
 use super::udp::{Rationed, UdpProtocol, grouped};
+use super::witness::WitnessFact;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -224,4 +225,6 @@ pub enum Fact {
         /// Whether an SMB1 negotiate was answered in SMB1.
         answered: bool,
     },
+    /// To [`super::question::Question::Witness`].
+    Witness(WitnessFact),
 }

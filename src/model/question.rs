@@ -61,13 +61,19 @@ pub enum Question {
         /// The port.
         port: u16,
     },
+    /// Do messages from here reach the witness behind the firewall on this port? Neighbours with the same answer are kept as
+    /// one range.
+    Witness {
+        /// The port or ports.
+        ports: Ports,
+    },
 }
 
 impl Question {
     /// The transport that the question is about.
     pub fn transport(&self) -> Transport {
         match self {
-            Self::Port { ports } => ports.transport(),
+            Self::Port { ports } | Self::Witness { ports } => ports.transport(),
             _ => Transport::Tcp,
         }
     }
@@ -75,7 +81,7 @@ impl Question {
     /// The first port that the question is about.
     pub fn port(&self) -> u16 {
         match self {
-            Self::Port { ports } => ports.first(),
+            Self::Port { ports } | Self::Witness { ports } => ports.first(),
             Self::Service { port }
             | Self::TlsVersion { port, .. }
             | Self::Certificate { port, .. }
@@ -99,6 +105,7 @@ impl fmt::Display for Question {
             Self::Products { port } => write!(f, "products on tcp/{port}"),
             Self::RdpNla { port } => write!(f, "network level authentication on tcp/{port}"),
             Self::Smb1 { port } => write!(f, "SMB 1 on tcp/{port}"),
+            Self::Witness { ports } => write!(f, "firewall before {ports}"),
         }
     }
 }

@@ -161,6 +161,13 @@ pub enum Trouble {
     Interrupted,
     /// The target's time was over before it was finished.
     OutOfTime,
+    /// The witness that was to prove the firewall at this address could not be heard, or not of every port.
+    Witness {
+        /// The address.
+        address: IpAddr,
+        /// Why, and what to do.
+        message: String,
+    },
     /// This machine ran out of a resource, or forbids something.
     Ourselves {
         /// The message.
@@ -199,6 +206,7 @@ impl Trouble {
             Self::OutOfTime => "the time for this target was over before it was finished; give it more with \
                                 --host-time"
                 .to_owned(),
+            Self::Witness { address, message } => format!("the firewall before {address} is not wholly proved: {message}"),
             Self::Ourselves { message } => format!("this machine could not ask everything: {message}"),
             Self::Bug { message } => format!("a defect of portreeve, please report it: {message}"),
         }

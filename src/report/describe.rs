@@ -1,5 +1,6 @@
 //! Observations in words, one sentence each, the same in every report.
 
+use super::proof;
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::http::{HttpAnswer, Request};
 use crate::model::observation::{Attempt, Blame, Observation};
@@ -57,6 +58,10 @@ fn describe_fact(question: Question, fact: &Fact) -> String {
         }
         Fact::Smb1 { answered: true } => format!("{on} answers SMB 1"),
         Fact::Smb1 { answered: false } => format!("{on} does not answer SMB 1"),
+        Fact::Witness(fact) => match question {
+            Question::Witness { ports } => proof::describe(ports, fact),
+            other => format!("{other}: {}", fact.proof.words()),
+        },
     }
 }
 

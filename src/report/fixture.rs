@@ -223,6 +223,7 @@ fn control() -> TargetRun {
         troubles: vec![
             Trouble::OutOfTime,
             Trouble::Ourselves { message: "no file descriptors left (EMFILE)".to_owned() },
+            Trouble::Witness { address: "203.0.113.11".parse().unwrap(), message: "no witness answered".to_owned() },
         ],
     }
 }

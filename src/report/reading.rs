@@ -11,6 +11,7 @@ use crate::model::service::Service;
 use crate::model::udp::Rationed;
 use crate::model::vantage::{Checkup, Group, Standing, Subject, Vantage};
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
+use crate::model::witness::WitnessFact;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -251,6 +252,7 @@ fn trouble_title(trouble: &Trouble) -> (&'static str, &'static str) {
         Trouble::StoppedAnswering { .. } => ("Stopped answering", "went silent"),
         Trouble::Interrupted => ("Not finished: interrupted", "interrupted"),
         Trouble::OutOfTime => ("Not finished: out of time", "out of time"),
+        Trouble::Witness { .. } => ("Firewall not proved", "not proved"),
         Trouble::Ourselves { .. } => ("The scanning machine fell short", "fell short"),
         Trouble::Bug { .. } => ("Internal error", "internal error"),
     }
@@ -276,10 +278,12 @@ pub fn coverage<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> 
     let mut coverage = Coverage::default();
     for observation in observations {
         let count = match observation.question {
-            Question::Port { ports } => ports.count(),
+            Question::Port { ports } | Question::Witness { ports } => ports.count(),
             _ => 1,
         };
         match &observation.attempt {
+            // Nothing was sent to a port that the witness does not hold.
+            Attempt::Answered { fact: Fact::Witness(WitnessFact { sent: 0, .. }) } => {}
             Attempt::Answered { fact: Fact::Port(PortFact { reason, .. }) } if reason.is_silence() => {
                 coverage.silent += count;
             }

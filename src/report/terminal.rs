@@ -6,6 +6,7 @@
 mod findings;
 mod host;
 mod page;
+mod proof;
 mod rules;
 mod summary;
 mod vantage;
@@ -15,7 +16,7 @@ pub use vantage::doctor;
 use super::reading::{by_client, duration, instant, missing};
 use super::text::counted;
 use crate::catalog::inventory::NO_CLIENT;
-use crate::model::run::Run;
+use crate::model::run::{Run, TargetRun};
 use crate::model::verdict::Verdict;
 use page::{BOLD, DIM, PLAIN, Page, RED};
 use std::collections::BTreeSet;
@@ -74,6 +75,13 @@ pub fn render(run: &Run, options: &Options) -> String {
         }
     }
     summary::render(&mut page, run);
+    page.finish()
+}
+
+/// What a witness behind the firewall proved of a target's ports, alone; nothing where none was asked.
+pub fn firewall_proof(target: &TargetRun, width: usize, colour: bool) -> String {
+    let mut page = Page::new(width, colour);
+    proof::render(&mut page, target);
     page.finish()
 }
 

@@ -76,7 +76,8 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+    /// The next `N` bytes.
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)

@@ -2,7 +2,7 @@
 
 use crate::PORTS;
 use crate::seen::Transport::{Tcp, Udp};
-use crate::seen::{AMONG_REFUSALS, ANSWERS, CLOSED, OPEN, PATIENCE, SILENT, Seen, States, truth};
+use crate::seen::{ANSWERS, CLOSED, OPEN, PATIENCE, SILENT, Seen, States, truth};
 use crate::support::namespaces::usable;
 use crate::support::perimeter::{Perimeter, v4};
 use crate::support::{stderr, stdout};

@@ -99,6 +99,8 @@ fn open_apart(groups: Vec<Group<'_>>) -> impl Iterator<Item = Group<'_>> {
             first,
             last: if apart { first } else { group.last },
             fact: group.fact,
+            proof: group.proof,
+            unproved: group.unproved,
             tries: group.tries,
             ids: group.ids.clone(),
         })
@@ -210,7 +212,8 @@ fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
                 let parts = Ports::new(Transport::Tcp, first, last).into_iter().flat_map(|range| address.apart(range));
                 sorted.groups.extend(parts.map(|part| {
                     let (transport, tries, ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
-                    Group { transport, first: part.first(), last: part.last(), fact, tries, ids }
+                    let (first, last, proof, unproved) = (part.first(), part.last(), None, false);
+                    Group { transport, first, last, fact, proof, unproved, tries, ids }
                 }));
             } else {
                 let why = why_unknown(observation);

@@ -68,15 +68,17 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
                 Some(_) => {}
             }
         }
-        if state != Some(PortState::Open) {
-            continue;
-        }
+        let open = state == Some(PortState::Open);
         for actual in range.each() {
-            if expected(actual) {
+            // A witness shows what the firewall lets through where no service answers, over UDP above all.
+            let let_in = address.is_let_in(range.transport(), actual);
+            if !(open || let_in) || expected(actual) {
                 continue;
             }
             if range.transport() == Transport::Udp || address.believed(actual) {
-                unexpected.push((view.actual_name(range.transport(), actual), observation.id));
+                let name = view.actual_name(range.transport(), actual);
+                let name = if let_in { format!("{name} (let through to the witness)") } else { name };
+                unexpected.push((name, observation.id));
             } else {
                 doubted += 1;
             }

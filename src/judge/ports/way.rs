@@ -14,11 +14,15 @@ fn way<'a>(address: &AddressView<'a>, group: &Group<'_>) -> Option<&'a Way> {
     address.way(group.transport, group.first)
 }
 
-/// Whether dropped tries need not be the target's doing: there were few, or the port is one that providers often block, and
-/// nothing proves that it is let out here.
+/// Whether dropped tries need not be the target's doing.
 pub(super) fn is_doubtful(address: &AddressView<'_>, group: &Group<'_>) -> bool {
+    group.tries < 2 || may_be_blocked(address, group)
+}
+
+/// Whether the port is one that providers often block, and nothing proves that it is let out here.
+pub(super) fn may_be_blocked(address: &AddressView<'_>, group: &Group<'_>) -> bool {
     let passes = way(address, group).is_some_and(|way| way.passage == Passage::Passes);
-    group.tries < 2 || !passes && group.each().any(|port| SUSPECTS.contains(&port))
+    !passes && group.each().any(|port| SUSPECTS.contains(&port))
 }
 
 /// What `part` is worth that rests on silence, or on a refusal by somebody else than the target.

@@ -200,8 +200,9 @@ impl Kind {
         self.refusing += usize::from(refuses);
         for port in SUSPECTS {
             let Some(fact) = seen.port(run.address, port) else { continue };
+            let arrives = seen.reaches_witness(run.address, port);
             let suspect = self.suspects.entry(port).or_default();
-            if is_of_target(fact, run.address) {
+            if arrives || is_of_target(fact, run.address) {
                 suspect.reached += 1;
             } else if !refuses {
                 // A firewall before this server drops what it does not let through, and stands out by nothing.

@@ -18,7 +18,7 @@ const NEAR: Duration = Duration::from_millis(5);
 const SLOW_PATH: u32 = 3;
 
 /// How many datagrams a second are sent at first.
-const START: f64 = 500.0;
+const START: f64 = 1000.0;
 
 /// After so much time of sending the rate doubles, as far as it may.
 const DOUBLES_AFTER: Duration = Duration::from_millis(100);
@@ -41,6 +41,8 @@ pub(super) struct Waits {
     pub(super) gap: Duration,
     /// For an answer that costs no thought, such as a refusal.
     pub(super) listen: Duration,
+    /// After the first datagram to each port.
+    pub(super) whole: Duration,
     /// After the last datagram of all.
     pub(super) last: Duration,
 }
@@ -71,8 +73,7 @@ impl RoundTrip {
     pub(super) fn waits(&self, hint: Option<Duration>, usual: Duration) -> Waits {
         let known = self.smoothed.map(|smoothed| (smoothed, self.variation)).or(hint.map(|hint| (hint, hint / 2)));
         let Some((smoothed, variation)) = known else {
-            // Together a port is listened to for the whole of the usual wait after its first datagram.
-            return Waits { gap: usual / 3, listen: usual * 2 / 3, last: usual * 2 / 3 };
+            return Waits { gap: usual / 3, listen: usual / 2, whole: usual, last: usual / 2 };
         };
         let longest = usual * SLOW_PATH;
         let wait = smoothed * 2 + variation * 4;
@@ -80,6 +81,7 @@ impl RoundTrip {
         Waits {
             gap: between(LEAST_GAP, usual / 3),
             listen: between(LEAST_LISTEN, longest),
+            whole: between(LEAST_LAST_WAIT, longest),
             last: between(LEAST_LAST_WAIT, longest),
         }
     }
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn without_any_answer_a_port_is_listened_to_for_the_usual_wait() {
         let waits = after(&[]);
-        assert!(USUAL.abs_diff(waits.gap + waits.last) < Duration::from_millis(1), "{waits:?}");
+        assert_eq!((waits.whole, waits.last), (USUAL, USUAL / 2));
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub(super) struct Course {
     /// How many ports have no answer.
     silent: usize,
     datagrams: usize,
+    /// When the last port got its first datagram.
+    last_begun: Duration,
     last_sent: Duration,
 }
 
@@ -166,6 +168,7 @@ impl Course {
             concluded: Duration::ZERO,
             silent: count,
             datagrams: 0,
+            last_begun: Duration::ZERO,
             last_sent: Duration::ZERO,
         }
     }
@@ -179,7 +182,7 @@ impl Course {
                 Phase::Sweep { round, next } => self.sweep(now, round, next),
                 Phase::Trials { since } => self.try_on(now, since),
                 Phase::Ending => {
-                    let end = self.last_sent + self.waits.last;
+                    let end = self.end();
                     Some(if now < end { Step::Wait(end) } else { Step::Done })
                 }
             };
@@ -193,7 +196,10 @@ impl Course {
     pub(super) fn sent(&mut self, now: Duration, place: usize) {
         let Some(port) = self.ports.get_mut(place) else { return };
         port.sent += 1;
-        port.first_sent.get_or_insert(now);
+        if port.first_sent.is_none() {
+            port.first_sent = Some(now);
+            self.last_begun = now;
+        }
         port.last_sent = Some(now);
         self.datagrams += 1;
         self.last_sent = now;
@@ -307,7 +313,7 @@ impl Course {
             self.phase = Phase::Sweep { round: round + 1, next: 0 };
             return None;
         }
-        let end = self.last_sent + if self.closed.is_empty() { self.waits.last } else { self.waits.listen };
+        let end = if self.closed.is_empty() { self.end() } else { self.last_sent + self.waits.listen };
         if now < end {
             // The next place is behind the last one: nothing more is sent.
             return Some(Step::Wait(end));
@@ -336,6 +342,11 @@ impl Course {
                 }
             }
         }
+    }
+
+    /// When every port has been listened to for long enough.
+    fn end(&self) -> Duration {
+        (self.last_begun + self.waits.whole).max(self.last_sent + self.waits.last)
     }
 
     fn try_on(&mut self, now: Duration, since: Duration) -> Option<Step> {

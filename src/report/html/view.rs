@@ -7,6 +7,7 @@ use crate::model::run::{Disagreement, GuideUsed, Run, Tally, TargetRun};
 use crate::model::vantage::{Checkup, Subject};
 use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 use crate::report::describe::describe;
+use crate::report::proof::{COLUMNS, MEANING, Table, tables};
 use crate::report::reading::{
     Caution, Coverage, bottom_line, by_client, cautions, coverage, is_doubtful, is_doubtful_rule, meaning, missing,
     opposed_by, products_seen, rules_tallied, tallied, timing, vantages, with_verdict,
@@ -90,6 +91,7 @@ struct Host<'a> {
     figures: Vec<Figure>,
     counts_in_words: String,
     cautions: Vec<Caution>,
+    proofs: Vec<Table>,
     disagreements: Vec<&'a Disagreement>,
     sections: Vec<Section<'a>>,
     failures: Vec<Card<'a>>,
@@ -280,6 +282,7 @@ impl<'a> Host<'a> {
             figures: figures(&tally),
             counts_in_words: counts_in_words(&tally),
             cautions: cautions(run),
+            proofs: tables(run),
             disagreements: run.disagreements.iter().collect(),
             sections: sections(run),
             failures: cards(Verdict::Fail),

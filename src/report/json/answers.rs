@@ -5,6 +5,7 @@ use crate::model::http::Scheme;
 use crate::model::service::{Identified, Product, Service as Spoken};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, Trust};
 use crate::model::udp::{Rationed, UdpProtocol};
+use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
 use crate::report::describe::version_name;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -70,6 +71,49 @@ pub(super) enum Answer {
         /// Whether it is.
         answered: bool,
     },
+    /// What a witness behind the firewall proves of a port, or of each of a range.
+    Witness(Witness),
+}
+
+/// What a witness behind the firewall proves: what the firewall does, not what a service does.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Witness {
+    /// The proof.
+    proof: ProofName,
+    /// How many messages were sent; over TCP, how many were to be sent, for without a connection none leaves.
+    sent: u32,
+    /// How many arrived at the witness, on whichever port.
+    arrived: u32,
+    /// How many confirmations came back.
+    answered: u32,
+    /// The witness's port where they arrived, where it is another one.
+    arrived_on: Option<u16>,
+    /// Why the witness does not hold the port: `not-listed`, `occupied`, `not-permitted` or `unavailable`.
+    not_held: Option<&'static str>,
+    /// The address from which they came, as the witness saw it.
+    source: Option<String>,
+    /// How that is known: `confirmation`, `account` or `log`.
+    told_by: &'static str,
+}
+
+/// What both ends together prove.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ProofName {
+    /// A message arrived on this port, and the confirmation came back.
+    Passed,
+    /// None arrived, though the witness holds the port.
+    Blocked,
+    /// Something answered, and the witness, which holds the port, saw nothing.
+    AnsweredByAnother,
+    /// A message arrived, on another port of the witness.
+    ArrivedElsewhere,
+    /// Something arrived, but not the message as it was sent.
+    Altered,
+    /// Messages arrived on this port, and no confirmation came back.
+    AnswerLost,
+    /// The witness does not hold the port: only its ordinary state is known.
+    NotHeld,
 }
 
 /// The state of a port.
@@ -253,6 +297,43 @@ impl From<&Fact> for Answer {
             }
             Fact::RdpNla { enforced, code } => Self::RdpNla { enforced: *enforced, code: *code },
             Fact::Smb1 { answered } => Self::Smb1 { answered: *answered },
+            Fact::Witness(fact) => Self::Witness(fact.into()),
+        }
+    }
+}
+
+impl From<&WitnessFact> for Witness {
+    fn from(fact: &WitnessFact) -> Self {
+        let (proof, arrived_on, not_held) = match &fact.proof {
+            Proof::Passed => (ProofName::Passed, None, None),
+            Proof::Blocked => (ProofName::Blocked, None, None),
+            Proof::AnsweredByAnother => (ProofName::AnsweredByAnother, None, None),
+            Proof::ArrivedElsewhere { at } => (ProofName::ArrivedElsewhere, Some(*at), None),
+            Proof::Altered => (ProofName::Altered, None, None),
+            Proof::AnswerLost => (ProofName::AnswerLost, None, None),
+            Proof::NotHeld { because } => {
+                let because = match because {
+                    NotHeld::NotListed => "not-listed",
+                    NotHeld::Occupied => "occupied",
+                    NotHeld::NotPermitted => "not-permitted",
+                    NotHeld::Unavailable => "unavailable",
+                };
+                (ProofName::NotHeld, None, Some(because))
+            }
+        };
+        Self {
+            proof,
+            sent: fact.sent,
+            arrived: fact.arrived,
+            answered: fact.answered,
+            arrived_on,
+            not_held,
+            source: fact.source.map(|source| source.to_string()),
+            told_by: match fact.told_by {
+                ToldBy::Confirmation => "confirmation",
+                ToldBy::Account => "account",
+                ToldBy::Log => "log",
+            },
         }
     }
 }

@@ -247,7 +247,8 @@ struct UdpRation {
 /// What kept the scan from being whole.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Trouble {
-    /// `unresolved`, `unreachable`, `no-route`, `silent-address`, `stopped-answering`, `interrupted`, `out-of-time`, `ourselves` or `bug`.
+    /// `unresolved`, `unreachable`, `no-route`, `silent-address`, `stopped-answering`, `interrupted`, `out-of-time`, `witness`,
+    /// `ourselves` or `bug`.
     kind: &'static str,
     /// The address concerned, where it is one.
     address: Option<String>,
@@ -390,6 +391,7 @@ impl From<&run::Trouble> for Trouble {
             run::Trouble::StoppedAnswering { address } => ("stopped-answering", Some(address.to_string())),
             run::Trouble::Interrupted => ("interrupted", None),
             run::Trouble::OutOfTime => ("out-of-time", None),
+            run::Trouble::Witness { address, .. } => ("witness", Some(address.to_string())),
             run::Trouble::Ourselves { .. } => ("ourselves", None),
             run::Trouble::Bug { .. } => ("bug", None),
         };

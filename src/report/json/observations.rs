@@ -107,6 +107,11 @@ enum Question {
         /// The TCP port.
         port: u16,
     },
+    /// Do messages from here reach the witness behind the firewall on this port, or on each of this range?
+    Witness {
+        /// Such as `tcp/443` or `udp/40000-41000`.
+        ports: String,
+    },
 }
 
 /// Why there is no answer.
@@ -180,6 +185,7 @@ impl From<&question::Question> for Question {
             question::Question::Products { port } => Self::Products { port },
             question::Question::RdpNla { port } => Self::RdpNla { port },
             question::Question::Smb1 { port } => Self::Smb1 { port },
+            question::Question::Witness { ports } => Self::Witness { ports: ports.to_string() },
         }
     }
 }
