@@ -13,6 +13,7 @@ mod probe;
 mod progress;
 mod scan;
 mod session;
+mod vantage;
 mod witness;
 
 use args::{Cli, Command, Shared};
@@ -69,8 +70,8 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
             Ok(Exit::Clean)
         }
         Command::Scan(args) => block_on(scan::run(*args, shared)),
-        Command::Doctor(args) => block_on(doctor::run(args, shared)),
         Command::Probe(command) => block_on(probe::run(command, shared)),
+        Command::Doctor(args) => block_on(doctor::run(*args, shared)),
         Command::Witness(args) => block_on(witness::run(args, shared)),
         #[cfg(feature = "demo")]
         Command::Demo(args) => block_on(demo::run(args, shared)),
@@ -120,7 +121,7 @@ fn man() -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::Bug(format!("the manual page: {error}"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
-    for name in ["scan", "demo", "probe", "witness", "guides"] {
+    for name in ["scan", "demo", "probe", "doctor", "witness", "guides"] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());
             page.extend(format!(".SH PORTREEVE {}\n", name.to_uppercase()).bytes());

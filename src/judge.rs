@@ -21,6 +21,7 @@ use crate::model::expected::{ExpectedRule, RuleFinding};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Disagreement};
 use crate::model::target::{ControlServer, Role, Target};
+use crate::model::vantage::Ways;
 use crate::model::verdict::{Check, Confidence, Finding, Verdict};
 use part::Part;
 use view::View;
@@ -38,6 +39,8 @@ pub struct Case<'a> {
     pub guides: &'a [Guide],
     /// The versions known to be attacked.
     pub exploited: &'a ExploitedVersions,
+    /// What is known of the way out of this machine's network.
+    pub ways: &'a Ways,
 }
 
 /// What the judge says.

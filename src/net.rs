@@ -7,9 +7,9 @@
 
 pub mod dial;
 pub mod failure;
-pub mod here;
 pub mod knock;
 pub mod limits;
+pub mod machine;
 pub mod pace;
 pub mod raw;
 pub mod resolve;

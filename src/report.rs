@@ -24,7 +24,8 @@ mod fixture;
 
 pub use describe::describe;
 pub use reading::{
-    Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, duration, instant, products_seen,
+    Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, doubts_of_vantage, duration, instant,
+    products_seen,
 };
 pub use reference::Reference;
 

@@ -22,6 +22,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-probe-tls", &["probe", "tls", "-h"]),
         ("help-probe-http", &["probe", "http", "-h"]),
         ("help-probe-service", &["probe", "service", "-h"]),
+        ("help-doctor", &["doctor", "--help"]),
         ("help-witness", &["witness", "--help"]),
         ("help-guides", &["guides", "--help"]),
         ("help-guides-list", &["guides", "list", "--help"]),

@@ -20,6 +20,23 @@ Exit codes:
   3  the run is partial (a target unreachable or unresolved, an interrupt): never read it as clean
   4  a defect of portreeve; please report it";
 
+const DOCTOR: &str = "\
+Is what this machine sees to be believed? Looks at it and its own network.
+
+Without options nothing is sent: the machine is looked at. Nobody is asked whom you do not name. With HOST or --targets a few \
+ports of each server are asked, among them those that providers often block (25, 135-139, 445). With --nowhere an address \
+that must not answer is asked. With --control-host a machine of yours, outside and listening on what the guides name, proves \
+which ports are let out. Where a name is to be resolved, this machine's own DNS servers are also asked for one that cannot \
+exist (under .invalid, RFC 6761).";
+
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing was found that would spoil a scan
+  1  something would spoil a scan, or a part of it
+  2  the command line or a file is wrong; nothing was asked
+  3  something could not be checked (a name not resolved, no route, an interrupt)
+  4  a defect of portreeve; please report it";
+
 /// Stands outside an RMM server and checks its gates against the vendors' hardening guides.
 ///
 /// portreeve asks a server the questions that its guides raise (which ports are open, which TLS versions are accepted,
@@ -88,18 +105,15 @@ pub(super) enum Command {
     /// Scan servers and answer every item of the guides that apply.
     #[command(after_long_help = EXIT_CODES)]
     Scan(Box<ScanArgs>),
-    /// Find out whether what is seen from this machine can be believed: whether its own network answers for others, or
-    /// blocks on the way out.
-    ///
-    /// It contacts nothing that you do not name. With servers, it asks them for ports that nothing uses and for those that
-    /// networks often block; --nowhere and --control settle what they leave open.
-    Doctor(DoctorArgs),
     /// Start mock servers on loopback, scan them, and show the report: a first look, without any server of yours.
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),
+    /// Is what this machine sees to be believed? Looks at it and its own network.
+    #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT_CODES)]
+    Doctor(Box<DoctorArgs>),
     /// Hold free ports on a machine behind the firewall, and confirm to `scan --witness` what arrives there.
     ///
     /// Both ends have the same key: make one with `--new-key FILE` and copy it to the scanning machine. The witness takes only
@@ -243,10 +257,6 @@ pub(super) struct WhatArgs {
     /// Every TCP port, 1 to 65535: the proof that nothing else is open.
     #[arg(long)]
     pub(super) sweep: bool,
-    /// A host of yours that listens on all ports of the guides, asked first: ports that are shut there are blocked on the
-    /// way out of here, and their silence elsewhere counts for nothing.
-    #[arg(long, value_name = "HOST", value_parser = host)]
-    pub(super) control_host: Option<Host>,
     /// Ask only IPv4 addresses.
     #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
     pub(super) only_v4: bool,
@@ -256,6 +266,13 @@ pub(super) struct WhatArgs {
     /// Trust these certificate authorities (PEM) beside the system's.
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+    /// A machine of yours outside this network that listens on every TCP port that the guides name: asked first, to prove
+    /// which are let out. Silence on a port that is not decides nothing.
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(super) control_host: Option<Host>,
+    /// The TCP ports that the control host listens on [default: those that the guides name].
+    #[arg(long, value_name = "PORTS", value_parser = only_tcp_ports, value_delimiter = ',', requires = "control_host")]
+    pub(super) control_ports: Vec<Ports>,
 }
 
 /// What proves the firewall from both ends.
@@ -335,33 +352,6 @@ pub(super) struct TimingArgs {
     /// How many targets are scanned side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), default_value = "50")]
     pub(super) parallel: u16,
-}
-
-/// `doctor`
-#[derive(Args, Debug)]
-pub(super) struct DoctorArgs {
-    /// Servers that are to be scanned from here: names or addresses.
-    #[arg(value_name = "HOST", value_parser = host)]
-    pub(super) hosts: Vec<Host>,
-    /// Inventory files, or folders of them.
-    #[arg(short, long, value_name = "FILE|DIR", num_args = 1..)]
-    pub(super) targets: Vec<PathBuf>,
-    /// A host of yours that listens on all ports of the guides: what is shut there is blocked on the way.
-    #[arg(long, value_name = "HOST", value_parser = host)]
-    pub(super) control: Option<Host>,
-    /// The TCP ports on which the control host listens, such as tcp/443,tcp/40000-40050 [default: those of the guides, and
-    /// those that networks often block].
-    #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', requires = "control")]
-    pub(super) ports: Vec<Ports>,
-    /// An address that nobody has, such as 192.0.2.1 (TEST-NET-1, RFC 5737): it must not answer.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) nowhere: Option<IpAddr>,
-    /// What to print.
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
-    /// How to ask.
-    #[command(flatten)]
-    pub(super) timing: TimingArgs,
 }
 
 /// How TCP ports are asked.
@@ -522,6 +512,48 @@ pub(super) struct ProbeArgs {
     pub(super) timing: TimingArgs,
 }
 
+/// `doctor`
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Servers that are to be scanned: names or addresses.
+    #[arg(value_name = "HOST", value_parser = host)]
+    pub(super) hosts: Vec<Host>,
+    /// Inventory files, or folders of them.
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1..)]
+    pub(super) targets: Vec<PathBuf>,
+    /// A machine of yours outside this network that listens on every TCP port that the guides name, and not
+    /// on every other one too.
+    #[arg(long, visible_alias = "control", value_name = "HOST", value_parser = host)]
+    pub(super) control_host: Option<Host>,
+    /// An address that nobody has, so that nothing may answer [without a value: 192.0.2.1, TEST-NET-1 of RFC 5737].
+    #[arg(long, value_name = "ADDRESS", value_parser = nowhere, num_args = 0..=1, default_missing_value = "192.0.2.1", action = clap::ArgAction::Append)]
+    pub(super) nowhere: Vec<IpAddr>,
+    /// Ask these TCP ports of whoever is named, instead of those that are of use for each.
+    #[arg(long, value_name = "PORTS", value_parser = only_tcp_ports, value_delimiter = ',')]
+    pub(super) ports: Vec<Ports>,
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: DoctorFormat,
+    /// Ask only IPv4 addresses.
+    #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
+    pub(super) only_v4: bool,
+    /// Ask only IPv6 addresses.
+    #[arg(short = '6', long = "ipv6")]
+    pub(super) only_v6: bool,
+    /// How to ask.
+    #[command(flatten)]
+    pub(super) timing: TimingArgs,
+}
+
+/// What the doctor prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoctorFormat {
+    /// For people.
+    Text,
+    /// Everything as JSON.
+    Json,
+}
+
 /// `guides`
 #[derive(Debug, Subcommand)]
 pub(super) enum GuidesCommand {
@@ -560,6 +592,13 @@ fn host(text: &str) -> Result<Host, String> {
     parse_host(text).map_err(|error| error.replace("as moved (`\"tcp/443\" = ", "with --moved (`tcp/443="))
 }
 
+/// An address that nobody has. This machine answers for its own.
+fn nowhere(text: &str) -> Result<IpAddr, String> {
+    let wrong = || "an address that nobody has, such as 192.0.2.1; HOST goes before --nowhere".to_owned();
+    let address: IpAddr = text.parse().map_err(|_| wrong())?;
+    if address.is_loopback() || address.is_unspecified() || address.is_multicast() { Err(wrong()) } else { Ok(address) }
+}
+
 fn name(text: &str) -> Result<String, String> {
     parse_name(text)
 }
@@ -586,6 +625,12 @@ fn denied(text: &str) -> Result<RulePorts, String> {
 
 fn tcp_ports(text: &str) -> Result<Ports, String> {
     parse_range(Transport::Tcp, text.trim()).map_err(|error| error.to_string())
+}
+
+/// TCP ports, with or without the transport in front.
+fn only_tcp_ports(text: &str) -> Result<Ports, String> {
+    let text = text.trim();
+    tcp_ports(text.strip_prefix("tcp/").unwrap_or(text))
 }
 
 fn udp_ports(text: &str) -> Result<Ports, String> {
@@ -627,6 +672,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ports_of_a_control_host_are_tcp_ports() {
+        assert_eq!(only_tcp_ports("443"), only_tcp_ports(" tcp/443"));
+        assert!(only_tcp_ports("udp/75").is_err());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::args::{DemoArgs, Shared, TimingArgs};
 use super::exit::{CliError, Exit};
 use super::output::{print, shown};
 use super::scan::{Files, both, terminal};
-use super::session::{self, Families};
+use super::session::{self, Brief, Families};
+use super::vantage;
 use crate::catalog::builtin::Catalogs;
 use crate::engine::plan::Extra;
 use crate::model::ports::{Ports, Transport};
@@ -52,7 +53,8 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;
-    let brief = session::Brief { catalogs: &catalogs, extra: &Extra::default(), blocked: &BTreeSet::new() };
+    let vantage = vantage::before(&engine, None, interrupted.clone()).await;
+    let brief = Brief { catalogs: &catalogs, extra: &Extra::default(), vantage: &vantage };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
     for server in servers {
         server.stop().await;

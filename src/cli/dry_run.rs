@@ -3,6 +3,7 @@
 use super::args::{Format, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{called, print, wrapped};
+use super::vantage::Control;
 use crate::catalog::builtin::Catalogs;
 use crate::engine::Engine;
 use crate::engine::plan::{Extra, Plan, Wanted};
@@ -12,18 +13,33 @@ use crate::report::text::{clean, is_special};
 use serde_json::json;
 use std::fmt::Write as _;
 
+/// What would be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) targets: &'a [Target],
+    pub(super) catalogs: &'a Catalogs,
+    pub(super) extra: &'a Extra,
+    pub(super) control: Option<&'a Control>,
+}
+
 /// Prints the plan. Nothing is asked but DNS.
 pub(super) async fn run(
     engine: &Engine,
-    targets: &[Target],
-    catalogs: &Catalogs,
-    extra: &Extra,
+    Asked { targets, catalogs, extra, control }: Asked<'_>,
     format: Format,
     shared: &Shared,
 ) -> Result<Exit, CliError> {
     let mut exit = Exit::Clean;
     let mut text = String::new();
     let mut plans = Vec::new();
+    if let (Some(control), Format::Text) = (control, format) {
+        let asked = format!(
+            "first the control host {}: states of {} TCP ports, and of 3 that nothing was said to use",
+            control.host,
+            control.ports.len()
+        );
+        let _ = writeln!(text, "{}\n", wrapped(&clean(&asked), shared.columns(), "", "  "));
+    }
     for target in targets {
         let plan = Plan::new(target, &catalogs.guides, extra);
         let resolved = engine.resolver.resolve(&target.host).await;
@@ -47,7 +63,9 @@ pub(super) async fn run(
         }
     }
     if format != Format::Text {
-        text = showable(&format!("{:#}\n", json!({ "format": "portreeve-plan", "version": 1, "targets": plans })));
+        let control = control.map(|control| json!({ "host": control.host.to_string(), "tcp_ports": control.ports }));
+        let plan = json!({ "format": "portreeve-plan", "version": 1, "control_host": control, "targets": plans });
+        text = showable(&format!("{plan:#}\n"));
     }
     print(&text)?;
     Ok(exit)

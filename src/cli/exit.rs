@@ -5,6 +5,7 @@ use crate::catalog::diagnostic::Diagnostics;
 use crate::model::expected::RuleVerdict;
 use crate::model::observation::Attempt;
 use crate::model::run::{Run, Trouble};
+use crate::model::vantage::Vantage;
 use crate::model::verdict::Verdict;
 use std::fmt;
 use std::process::ExitCode;
@@ -41,6 +42,17 @@ impl Exit {
         let asked = troubles.into_iter().all(|trouble| matches!(trouble, Trouble::Unreachable))
             && observations.into_iter().all(|one| matches!(one.attempt, Attempt::Answered { .. }));
         if asked && !run.interrupted { Self::Clean } else { Self::Partial }
+    }
+
+    /// How a look at the vantage ends: what could not be looked at before what is wrong.
+    pub(super) fn of_vantage(vantage: &Vantage, interrupted: bool) -> Self {
+        if interrupted || vantage.unknown().next().is_some() {
+            Self::Partial
+        } else if vantage.doubts().next().is_some() {
+            Self::Findings
+        } else {
+            Self::Clean
+        }
     }
 
     /// How a run ends: a defect before a partial run before findings.
@@ -156,7 +168,7 @@ mod tests {
             guides: Vec::new(),
             targets: vec![target],
             interrupted,
-            vantage: Vec::new(),
+            vantage: Vantage::default(),
         };
         Exit::of_probe(&run)
     }

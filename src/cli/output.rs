@@ -6,6 +6,7 @@ use crate::catalog::inventory::NO_CLIENT;
 use crate::model::peer_text::PeerText;
 use crate::model::run::TargetRun;
 use crate::model::target::Target;
+use crate::model::vantage::Vantage;
 use crate::report;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -64,6 +65,12 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
 pub(super) fn lines(target: &TargetRun) -> Result<(), CliError> {
     let lines = report::lines::render(target);
     print(&lines.map_err(|error| CliError::Bug(format!("the JSON Lines: {error}")))?)
+}
+
+/// Prints what is to be known of the vantage as the last of the JSON Lines, where there is anything.
+pub(super) fn last_line(vantage: &Vantage) -> Result<(), CliError> {
+    let line = report::lines::vantage(vantage);
+    print(&line.map_err(|error| CliError::Bug(format!("the JSON Lines: {error}")))?)
 }
 
 /// Prints to stderr; there is nobody to tell when that fails.

@@ -5,11 +5,13 @@ use super::exit::{CliError, Exit};
 use super::output::{self, complain, print, wrapped};
 use super::progress;
 use super::session::{self, Families};
+use super::vantage;
 use super::witness;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::engine::plan::{Extra, FollowUp, Plan};
 use crate::engine::{Engine, Inquiry};
+use crate::judge::vantage::Evidence;
 use crate::model::http::{Request, WebPath};
 use crate::model::observation::Observation;
 use crate::model::ports::Ports;
@@ -217,8 +219,10 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     let listener = progress::listen(receiver, probes, shared.quiet);
     let mut done: Vec<Option<TargetRun>> = probes.iter().map(|_| None).collect();
     let mut written = Ok(());
+    let mut evidence = Evidence::default();
     let asked = engine.run(probes, interrupted.clone(), sender, |number, scan| {
         let (Some(probe), Some(place)) = (probes.get(number), done.get_mut(number)) else { return };
+        evidence.add(vantage::seen(&scan));
         let mut target = TargetRun {
             target: probe.target.clone(),
             addresses: scan.addresses,
@@ -241,6 +245,11 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     witness::note_unused(&mut run, engine.settings.witness.as_deref());
+    run.vantage.extend(vantage::look().1);
+    vantage::conclude(&mut run, &evidence, None);
+    if args.format == Format::Jsonl {
+        output::last_line(&run.vantage)?;
+    }
     for target in &run.targets {
         if args.format == Format::Text {
             describe(&mut text, &target.target, &target.observations, shared);
@@ -260,6 +269,9 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             if !proof.is_empty() {
                 let _ = write!(text, "\n{proof}");
             }
+        }
+        for doubt in report::doubts_of_vantage(&run.vantage) {
+            complain(&clean(&doubt));
         }
     }
     if args.format == Format::Json {

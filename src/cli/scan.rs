@@ -4,19 +4,19 @@ use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
-use super::session::{self, Families};
-use super::{doctor, dry_run, guides, witness};
+use super::session::{self, Brief, Families};
+use super::vantage::{self, Control};
+use super::{dry_run, guides, witness};
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
 use crate::model::expected::{Direction, ExpectedRule, RulePorts};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
-use crate::model::vantage::Weight;
 use crate::model::verdict::Verdict;
 use crate::report;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Runs `portreeve scan`.
 pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
@@ -45,19 +45,14 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         shared,
     )?;
     engine.settings.witness.clone_from(&witness);
+    let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
-        return dry_run::run(&engine, &targets, &catalogs, &extra, args.output.format, shared).await;
+        let asked = dry_run::Asked { targets: &targets, catalogs: &catalogs, extra: &extra, control: control.as_ref() };
+        return dry_run::run(&engine, asked, args.output.format, shared).await;
     }
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
-    let (remark, blocked) = match &args.what.control_host {
-        Some(host) => {
-            let (_, remark, blocked) = doctor::control(&engine, host, &[], interrupted.clone()).await?;
-            (Some(remark), blocked)
-        }
-        None => (None, BTreeSet::new()),
-    };
     let (stream, keep) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
     let mut written = Ok(());
     let finished = |target: &mut TargetRun| {
@@ -75,9 +70,12 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             }
         }
     };
-    let brief = session::Brief { catalogs: &catalogs, extra: &extra, blocked: &blocked };
+    let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
+    let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage };
     let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
-    run.vantage.extend(remark.filter(|remark| remark.weight > Weight::Notice));
+    if stream && written.is_ok() {
+        written = output::last_line(&run.vantage);
+    }
     let unused = witness::note_unused(&mut run, witness.as_deref());
     // The files first: what is on a terminal can be had again from them.
     both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
@@ -86,11 +84,6 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         Exit::Clean | Exit::Findings if unused => Ok(Exit::Partial),
         exit => Ok(exit),
     }
-}
-
-/// Every target of the inventories.
-pub(super) fn of_inventories(paths: &[PathBuf]) -> Result<Vec<Target>, CliError> {
-    if paths.is_empty() { Ok(Vec::new()) } else { Ok(inventory::load(paths)?) }
 }
 
 fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {

@@ -5,14 +5,17 @@ use super::exit::CliError;
 use super::output::complain;
 use super::pending::discard_unfinished;
 use super::progress;
+use super::vantage::{conclude, seen};
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
 use crate::engine::plan::{Extra, Plan};
 use crate::engine::{Engine, Inquiry, Settings, TargetScan};
-use crate::judge::vantage::of_run;
-use crate::judge::{Case, judge};
-use crate::model::run::{Run, TargetRun};
+use crate::judge::vantage::Evidence;
+use crate::judge::{Case, Judgement, judge};
+use crate::model::observation::Observation;
+use crate::model::run::{AddressRun, Run, TargetRun};
 use crate::model::target::Target;
+use crate::model::vantage::{Vantage, Ways};
 use crate::net::dial::Dialer;
 use crate::net::failure::millis;
 use crate::net::limits::Limits;
@@ -22,7 +25,6 @@ use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
 use crate::report;
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -286,15 +288,15 @@ pub(super) struct Brief<'a> {
     pub(super) catalogs: &'a Catalogs,
     /// What the user asks for beyond them.
     pub(super) extra: &'a Extra,
-    /// TCP ports that are blocked on the way out of here, as a control host showed.
-    pub(super) blocked: &'a BTreeSet<u16>,
+    /// What is known of the vantage before anything is asked.
+    pub(super) vantage: &'a Vantage,
 }
 
 /// Scans `targets` and judges them.
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Brief { catalogs, extra, blocked }: Brief<'_>,
+    Brief { catalogs, extra, vantage }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
     mut finished: impl FnMut(&mut TargetRun),
@@ -305,13 +307,12 @@ pub(super) async fn run(
     let inquire = |target: Target| Inquiry { plan: Plan::new(&target, &catalogs.guides, extra), target };
     let inquiries: Vec<Inquiry> = targets.into_iter().map(inquire).collect();
     let listener = progress::listen(receiver, &inquiries, shared.quiet);
+    let mut evidence = Evidence::default();
     let mut done: Vec<Option<TargetRun>> = inquiries.iter().map(|_| None).collect();
-    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, mut scan| {
+    let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, scan| {
         if let (Some(inquiry), Some(place)) = (inquiries.get(number), done.get_mut(number)) {
-            for address in &mut scan.addresses {
-                address.health.blocked_here = blocked.iter().copied().collect();
-            }
-            let mut target = verdicts(inquiry.target.clone(), scan, catalogs);
+            evidence.add(seen(&scan));
+            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways);
             finished(&mut target);
             *place = Some(target);
         }
@@ -320,7 +321,8 @@ pub(super) async fn run(
     run.elapsed_ms = millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
-    run.vantage.extend(of_run(&run.targets));
+    run.vantage = vantage.clone();
+    conclude(&mut run, &evidence, Some(catalogs));
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -335,18 +337,24 @@ pub(super) fn empty_run() -> Run {
         guides: Vec::new(),
         targets: Vec::new(),
         interrupted: false,
-        vantage: Vec::new(),
+        vantage: Vantage::default(),
     }
 }
 
-fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs) -> TargetRun {
-    let judgement = judge(Case {
-        target: &target,
-        addresses: &scan.addresses,
-        observations: &scan.observations,
-        guides: &catalogs.guides,
-        exploited: &catalogs.exploited,
-    });
+/// What is said of a target by all guides.
+pub(super) fn judged(
+    target: &Target,
+    addresses: &[AddressRun],
+    observations: &[Observation],
+    catalogs: &Catalogs,
+    ways: &Ways,
+) -> Judgement {
+    let (guides, exploited) = (&catalogs.guides, &catalogs.exploited);
+    judge(Case { target, addresses, observations, guides, exploited, ways })
+}
+
+fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs, ways: &Ways) -> TargetRun {
+    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways);
     TargetRun {
         target,
         addresses: scan.addresses,

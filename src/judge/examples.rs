@@ -10,6 +10,7 @@ use crate::model::observation::{Attempt, Observation, ObservationId};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::target::{Host, Target};
+use crate::model::vantage::Ways;
 use crate::model::verdict::{Check, Verdict};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -49,7 +50,7 @@ pub fn run(guide: &Guide, catalogs: &Catalogs) -> (usize, Vec<Broken>) {
 }
 
 fn run_one(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, catalogs: &Catalogs) -> Option<Broken> {
-    let check = verdict_of(guide, item, rule, example, catalogs);
+    let check = verdict_of(guide, item, rule, example, catalogs, &Ways::default());
     (check.verdict != example.verdict).then(|| Broken {
         item: item.id.clone(),
         line: example.line,
@@ -59,7 +60,14 @@ fn run_one(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, cata
     })
 }
 
-fn verdict_of(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, catalogs: &Catalogs) -> Check {
+fn verdict_of(
+    guide: &Guide,
+    item: &Item,
+    rule: &GuideRule,
+    example: &Example,
+    catalogs: &Catalogs,
+    ways: &Ways,
+) -> Check {
     let roles = item.roles.as_ref().unwrap_or(&guide.roles);
     let target = target(&example.given, roles.first().copied().into_iter().collect());
     let observations = observations(example);
@@ -70,6 +78,7 @@ fn verdict_of(guide: &Guide, item: &Item, rule: &GuideRule, example: &Example, c
         observations: &observations,
         guides: std::slice::from_ref(guide),
         exploited: &catalogs.exploited,
+        ways,
     };
     let view = View::new(case);
     let parts = condition(rule.only_when, &target).map_or_else(|| apply(&rule.rule, &view), |part| vec![part]);
@@ -131,7 +140,6 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
         inside: says(&Seen::Inside),
         path: None,
         oddities: Vec::new(),
-        blocked_here: Vec::new(),
         udp_ration: None,
     }
 }
@@ -139,7 +147,10 @@ fn health(example: &Example, observations: &[Observation]) -> AddressHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::rule::Rule;
     use crate::model::observation::{Blame, Cause, Failure, Skip, Stage};
+    use crate::model::ports::Transport;
+    use crate::model::vantage::{Passage, Way};
 
     /// The first law of the judge, over every example of every guide: an answer that is taken away never turns anything
     /// else into a pass, nor into "not applicable" where it had failed.
@@ -160,7 +171,7 @@ mod tests {
                         let question = *question;
                         **attempt = loss.clone();
                         tried += 1;
-                        let now = verdict_of(guide, item, rule, &lost, &catalogs).verdict;
+                        let now = verdict_of(guide, item, rule, &lost, &catalogs, &Ways::default()).verdict;
                         let worse = example.verdict == Verdict::Fail && now == Verdict::NotApplicable;
                         assert!(
                             !worse && (now != Verdict::Pass || example.verdict == Verdict::Pass),
@@ -174,6 +185,44 @@ mod tests {
             }
         }
         assert!(tried > 500, "{tried}");
+    }
+
+    /// The same for what is blocked on the way out of our own network: it is no answer of the target.
+    #[test]
+    fn silence_that_is_our_own_never_becomes_a_pass() {
+        let catalogs = Catalogs::built_in().unwrap_or_else(|errors| panic!("{errors}"));
+        let mut ways = Ways::default();
+        let ports = "tcp/1-65535".parse().unwrap();
+        ways.add(Way { ports, v6: false, inside: false, passage: Passage::Blocked, sender: None });
+        let is_silent = |seen: &Seen| {
+            let Seen::Observation(Question::Port { ports }, attempt) = seen else { return false };
+            let silent = |state| matches!(state, PortState::Filtered | PortState::Rejected);
+            ports.transport() == Transport::Tcp
+                && matches!(attempt.fact(), Some(Fact::Port(fact)) if silent(fact.state))
+        };
+        let mut silences = 0;
+        for guide in &catalogs.guides {
+            for (item, rule) in guide.items.iter().flat_map(|item| item.rules.iter().map(move |rule| (item, rule))) {
+                // What is served on a port that is open at one address may be silent at another.
+                let about_open_ports = matches!(
+                    rule.rule,
+                    Rule::Reachable { .. } | Rule::HttpsServed { .. } | Rule::CertificateValid { .. }
+                );
+                for example in &rule.examples {
+                    let now = verdict_of(guide, item, rule, example, &catalogs, &ways).verdict;
+                    let silent = example.seen.iter().any(is_silent);
+                    silences += usize::from(silent);
+                    assert!(
+                        now != Verdict::Pass || example.verdict == Verdict::Pass && (!silent || about_open_ports),
+                        "{}: {} becomes {now} where nothing is let out (line {})",
+                        item.id,
+                        example.verdict,
+                        example.line
+                    );
+                }
+            }
+        }
+        assert!(silences > 40, "{silences}");
     }
 
     #[test]

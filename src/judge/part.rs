@@ -60,6 +60,12 @@ impl Part {
             .settle("Scan again more slowly (--rate 20), or from an address that the target does not block.")
     }
 
+    /// Says more of why.
+    pub(super) fn but(mut self, why: &str) -> Self {
+        self.why = format!("{}, but {why}", self.why);
+        self
+    }
+
     /// What would settle it.
     pub(super) fn settle(mut self, settle: &str) -> Self {
         self.settle = Some(settle.to_owned());

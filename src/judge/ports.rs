@@ -3,6 +3,7 @@
 mod declared;
 mod exclusive;
 mod proof;
+mod way;
 
 pub(super) use declared::declared;
 pub(super) use exclusive::only_these_open;
@@ -44,9 +45,6 @@ const LIKELY_LISTENER: &str = "it stays silent while other ports of the server, 
                                likely something listens there that has nothing to say, or a firewall rule drops what \
                                comes for it";
 
-/// Ports that providers and networks on the way often block, whatever the target does.
-const BLOCKED_ON_THE_WAY: [u16; 5] = [25, 135, 137, 139, 445];
-
 /// How ports are named, and how much is told of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Naming {
@@ -64,10 +62,6 @@ impl Naming {
         }
     }
 }
-
-const BLOCKED_HERE: &str = "the port is blocked on the way out of the scanning machine's own network, as the control host showed, so nothing is \
-     known of the server's";
-const SETTLE_BLOCKED_HERE: &str = "Scan from a network that lets the port out.";
 
 /// Neighbouring ports with the same state and reason, for one sentence. The ports are those that were asked.
 struct Group<'a> {
@@ -97,6 +91,7 @@ fn sort<'a>(
     apart: bool,
 ) -> Sorted<'a> {
     let offset = |port: u16| i32::from(view.target().logical(transport, port)) - i32::from(port);
+    let passage = |port: u16| address.way(transport, port).map(|way| way.passage);
     let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
     for port in ports {
         let (proof, unproved, proved_by) = match address.proof(transport, port) {
@@ -114,7 +109,8 @@ fn sort<'a>(
                             && *group.fact == *fact
                             && group.unproved == unproved
                             && group.proof.map(|known| &known.proof) == proof.map(|fact| &fact.proof)
-                            && offset(group.last) == offset(port) =>
+                            && offset(group.last) == offset(port)
+                            && passage(group.last) == passage(port) =>
                     {
                         group.last = port;
                         group.tries = group.tries.min(observation.tries);
@@ -183,11 +179,6 @@ impl Group<'_> {
     /// Who sent the packet that tells the state. A RST bears the target's address, whoever made it.
     fn sender(&self, address: &AddressView<'_>) -> Option<IpAddr> {
         self.fact.sender.or_else(|| (self.fact.reason == PortReason::Reset).then_some(address.address))
-    }
-
-    /// Whether a port of these is blocked on the way out of here.
-    fn is_blocked_here(&self, address: &AddressView<'_>) -> bool {
-        self.transport == Transport::Tcp && self.each().any(|port| address.health.blocked_here.contains(&port))
     }
 
     /// The state at the address, why it is said to be that, and by whom.
@@ -311,20 +302,16 @@ fn unstable() -> Part {
     Part::inconclusive("tries disagree").settle("Scan again when the network is quiet.")
 }
 
-/// Whether dropped tries need not be the target's doing.
-fn is_doubtful_silence(group: &Group<'_>) -> bool {
-    group.tries < 2 || group.each().any(|port| BLOCKED_ON_THE_WAY.contains(&port))
-}
-
 const UNDELIVERABLE: &str =
     "somebody on the way says that the target cannot be reached, which tells nothing of the port";
 
 fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
-        PortState::Closed if group.fact.is_from_target() => Part::pass("the target says that nothing listens there"),
-        PortState::Closed => Part::pass("the connection is refused"),
-        PortState::Filtered | PortState::Rejected if group.is_blocked_here(address) => {
-            return Part::inconclusive(BLOCKED_HERE).settle(SETTLE_BLOCKED_HERE);
+        PortState::Closed => {
+            let of_target = group.fact.is_from_target();
+            let why =
+                if of_target { "the target says that nothing listens there" } else { "the connection is refused" };
+            way::weigh_refusal(address, group, Part::pass(why))
         }
         PortState::Rejected if group.fact.is_undeliverable() => {
             return Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD);
@@ -332,7 +319,8 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
         PortState::Rejected => {
             let part = Part::pass("it is refused before anything could answer");
             // Who refuses need not stand before the target: a provider near us does it for everybody.
-            if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part }
+            let part = if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
         }
         PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
             return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
@@ -342,7 +330,8 @@ fn not_open(address: &AddressView<'_>, group: &Group<'_>) -> Part {
             let part = Part::pass(
                 "a listener would have answered; every try was dropped, while the address answers elsewhere",
             );
-            if is_doubtful_silence(group) { part.at_most(Confidence::Medium) } else { part }
+            let part = if way::is_doubtful(address, group) { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
         }
         PortState::OpenOrFiltered => {
             return undecided_over_udp(&group.fact.reason);
@@ -441,17 +430,21 @@ pub(super) fn reachable(view: &View<'_>, ports: &[Ports], answers_as: Option<Ans
 fn not_reachable(address: &AddressView<'_>, group: &Group<'_>) -> Part {
     let part = match group.fact.state {
         PortState::Rejected if group.fact.is_undeliverable() => Part::inconclusive(UNDELIVERABLE).settle(SETTLE_DEAD),
-        PortState::Closed => Part::fail("it should be reachable, and is refused"),
+        PortState::Closed => way::weigh_refusal(address, group, Part::fail("it should be reachable, and is refused")),
         PortState::Rejected => {
             let part = Part::fail("it should be reachable, and is refused");
-            if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part }
+            let part = if group.stranger(address).is_some() { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
         }
         PortState::Filtered | PortState::OpenOrFiltered if !address.health.answered => {
             Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD)
         }
         PortState::Filtered if address.health.silence_untrusted() => Part::stopped_answering(),
-        PortState::Filtered => Part::fail("it should be reachable, and every try was dropped")
-            .at_most(if is_doubtful_silence(group) { Confidence::Medium } else { Confidence::High }),
+        PortState::Filtered => {
+            let part = Part::fail("it should be reachable, and every try was dropped");
+            let part = if way::is_doubtful(address, group) { part.at_most(Confidence::Medium) } else { part };
+            way::weigh_silence(address, group, part)
+        }
         PortState::OpenOrFiltered => {
             return undecided_over_udp(&group.fact.reason);
         }

@@ -9,16 +9,21 @@ use crate::model::http::{HttpAnswer, Request, Scheme};
 use crate::model::observation::{Attempt, Observation, ObservationId, Skip};
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
-use crate::model::run::AddressHealth;
+use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::service::{Identified, Product, Service};
 use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
+use crate::model::vantage::{Way, Ways};
 use crate::model::witness::{Proof, WitnessFact};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 /// Where the guides' servers have their web servers by default: IIS and its Web Management Service, ScreenConnect, Endpoint Central.
 const USUAL_WEB_PORTS: [u16; 11] = [80, 443, 8020, 8040, 8080, 8172, 8383, 8384, 8443, 8444, 9443];
+
+/// What is said of a port that the control host proved to be so.
+pub(super) const BLOCKED: &str = "blocked on the way out of this machine's network";
+pub(super) const SETTLE_BLOCKED: &str = "Scan from a network that lets those ports out.";
 
 /// All addresses.
 pub(super) struct View<'a> {
@@ -30,6 +35,7 @@ pub(super) struct View<'a> {
 pub(super) struct AddressView<'a> {
     pub(super) address: IpAddr,
     pub(super) health: &'a AddressHealth,
+    ways: &'a Ways,
     ports: BTreeMap<(Transport, u16), (Ports, &'a Observation)>,
     proofs: BTreeMap<(Transport, u16), (Ports, &'a Observation)>,
     others: HashMap<Question, &'a Observation>,
@@ -70,8 +76,7 @@ impl<T> Answer<T> {
 
 impl<'a> View<'a> {
     pub(super) fn new(case: Case<'a>) -> Self {
-        let addresses =
-            case.addresses.iter().map(|run| AddressView::new(run.address, &run.health, case.observations)).collect();
+        let addresses = case.addresses.iter().map(|run| AddressView::new(run, case.observations, case.ways)).collect();
         Self { case, addresses }
     }
 
@@ -115,7 +120,9 @@ impl<'a> View<'a> {
 }
 
 impl<'a> AddressView<'a> {
-    fn new(address: IpAddr, health: &'a AddressHealth, observations: &'a [Observation]) -> Self {
+    fn new(run: &'a AddressRun, observations: &'a [Observation], ways: &'a Ways) -> Self {
+        let AddressRun { address, health, .. } = run;
+        let address = *address;
         let mut ports = BTreeMap::new();
         let mut proofs = BTreeMap::new();
         let mut others = HashMap::new();
@@ -132,7 +139,7 @@ impl<'a> AddressView<'a> {
                 }
             }
         }
-        Self { address, health, ports, proofs, others }
+        Self { address, health, ways, ports, proofs, others }
     }
 
     /// What a witness behind the firewall proved of a port, as it was asked.
@@ -173,6 +180,31 @@ impl<'a> AddressView<'a> {
     /// Every range of ports that was asked and answered alike.
     pub(super) fn port_ranges(&self) -> impl Iterator<Item = (Ports, &'a Observation)> + '_ {
         self.ports.values().map(|(range, observation)| (*range, *observation))
+    }
+
+    /// What is known of the way to a TCP port.
+    pub(super) fn way(&self, transport: Transport, actual: u16) -> Option<&'a Way> {
+        if transport == Transport::Udp { None } else { self.ways.to(self.address, actual) }
+    }
+
+    /// The parts of a range of each of which the same is known on the way there.
+    pub(super) fn apart(&self, range: Ports) -> Vec<Ports> {
+        self.ways.apart(self.address, range)
+    }
+
+    /// How many TCP ports of a range, of which nothing was heard from here, are known to be blocked on the way out, and the
+    /// first of them.
+    pub(super) fn blocked(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {
+        if self.is_unheard(fact) { self.ways.blocked(self.address, range) } else { None }
+    }
+
+    /// Whether the target itself did not say a word.
+    pub(super) fn is_unheard(&self, fact: &PortFact) -> bool {
+        match fact.state {
+            PortState::Filtered => true,
+            PortState::Rejected => fact.sender != Some(self.address),
+            _ => false,
+        }
     }
 
     /// The open TCP ports.
@@ -286,7 +318,12 @@ impl<'a> AddressView<'a> {
             range.transport() == Transport::Tcp
                 && matches!(observation.attempt.fact(), Some(Fact::Port(fact)) if fact.state != PortState::Unstable)
         });
-        told.map(|(range, _)| range.count()).sum::<usize>() == usize::from(u16::MAX)
+        let blocked = |range, observation: &Observation| match observation.attempt.fact() {
+            Some(Fact::Port(fact)) => self.blocked(range, fact).map_or(0, |(count, _)| count),
+            _ => 0,
+        };
+        told.map(|(range, observation)| range.count() - blocked(range, observation)).sum::<usize>()
+            == usize::from(u16::MAX)
     }
 
     /// What this address hides from a rule about any of its ports: ports whose state is not known, silence that may come of
@@ -297,7 +334,13 @@ impl<'a> AddressView<'a> {
         let mut parts = Vec::new();
         let mut unknown: Vec<(Ports, &Observation)> = Vec::new();
         let mut silent = 0_usize;
+        let mut blocked: Option<(usize, u16)> = None;
         for (range, observation) in self.port_ranges().filter(|(range, _)| range.transport() == Transport::Tcp) {
+            if let Some(Fact::Port(fact)) = observation.attempt.fact()
+                && let Some((count, first)) = self.blocked(range, fact)
+            {
+                blocked = Some(blocked.map_or((count, first), |(sum, known)| (sum + count, known)));
+            }
             match observation.attempt.fact() {
                 Some(Fact::Port(fact)) if fact.state == PortState::Unstable => unknown.push((range, observation)),
                 Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable() => {
@@ -320,6 +363,16 @@ impl<'a> AddressView<'a> {
                     .settle("Scan again until every port is answered for.")
                     .seen(format!("{count} TCP ports at {at} of unknown state, the first {name}: {why}"))
                     .on(unknown.iter().map(|(_, observation)| observation.id).take(20)),
+            );
+        }
+        if let Some((count, first)) = blocked {
+            parts.push(
+                Part::inconclusive(&format!("whether {what} is on a port that is {BLOCKED} cannot be told"))
+                    .settle(SETTLE_BLOCKED)
+                    .seen(format!(
+                        "{count} TCP ports at {at} are {BLOCKED}, the first {}",
+                        view.actual_name(Transport::Tcp, first)
+                    )),
             );
         }
         if silent > 0 && self.health.silence_untrusted() {

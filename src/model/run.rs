@@ -4,7 +4,7 @@ use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
 use super::udp::UdpRation;
-use super::vantage::Remark;
+use super::vantage::Vantage;
 use super::verdict::{Finding, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,9 +43,6 @@ pub struct AddressHealth {
     pub recheck_missing: bool,
     /// The address is private, loopback or link-local: this is not a view from outside.
     pub inside: bool,
-    /// TCP ports that are blocked on the way out of the scanning machine's network, as a control host showed: no silence of
-    /// theirs says anything.
-    pub blocked_here: Vec<u16>,
     /// What was odd about the answers.
     pub oddities: Vec<Oddity>,
     /// What the way there was like, once something had answered.
@@ -263,14 +260,16 @@ pub struct Run {
     pub targets: Vec<TargetRun>,
     /// The run was interrupted.
     pub interrupted: bool,
-    /// What must be known of the place from which was asked; nothing where nothing speaks against it.
-    pub vantage: Vec<Remark>,
+    /// What is known of the vantage: what is wrong with it, and what a control host said.
+    pub vantage: Vantage,
 }
 
 impl Run {
     /// Whether anything that should have been asked was not.
     pub fn is_partial(&self) -> bool {
-        self.interrupted || self.targets.iter().any(|target| !target.troubles.is_empty())
+        self.interrupted
+            || self.vantage.unknown().next().is_some()
+            || self.targets.iter().any(|target| !target.troubles.is_empty())
     }
 
     /// How many findings have each verdict.

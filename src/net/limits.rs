@@ -55,7 +55,8 @@ impl Limits {
     }
 }
 
-fn capacity(open_files: usize) -> usize {
+/// How many connections so many open files allow.
+pub(super) fn capacity(open_files: usize) -> usize {
     open_files.saturating_sub(HEADROOM).max(open_files / 2).clamp(1, MOST)
 }
 
@@ -65,7 +66,7 @@ const OPEN_MAX: u64 = 10_240;
 
 /// How many files this process may open, after raising the limit as far as it goes without privilege.
 #[cfg(unix)]
-fn raise_open_files() -> usize {
+pub(super) fn raise_open_files() -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 256;
@@ -86,7 +87,7 @@ fn raise_open_files() -> usize {
 
 /// Sockets of Windows are not counted against a limit of open files.
 #[cfg(not(unix))]
-fn raise_open_files() -> usize {
+pub(super) fn raise_open_files() -> usize {
     MOST
 }
 

@@ -5,6 +5,10 @@
 //! there, a slip of the pen would lead to somebody else's server. A and AAAA are asked apart, so that a server which fails
 //! for one of them is noticed and not read as "has none".
 
+mod honesty;
+
+pub use honesty::NameServers;
+
 use super::failure::is_exhausted;
 use crate::model::observation::Blame;
 use crate::model::target::Host;

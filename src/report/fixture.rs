@@ -8,7 +8,7 @@ use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
 use crate::model::udp::UdpRation;
-use crate::model::vantage::{Remark, Weight};
+use crate::model::vantage::{Checkup, Passage, Standing, Subject, Vantage, Way, Ways};
 
 /// A run with every verdict, health flag, trouble and kind of answer.
 pub(super) fn everything() -> Run {
@@ -19,15 +19,7 @@ pub(super) fn everything() -> Run {
         guides: ["automate", "control", "endpoint-central", "iis"].into_iter().map(guide).collect(),
         targets: vec![automate(), control(), endpoint_central(), gone(), dark()],
         interrupted: true,
-        vantage: vec![
-            Remark::new(
-                "ports blocked on the way out",
-                Weight::Warning,
-                "tcp 445 answered at none of 3 addresses that refuse other ports with a RST",
-                "they are probably blocked on the way out of here",
-            )
-            .settle("Settle it with a host that listens on them."),
-        ],
+        vantage: vantage(),
     }
 }
 
@@ -40,7 +32,7 @@ pub(super) fn quiet() -> Run {
     });
     target.rules.retain(|rule| rule.verdict() == crate::model::expected::RuleVerdict::Proved);
     target.disagreements.clear();
-    Run { targets: vec![target], interrupted: false, vantage: Vec::new(), ..everything() }
+    Run { targets: vec![target], interrupted: false, vantage: Vantage::default(), ..everything() }
 }
 
 /// A run over `count` targets of several clients.
@@ -57,18 +49,18 @@ pub(super) fn estate(count: usize) -> Run {
             target
         })
         .collect();
-    Run { targets, interrupted: false, ..everything() }
+    Run { targets, interrupted: false, vantage: Vantage::default(), ..everything() }
 }
 
 /// The run with every text of the inventory and the guides replaced by `text`.
 pub(super) fn hostile(text: &str) -> Run {
     let mut run = everything();
     let own = || text.to_owned();
-    for remark in &mut run.vantage {
-        (remark.about, remark.seen, remark.meaning, remark.settle) = (own(), own(), own(), Some(own()));
-    }
     run.tool_version = own();
     run.started = own();
+    for checkup in &mut run.vantage.checkups {
+        (checkup.seen, checkup.why, checkup.todo) = (own(), own(), own());
+    }
     for guide in &mut run.guides {
         (guide.id, guide.title, guide.revision, guide.sha256) = (own(), own(), own(), own());
     }
@@ -104,6 +96,32 @@ pub(super) fn hostile(text: &str) -> Run {
         }
     }
     run
+}
+
+fn vantage() -> Vantage {
+    let mut ways = Ways::default();
+    for (ports, passage, sender) in [
+        ("tcp/25", Passage::Passes, None),
+        ("tcp/135-139", Passage::Blocked, Some("198.51.100.1")),
+        ("tcp/445", Passage::ProbablyBlocked, None),
+        ("tcp/3306", Passage::Refused, None),
+    ] {
+        let sender = sender.map(|sender| sender.parse().unwrap());
+        ways.add(Way { ports: self::ports(ports), v6: false, inside: false, passage, sender });
+    }
+    let checkup = |subject, standing| {
+        Checkup::bad(subject, standing, "This was seen.", "This is why it matters.", "This is what to do.")
+    };
+    let checkups = vec![
+        checkup(Subject::InsideAddresses, Standing::Warning),
+        Checkup {
+            seen: "The control host control.example.net could not be used: no such name.".to_owned(),
+            ..checkup(Subject::ControlHost, Standing::Unknown)
+        },
+        checkup(Subject::Decoys, Standing::Broken),
+        checkup(Subject::OutboundBlocks, Standing::Warning),
+    ];
+    Vantage { checkups, ways }
 }
 
 fn guide(id: &str) -> GuideUsed {

@@ -13,14 +13,17 @@ mod document;
 mod findings;
 mod observations;
 mod rules;
+mod vantage;
 
 use crate::model::run::Run;
+use crate::model::vantage::Vantage;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io;
 
 pub use document::Document;
 pub(super) use rules::Rule;
+pub(super) use vantage::Vantage as VantagePart;
 
 /// The name of the format, the value of `format`.
 pub const FORMAT: &str = "portreeve-run";
@@ -39,6 +42,15 @@ pub fn write(run: &Run, writer: impl io::Write) -> Result<(), serde_json::Error>
     let mut serializer = Serializer::with_formatter(writer, Showable(PrettyFormatter::with_indent(b"  ")));
     Document::from(run).serialize(&mut serializer)?;
     serializer.into_inner().write_all(b"\n").map_err(serde_json::Error::io)
+}
+
+/// What the doctor found, as JSON. `ways_out` and `checkups` are those of a run's `vantage`.
+pub fn doctor(vantage: &Vantage, started: &str) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut bytes, Showable(PrettyFormatter::with_indent(b"  ")));
+    vantage::Doctor::of(vantage, started).serialize(&mut serializer)?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
 }
 
 /// A value as JSON on one line, without a line end.

@@ -2,9 +2,10 @@
 //! more memory than those under way.
 //!
 //! The lines of a target stand together; targets come in the order in which they are finished. The `kind` of a line says
-//! what it is: `port` (one for each port that was asked), `finding` (one for each item of each guide, in a scan), `rule` (one for
-//! each expected rule),
-//! `trouble` (what kept the target from being scanned as a whole), and at last `target`.
+//! what it is: `port` (one for each port that was asked), `finding` (one for each item of each guide, in a scan), `rule` (one
+//! for each expected rule), `trouble` (what kept the target from being scanned as a whole), and at last `target`. Where the
+//! vantage is in doubt, or a control host was asked, the last line of all is `vantage`: what it says was not known when the
+//! lines before it were written, and lowers the worth of silence on the ports that it names.
 
 use super::json::{Rule, one_line};
 use super::reading;
@@ -13,6 +14,7 @@ use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, TargetRun};
 use crate::model::service::Service;
+use crate::model::vantage::{Checkup, Subject, Vantage, Ways};
 use crate::model::verdict::Verdict;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -77,6 +79,13 @@ struct TargetLine<'a> {
     target: &'a str,
     addresses: Vec<AddressPart>,
     whole: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct VantageLine {
+    kind: &'static str,
+    #[serde(flatten)]
+    vantage: super::json::VantagePart,
 }
 
 #[derive(Debug, Serialize)]
@@ -153,6 +162,16 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
     let whole = run.troubles.is_empty();
     line(one_line(&TargetLine { kind: "target", client, target, addresses: addresses.collect(), whole }))?;
     Ok(text)
+}
+
+/// What is known of the vantage, on a line of its own; no line where nothing is in doubt. The only remark on addresses
+/// inside is that they are, which each line shows.
+pub fn vantage(vantage: &Vantage) -> serde_json::Result<String> {
+    let told = |checkup: &&Checkup| checkup.subject != Subject::InsideAddresses;
+    if vantage.ways == Ways::default() && !vantage.checkups.iter().any(|checkup| told(&checkup)) {
+        return Ok(String::new());
+    }
+    one_line(&VantageLine { kind: "vantage", vantage: vantage.into() }).map(|line| line + "\n")
 }
 
 fn service(run: &TargetRun, address: IpAddr, port: u16) -> Option<&Service> {

@@ -9,6 +9,7 @@ use crate::model::question::Question;
 use crate::model::run::{AddressRun, Disagreement, PathHealth, Run, TargetRun, Trouble};
 use crate::model::service::Service;
 use crate::model::udp::Rationed;
+use crate::model::vantage::{Checkup, Group, Standing, Subject, Vantage};
 use crate::model::verdict::{Confidence, Finding, Severity, Verdict};
 use crate::model::witness::WitnessFact;
 use jiff::Timestamp;
@@ -231,6 +232,17 @@ pub fn doubt_of_handshakes(run: &AddressRun) -> Option<String> {
     ))
 }
 
+/// What is in doubt of the vantage, for whoever asks single questions: each in a few sentences. That an address is inside,
+/// and that few files may be open, they are told elsewhere.
+pub fn doubts_of_vantage(vantage: &Vantage) -> Vec<String> {
+    let told = |checkup: &&Checkup| !matches!(checkup.subject, Subject::InsideAddresses | Subject::OpenFiles);
+    vantage
+        .doubts()
+        .filter(told)
+        .map(|doubt| format!("{}: {} {} {}", doubt.subject.title(), doubt.seen, doubt.why, doubt.todo))
+        .collect()
+}
+
 fn trouble_title(trouble: &Trouble) -> (&'static str, &'static str) {
     match trouble {
         Trouble::Unresolved { .. } => ("Not scanned: name not resolved", "not resolved"),
@@ -290,6 +302,11 @@ pub(super) fn missing(run: &Run) -> Vec<(String, Vec<String>)> {
     let mut missing: Vec<(String, Vec<String>)> = concerned
         .map(|target| (target.target.label(), target.troubles.iter().map(Trouble::describe).collect()))
         .collect();
+    let unknown = run.vantage.unknown().map(|checkup| checkup.seen.trim_end_matches('.').to_owned());
+    let unknown: Vec<String> = unknown.collect();
+    if !unknown.is_empty() {
+        missing.push(("the vantage".to_owned(), unknown));
+    }
     if missing.is_empty() && run.interrupted {
         missing.push(("the run".to_owned(), vec!["it was interrupted before everything was asked".to_owned()]));
     }
@@ -357,6 +374,10 @@ pub fn bottom_line(run: &Run) -> String {
     if inside_needed > 0 {
         let verb = if inside_needed == 1 { "needs" } else { "need" };
         clauses.push(format!("{inside_needed} {verb} evidence from inside or a person's statement"));
+    }
+    let spoils = |doubt: &Checkup| doubt.subject.group() == Group::Network || doubt.standing == Standing::Broken;
+    if run.vantage.doubts().any(spoils) {
+        clauses.push("what this machine sees is in doubt".to_owned());
     }
     if run.is_partial() {
         clauses.push("the run is partial, so this is not the whole picture".to_owned());

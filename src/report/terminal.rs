@@ -9,6 +9,9 @@ mod page;
 mod proof;
 mod rules;
 mod summary;
+mod vantage;
+
+pub use vantage::doctor;
 
 use super::reading::{by_client, duration, instant, missing};
 use super::text::counted;
@@ -63,7 +66,6 @@ impl Default for Options {
 pub fn render(run: &Run, options: &Options) -> String {
     let mut page = Page::new(options.width, options.colour);
     masthead(&mut page, run);
-    vantage(&mut page, run);
     for client in by_client(run) {
         if !is_nameless(run) {
             page.heading('=', BOLD, client.name);
@@ -97,6 +99,7 @@ fn masthead(page: &mut Page, run: &Run) {
         page.paragraph(2, DIM, &format!("{}: {}, revision {}{own}", guide.id, guide.title, guide.revision));
     }
     partial(page, run);
+    vantage::section(page, run);
 }
 
 /// Says loudly that a run is partial, and names what is missing; nothing for a whole run.
@@ -124,17 +127,6 @@ fn is_nameless(run: &Run) -> bool {
 fn called<'a>(run: &Run, label: &'a str) -> &'a str {
     let name = label.strip_prefix(NO_CLIENT).and_then(|rest| rest.strip_prefix('/'));
     name.filter(|_| is_nameless(run)).unwrap_or(label)
-}
-
-/// What must be known of the place from which was asked, before anything is read.
-fn vantage(page: &mut Page, run: &Run) {
-    for remark in &run.vantage {
-        let lead = format!("VANTAGE {}  ", remark.weight.to_string().to_uppercase());
-        let todo = remark.settle.as_ref().map_or_else(String::new, |settle| format!(" {settle}"));
-        let text = format!("{}: {}; {}.{todo}", remark.about, remark.seen, remark.meaning);
-        page.block(0, &[(&lead, RED)], 2, PLAIN, &text);
-        page.gap();
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod ourselves;
 mod seen;
 mod udp;
 mod unreachable;
+mod vantage;
 
 /// TCP ports as guides name them.
 const PORTS: [u16; 40] = [

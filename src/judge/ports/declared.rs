@@ -11,6 +11,7 @@ use crate::model::fact::{Fact, PortState};
 use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
 use crate::model::target::Host;
+use crate::model::vantage::Passage;
 use std::collections::BTreeMap;
 
 /// How many ranges of ports a sentence names.
@@ -163,7 +164,7 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
     let sorted = sort_rest(address, &meant);
     let asked: usize = sorted.groups.iter().map(|group| group.each().count()).sum::<usize>() + sorted.unknown.len();
     let mut parts: Vec<Part> = unknown_part(view, Transport::Tcp, &sorted.unknown, Naming::Asked).into_iter().collect();
-    let mut alike: BTreeMap<String, Alike> = BTreeMap::new();
+    let mut alike: BTreeMap<(String, Option<Passage>), Alike> = BTreeMap::new();
     for group in open_apart(sorted.groups) {
         let ids = group.ids.iter().copied();
         if group.fact.state == PortState::Open {
@@ -172,13 +173,17 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
             continue;
         }
         let (state, part) = (group.state(address, Naming::Asked), not_open(address, &group));
-        let alike =
-            alike.entry(state).or_insert_with(|| Alike { part: part.clone(), ports: Vec::new(), ids: Vec::new() });
+        let passage = address.way(group.transport, group.first).map(|way| way.passage);
+        let alike = alike.entry((state, passage)).or_insert_with(|| Alike {
+            part: part.clone(),
+            ports: Vec::new(),
+            ids: Vec::new(),
+        });
         alike.part = alike.part.clone().joined(&part);
         alike.ports.extend(Ports::new(Transport::Tcp, group.first, group.last));
         alike.ids.extend(ids);
     }
-    parts.extend(alike.into_iter().map(|(state, alike)| alike.told(&state)));
+    parts.extend(alike.into_iter().map(|((state, _), alike)| alike.told(&state)));
     let meant: usize = meant.iter().map(|ports| ports.count()).sum();
     if asked == meant {
         let why = "every other TCP port was asked, and none is open; UDP is no part of this rule";
@@ -203,9 +208,13 @@ fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
         for (first, last) in overlapping.map(|ports| (ports.first().max(range.first()), ports.last().min(range.last())))
         {
             if let Some(Fact::Port(fact)) = observation.attempt.fact() {
-                let (transport, tries, ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
-                let (proof, unproved) = (None, false);
-                sorted.groups.push(Group { transport, first, last, fact, proof, unproved, tries, ids });
+                // What is blocked on the way out of here is not judged as its neighbours are.
+                let parts = Ports::new(Transport::Tcp, first, last).into_iter().flat_map(|range| address.apart(range));
+                sorted.groups.extend(parts.map(|part| {
+                    let (transport, tries, ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
+                    let (first, last, proof, unproved) = (part.first(), part.last(), None, false);
+                    Group { transport, first, last, fact, proof, unproved, tries, ids }
+                }));
             } else {
                 let why = why_unknown(observation);
                 sorted.unknown.extend((first..=last).map(|port| (port, why.clone(), vec![observation.id])));

@@ -1,7 +1,7 @@
 //! What a witness behind the firewall proved of ports. It decides before their ordinary state does, and it decides about the
 //! firewall: while the witness holds a port, no service can be seen there.
 
-use super::{BLOCKED_ON_THE_WAY, Group, Naming, Terms};
+use super::{Group, Naming, Terms, way};
 use crate::catalog::rule::AnswersAs;
 use crate::judge::part::Part;
 use crate::judge::view::{AddressView, Answer, View};
@@ -76,11 +76,9 @@ pub(super) fn unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group
             let part =
                 Part::pass("blocked: the witness behind the firewall held the port, and none of the messages arrived");
             let part = controlled(address, group, part);
-            if group.each().any(|port| BLOCKED_ON_THE_WAY.contains(&port)) {
-                part.at_most(Confidence::Medium)
-            } else {
-                part
-            }
+            let part = if way::may_be_blocked(address, group) { part.at_most(Confidence::Medium) } else { part };
+            // The witness sees what arrives, and not which firewall drops the rest: it may be the one of this end.
+            way::weigh_silence(address, group, part)
         }
         Proof::AnsweredByAnother if group.speaks(address) => return None,
         Proof::AnsweredByAnother => Part::inconclusive(BY_ANOTHER).settle(SETTLE_LED),
@@ -150,7 +148,7 @@ pub(super) fn wanted(address: &AddressView<'_>, group: &Group<'_>, answers_as: O
                 "it should be reachable, and is blocked: the witness behind the firewall held the port, and none of the \
                  messages arrived",
             );
-            controlled(address, group, part).excusable()
+            way::weigh_silence(address, group, controlled(address, group, part)).excusable()
         }
         Proof::AnswerLost => Part::fail(
             "it should be reachable, and is so one way only: messages reached the witness behind the firewall, and no \

@@ -4,6 +4,7 @@ use super::{duration, instant};
 use crate::model::expected::{RuleFinding, RuleTally};
 use crate::model::observation::ObservationId;
 use crate::model::run::{Disagreement, GuideUsed, Run, Tally, TargetRun};
+use crate::model::vantage::{Checkup, Subject};
 use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 use crate::report::describe::describe;
 use crate::report::proof::{COLUMNS, MEANING, Table, tables};
@@ -26,6 +27,8 @@ pub(super) struct Page<'a> {
     took: String,
     bottom_line: String,
     missing: Vec<(String, Vec<String>)>,
+    /// What is in doubt of the vantage; addresses inside are told of by themselves.
+    vantage: Vec<&'a Checkup>,
     inside: Vec<String>,
     all_inside: bool,
     scope: String,
@@ -225,6 +228,7 @@ impl<'a> Page<'a> {
                 .into_iter()
                 .map(|(label, what)| (label, what.iter().map(|text| capitalised(text)).collect()))
                 .collect(),
+            vantage: run.vantage.doubts().filter(|doubt| doubt.subject != Subject::InsideAddresses).collect(),
             inside: inside.map(|run| run.address.to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
             all_inside: run.targets.iter().flat_map(|target| &target.addresses).all(|address| address.health.inside),
             scope: format!(

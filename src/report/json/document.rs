@@ -3,12 +3,12 @@
 use super::findings::Finding;
 use super::observations::Observation;
 use super::rules::{Rule, RulesSummary};
+use super::vantage::Vantage;
 use super::{FORMAT, VERSION};
 use crate::model::expected::RuleTally;
 use crate::model::run;
 use crate::model::target;
 use crate::model::udp;
-use crate::model::vantage;
 use crate::model::verdict::Verdict;
 use crate::report::reading::{self, bottom_line, products_seen};
 use schemars::JsonSchema;
@@ -32,8 +32,6 @@ pub struct Document {
     elapsed_ms: u64,
     /// The run was interrupted.
     interrupted: bool,
-    /// What must be known of the place from which was asked; empty where nothing speaks against it.
-    vantage: Vec<VantageRemark>,
     /// Something that should have been asked was not: the targets' `troubles` name it.
     partial: bool,
     /// The run in one sentence.
@@ -46,53 +44,10 @@ pub struct Document {
     coverage: Coverage,
     /// The guides that were used.
     guides: Vec<Guide>,
+    /// What is known of the machine that asked and of its own network.
+    vantage: Vantage,
     /// The targets, in the inventory's order.
     targets: Vec<Target>,
-}
-
-/// Something that must be known of the place from which was asked.
-#[derive(Debug, Serialize, JsonSchema)]
-struct VantageRemark {
-    /// What was looked at.
-    about: String,
-    /// `not-checked`; `warning`: some results may be wrong; `broken`: results are wrong.
-    weight: Weight,
-    /// What was seen.
-    seen: String,
-    /// What it means.
-    meaning: String,
-    /// What to do.
-    settle: Option<String>,
-}
-
-/// How much it matters.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Weight {
-    /// As it should be.
-    Fine,
-    /// Good to know.
-    Notice,
-    /// Could not be looked at.
-    NotChecked,
-    /// Some results may be wrong.
-    Warning,
-    /// Results are wrong.
-    Broken,
-}
-
-impl From<&vantage::Remark> for VantageRemark {
-    fn from(remark: &vantage::Remark) -> Self {
-        let vantage::Remark { about, weight, seen, meaning, settle } = remark.clone();
-        let weight = match weight {
-            vantage::Weight::Fine => Weight::Fine,
-            vantage::Weight::Notice => Weight::Notice,
-            vantage::Weight::NotChecked => Weight::NotChecked,
-            vantage::Weight::Warning => Weight::Warning,
-            vantage::Weight::Broken => Weight::Broken,
-        };
-        Self { about, weight, seen, meaning, settle }
-    }
 }
 
 /// What made the run.
@@ -259,8 +214,6 @@ struct Address {
     recheck_missing: bool,
     /// It is not public: this is not a view from outside.
     inside: bool,
-    /// TCP ports that are blocked on the way out of the scanning machine's network: no silence of theirs says anything.
-    blocked_here: Vec<u16>,
     /// What was odd about the answers, in words; no verdict rests on it.
     oddities: Vec<String>,
     /// What the way there was like, once something had answered.
@@ -330,13 +283,13 @@ impl From<&run::Run> for Document {
             started: run.started.clone(),
             elapsed_ms: run.elapsed_ms,
             interrupted: run.interrupted,
-            vantage: run.vantage.iter().map(VantageRemark::from).collect(),
             partial: run.is_partial(),
             bottom_line: bottom_line(run),
             summary: Summary::from(&run.tally()),
             rules_summary: RulesSummary::from(&run.rule_tally()),
             coverage: reading::coverage(observations).into(),
             guides: run.guides.iter().map(Guide::from).collect(),
+            vantage: Vantage::from(&run.vantage),
             targets: run.targets.iter().map(Target::from).collect(),
         }
     }
@@ -400,7 +353,6 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
-            blocked_here,
             oddities,
             path,
             udp_ration,
@@ -417,7 +369,6 @@ impl From<&run::AddressRun> for Address {
             stopped_answering,
             recheck_missing,
             inside,
-            blocked_here,
             oddities: oddities.iter().map(run::Oddity::describe).collect(),
             path: path.map(|path| Path {
                 round_trip_ms: reading::round_trip_ms(&path),

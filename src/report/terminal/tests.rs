@@ -108,7 +108,8 @@ fn a_partial_run_says_so_first_and_last() {
     let first = text.find("PARTIAL RUN").unwrap();
     assert!(first < text.find("== Harbour Dental Group").unwrap());
     assert!(text.rfind("PARTIAL RUN").unwrap() > text.find("SUMMARY").unwrap());
-    assert!(text.trim_end().ends_with("not the whole picture."));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert!(words.ends_with(&["not", "the", "whole", "picture."]));
     assert!(!render(&quiet(), &Options::default()).contains("PARTIAL"));
 }
 

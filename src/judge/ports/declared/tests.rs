@@ -10,6 +10,7 @@ use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::target::Target;
+use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::verdict::{Confidence, Verdict};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -46,6 +47,10 @@ fn target(keys: &str) -> Target {
 }
 
 fn judged(target: &Target, guides: &[Guide], places: &[At]) -> Judgement {
+    judged_by(target, guides, places, &Ways::default())
+}
+
+fn judged_by(target: &Target, guides: &[Guide], places: &[At], ways: &Ways) -> Judgement {
     let addresses: Vec<AddressRun> = places
         .iter()
         .map(|at| AddressRun { address: at.address.parse().unwrap(), vantage: None, health: at.health.clone() })
@@ -66,7 +71,7 @@ fn judged(target: &Target, guides: &[Guide], places: &[At]) -> Judgement {
         .collect();
     let exploited =
         crate::catalog::exploited::parse("e.toml", "revision = '2026-01-01'").unwrap_or_else(|found| panic!("{found}"));
-    judge(Case { target, addresses: &addresses, observations: &observations, guides, exploited: &exploited })
+    judge(Case { target, addresses: &addresses, observations: &observations, guides, exploited: &exploited, ways })
 }
 
 fn verdicts(keys: &str, places: &[At]) -> Vec<RuleVerdict> {
@@ -90,6 +95,34 @@ fn what_is_allowed_is_proved_by_an_open_port_only() {
     assert_eq!(verdicts(allow, &[at(V4, &["tcp/443 unstable", "udp/75 unstable"])]), [Inconclusive, Inconclusive]);
     assert_eq!(verdicts(allow, &[at(V4, &[])]), [Inconclusive, Inconclusive], "not asked");
     assert_eq!(verdicts(allow, &[]), [Inconclusive, Inconclusive], "no address");
+}
+
+/// What is blocked on the way out of the scanner's own network proves no rule, neither by itself nor in the sum of ports that
+/// answered alike.
+#[test]
+fn what_is_blocked_on_the_way_out_proves_nothing() {
+    let by = |passage, keys: &str, seen: &[&str]| {
+        let mut ways = Ways::default();
+        ways.add(Way { ports: "tcp/445".parse().unwrap(), v6: false, inside: false, passage, sender: None });
+        let found = judged_by(&target(keys), &[], &[at(V4, seen)], &ways).rules.remove(0);
+        (found.verdict(), found.check.confidence, found.check.seen.join("; "))
+    };
+    let silent = ["tcp/1-442 filtered", "tcp/443 open", "tcp/444-65535 filtered"];
+    for keys in ["deny = ['tcp/440-450']", "expected = ['tcp/443']\ndeny = 'rest'"] {
+        let seen = if keys.contains("rest") {
+            silent
+        } else {
+            ["tcp/440-442 filtered", "tcp/443 closed", "tcp/444-450 filtered"]
+        };
+        let (verdict, _, told) = by(Passage::Blocked, keys, &seen);
+        assert_eq!(verdict, Inconclusive, "{keys}: {told}");
+        assert!(told.starts_with("tcp/445 filtered"), "{keys}: {told}");
+        let (verdict, confidence, told) = by(Passage::ProbablyBlocked, keys, &seen);
+        assert_eq!((verdict, confidence), (Proved, Confidence::Low), "{keys}: {told}");
+        assert_eq!(by(Passage::Passes, keys, &seen).0, Proved, "{keys}");
+    }
+    assert_eq!(by(Passage::Blocked, "allow = 'tcp/445'", &silent).0, Inconclusive);
+    assert_eq!(by(Passage::Passes, "allow = 'tcp/445'", &silent).0, Violated);
 }
 
 #[test]
@@ -423,7 +456,6 @@ prop_compose! {
             inside: false,
             path: None,
             oddities: Vec::new(),
-            blocked_here: Vec::new(),
             udp_ration: None,
         };
         At { address, health, seen }

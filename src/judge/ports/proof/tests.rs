@@ -9,6 +9,7 @@ use crate::model::observation::{Observation, ObservationId};
 use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::target::{Host, Target};
+use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::verdict::{Check, Confidence, Verdict};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -37,6 +38,10 @@ fn observations(seen: &[&str]) -> Vec<Observation> {
 }
 
 fn judged(seen: &[&str], health: &AddressHealth, rule: impl Fn(&View<'_>) -> Vec<Part>) -> Check {
+    judged_by(seen, health, &Ways::default(), rule)
+}
+
+fn judged_by(seen: &[&str], health: &AddressHealth, ways: &Ways, rule: impl Fn(&View<'_>) -> Vec<Part>) -> Check {
     let target = Target::new("c", Host::Address(ADDRESS));
     let observations = observations(seen);
     let addresses = [AddressRun { address: ADDRESS, vantage: None, health: health.clone() }];
@@ -47,6 +52,7 @@ fn judged(seen: &[&str], health: &AddressHealth, rule: impl Fn(&View<'_>) -> Vec
         observations: &observations,
         guides: &[],
         exploited: &exploited,
+        ways,
     };
     Part::combine("rule".to_owned(), rule(&View::new(case)))
 }
@@ -97,6 +103,23 @@ fn blocked_is_less_sure_where_nothing_of_its_kind_got_through() {
     let seen = ["udp/70-75 open-or-filtered", "udp/70-74 witness blocked", "udp/75 witness passed"];
     let inside = judged(&seen, &inside, |view| unreachable(view, &ports("udp/70-74"), &PLAIN));
     assert_eq!(outcome(&inside), (Verdict::Pass, Confidence::Medium));
+}
+
+/// The witness sees what arrives, and not which of the firewalls between drops the rest.
+#[test]
+fn blocked_by_the_scanners_own_network_proves_nothing_of_the_servers_firewall() {
+    let seen = ["tcp/445 filtered", "tcp/445 witness blocked", "tcp/443 witness passed"];
+    let by = |passage| {
+        let mut ways = Ways::default();
+        ways.add(Way { ports: "tcp/445".parse().unwrap(), v6: false, inside: false, passage, sender: None });
+        let shut = judged_by(&seen, &alive(), &ways, |view| unreachable(view, &ports("tcp/445"), &PLAIN));
+        let open = judged_by(&seen, &alive(), &ways, |view| reachable(view, &ports("tcp/445"), None));
+        (outcome(&shut), open.verdict)
+    };
+    assert_eq!(by(Passage::Passes), ((Verdict::Pass, Confidence::High), Verdict::Fail));
+    assert_eq!(by(Passage::ProbablyBlocked), ((Verdict::Pass, Confidence::Low), Verdict::Fail));
+    let (shut, open) = by(Passage::Blocked);
+    assert_eq!((shut.0, open), (Verdict::Inconclusive, Verdict::Inconclusive));
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! What the way out of this machine's network makes of what was seen of a port.
+
+use super::Group;
+use crate::judge::part::Part;
+use crate::judge::vantage::SUSPECTS;
+use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED};
+use crate::model::vantage::{Passage, Way};
+use crate::model::verdict::Confidence;
+
+const SETTLE_WITH_CONTROL: &str =
+    "Scan with a control host that listens on that port (--control-host), or from another network.";
+
+fn way<'a>(address: &AddressView<'a>, group: &Group<'_>) -> Option<&'a Way> {
+    address.way(group.transport, group.first)
+}
+
+/// Whether dropped tries need not be the target's doing.
+pub(super) fn is_doubtful(address: &AddressView<'_>, group: &Group<'_>) -> bool {
+    group.tries < 2 || may_be_blocked(address, group)
+}
+
+/// Whether the port is one that providers often block, and nothing proves that it is let out here.
+pub(super) fn may_be_blocked(address: &AddressView<'_>, group: &Group<'_>) -> bool {
+    let passes = way(address, group).is_some_and(|way| way.passage == Passage::Passes);
+    !passes && group.each().any(|port| SUSPECTS.contains(&port))
+}
+
+/// What `part` is worth that rests on silence, or on a refusal by somebody else than the target.
+pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: Part) -> Part {
+    let Some(way) = way(address, group).filter(|_| address.is_unheard(group.fact)) else { return part };
+    let by = way.sender.map_or_else(String::new, |sender| format!(" by {sender}"));
+    match way.passage {
+        Passage::Passes | Passage::Refused => part,
+        Passage::ProbablyBlocked => part
+            .but(&format!("it is probably {BLOCKED}{by}: it is so at every server that refuses other ports"))
+            .settle(SETTLE_WITH_CONTROL)
+            .at_most(Confidence::Low),
+        Passage::Blocked => Part::inconclusive(&format!(
+            "the port is {BLOCKED}{by}: the control host listens on it and could not be reached, so nothing is known of it here"
+        ))
+        .settle(SETTLE_BLOCKED),
+    }
+}
+
+/// What `part` is worth that rests on a refusal by the target.
+pub(super) fn weigh_refusal(address: &AddressView<'_>, group: &Group<'_>, part: Part) -> Part {
+    match way(address, group) {
+        Some(Way { passage: Passage::Refused, .. }) => part
+            .but("the control host, which listens there, seemed to refuse too: something on the way may do it for all")
+            .settle(SETTLE_WITH_CONTROL)
+            .at_most(Confidence::Low),
+        _ => part,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use crate::catalog::builtin::Catalogs;
+use crate::judge::Case;
+use crate::judge::part::Part;
+use crate::judge::ports::{Terms, only_these_open, reachable, unreachable};
+use crate::judge::vantage::fixture::Host as Fixture;
+use crate::judge::view::View;
+use crate::model::ports::Ports;
+use crate::model::target::{Host, Target};
+use crate::model::vantage::{Passage, Way, Ways};
+use crate::model::verdict::{Check, Confidence, Verdict};
+
+const TERMS: Terms =
+    Terms { unless_redirectors: false, grows_with_technicians: false, inside_active_directory: false, product: None };
+
+fn ways(ports: &str, passage: Passage) -> Ways {
+    let mut ways = Ways::default();
+    ways.add(Way { ports: ports.parse().unwrap(), v6: false, inside: false, passage, sender: None });
+    ways
+}
+
+fn check(fixture: &Fixture, ways: &Ways, apply: impl Fn(&View<'_>, &[Ports]) -> Vec<Part>, ports: &str) -> Check {
+    let catalogs = Catalogs::built_in().unwrap_or_else(|errors| panic!("{errors}"));
+    let target = Target::new("client", Host::Name("rmm.example".to_owned()));
+    let case = Case {
+        target: &target,
+        addresses: &fixture.addresses,
+        observations: &fixture.observations,
+        guides: &[],
+        exploited: &catalogs.exploited,
+        ways,
+    };
+    Part::combine("rule".to_owned(), apply(&View::new(case), &[ports.parse().unwrap()]))
+}
+
+fn shut(state: &str, ways: &Ways) -> Check {
+    let line = format!("tcp/445 {state}");
+    let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", &line]);
+    check(&fixture, ways, |view, ports| unreachable(view, ports, &TERMS), "tcp/445")
+}
+
+const STRANGER: &str = "rejected 198.51.100.1";
+
+#[test]
+fn silence_on_a_port_that_is_blocked_here_decides_nothing() {
+    for state in ["filtered", STRANGER] {
+        assert_eq!(shut(state, &Ways::default()).verdict, Verdict::Pass);
+        let check = shut(state, &ways("tcp/445", Passage::Blocked));
+        assert_eq!(check.verdict, Verdict::Inconclusive, "{state}");
+        assert!(check.why.contains("blocked on the way out of this machine's network"), "{check:?}");
+        assert!(check.settle.is_some() && !check.seen.is_empty());
+    }
+    // The target's own word came through all the same.
+    for state in ["closed", "rejected 203.0.113.5"] {
+        assert_eq!(shut(state, &ways("tcp/445", Passage::Blocked)).verdict, Verdict::Pass, "{state}");
+    }
+    assert_eq!(shut("open", &ways("tcp/445", Passage::Blocked)).verdict, Verdict::Fail);
+    assert_eq!(shut("filtered", &ways("tcp/139", Passage::Blocked)).verdict, Verdict::Pass);
+}
+
+#[test]
+fn silence_on_a_port_that_is_probably_blocked_here_is_worth_little() {
+    let check = shut("filtered", &ways("tcp/445", Passage::ProbablyBlocked));
+    assert_eq!((check.verdict, check.confidence), (Verdict::Pass, Confidence::Low));
+    assert!(check.why.contains("but it is probably blocked"), "{check:?}");
+    assert!(check.settle.unwrap().contains("--control-host"));
+}
+
+#[test]
+fn silence_is_worth_more_where_the_port_is_known_to_be_let_out() {
+    assert_eq!(shut("filtered", &Ways::default()).confidence, Confidence::Medium);
+    assert_eq!(shut("filtered", &ways("tcp/445", Passage::Passes)).confidence, Confidence::High);
+}
+
+#[test]
+fn a_refusal_is_worth_little_where_the_control_host_seemed_to_refuse_too() {
+    assert_eq!(shut("closed", &Ways::default()).confidence, Confidence::High);
+    let check = shut("closed", &ways("tcp/445", Passage::Refused));
+    assert_eq!((check.verdict, check.confidence), (Verdict::Pass, Confidence::Low));
+}
+
+#[test]
+fn a_range_is_judged_by_its_blocked_part() {
+    let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", "tcp/130-140 filtered"]);
+    let by = |ways: &Ways| check(&fixture, ways, |view, ports| unreachable(view, ports, &TERMS), "tcp/130-140");
+    assert_eq!(by(&Ways::default()).seen.len(), 1);
+    let check = by(&ways("tcp/135-139", Passage::Blocked));
+    assert_eq!(check.verdict, Verdict::Inconclusive);
+    assert_eq!(check.seen.len(), 3, "{check:?}");
+    assert!(check.seen[0].starts_with("tcp/135-139 filtered"), "what decides comes first: {check:?}");
+}
+
+#[test]
+fn a_port_that_should_be_reachable_is_not_called_shut_either() {
+    for state in ["filtered", STRANGER] {
+        let line = format!("tcp/25 {state}");
+        let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", &line]);
+        let by = |ways: &Ways| check(&fixture, ways, |view, ports| reachable(view, ports, None), "tcp/25").verdict;
+        assert_eq!(by(&Ways::default()), Verdict::Fail);
+        assert_eq!(by(&ways("tcp/25", Passage::Blocked)), Verdict::Inconclusive);
+    }
+}
+
+#[test]
+fn only_these_are_open_is_not_said_where_some_are_blocked_here() {
+    let fixture = Fixture::new("203.0.113.5", &["tcp/1-442 filtered", "tcp/443 open", "tcp/444-65535 filtered"]);
+    let by = |ways: &Ways| check(&fixture, ways, only_these_open, "tcp/443");
+    assert_eq!(by(&Ways::default()).verdict, Verdict::Pass);
+    let check = by(&ways("tcp/445", Passage::Blocked));
+    assert_eq!(check.verdict, Verdict::Inconclusive);
+    assert!(check.why.starts_with("1 TCP port is blocked"), "{check:?}");
+}

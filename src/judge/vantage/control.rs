@@ -1,0 +1,249 @@
+//! The control host: a machine of the user's that listens, by the user's word, on every port that it is asked for.
+//!
+//! What does not arrive there is blocked between here and there. A host that does not keep that word makes ports look
+//! blocked, which makes findings inconclusive and never passes.
+
+use super::{Seen, counted, listed, ports_in_words};
+use crate::model::address::is_inside;
+use crate::model::fact::PortState;
+use crate::model::ports::Ports;
+use crate::model::run::{AddressRun, Trouble};
+use crate::model::target::Host;
+use crate::model::vantage::{Checkup, Passage, Standing, Subject, Way, Ways};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+const WHAT_IT_IS: &str = "A control host is a machine of yours outside this network that listens on the ports asked, and \
+                          not on every other one too.";
+
+/// What came of asking the control host for TCP `asked`: what is said of it, and what is known of the way out since.
+pub fn control(host: &Host, asked: &[u16], seen: Seen<'_>) -> (Checkup, Ways) {
+    let mut ways = Ways::default();
+    let mut kinds: BTreeMap<(bool, bool), Vec<&AddressRun>> = BTreeMap::new();
+    for run in seen.addresses.iter().filter(|run| is_usable(run, seen)) {
+        kinds.entry((is_inside(run.address), run.address.is_ipv6())).or_default().push(run);
+    }
+    if kinds.is_empty() {
+        return (unusable(host, seen), ways);
+    }
+    for ((inside, v6), runs) in &kinds {
+        for port in asked {
+            let Some((passage, sender)) = passage(runs, *port, seen) else { continue };
+            if let Some(ports) = Ports::tcp(*port) {
+                ways.add(Way { ports, v6: *v6, inside: *inside, passage, sender });
+            }
+        }
+    }
+    (checkup(host, asked, &kinds, &ways), ways)
+}
+
+/// Whether anything that was seen at this address tells of the way there.
+fn is_usable(run: &AddressRun, seen: Seen<'_>) -> bool {
+    let opened = seen.tcp(run.address).any(|(_, observation)| is_open(observation));
+    opened && run.health.decoys_asked > 0 && !run.health.handshakes_untrusted() && !run.health.silence_untrusted()
+}
+
+fn is_open(observation: &crate::model::observation::Observation) -> bool {
+    super::fact(observation).is_some_and(|fact| fact.state == PortState::Open)
+}
+
+/// What becomes of packets to a port, where the addresses of the host agree.
+fn passage(runs: &[&AddressRun], port: u16, seen: Seen<'_>) -> Option<(Passage, Option<IpAddr>)> {
+    let facts: Vec<_> = runs.iter().map(|run| (run.address, seen.port(run.address, port))).collect();
+    if facts.iter().any(|(_, fact)| fact.is_some_and(|fact| fact.state == PortState::Open)) {
+        return Some((Passage::Passes, None));
+    }
+    let mut refused = false;
+    let mut sender = None;
+    for (address, fact) in facts {
+        let fact = fact?;
+        match fact.state {
+            PortState::Closed => refused = true,
+            PortState::Rejected if fact.sender == Some(address) => refused = true,
+            PortState::Rejected => sender = sender.or(fact.sender),
+            PortState::Filtered => {}
+            PortState::Open | PortState::OpenOrFiltered | PortState::Unstable => return None,
+        }
+    }
+    Some(if refused { (Passage::Refused, None) } else { (Passage::Blocked, sender) })
+}
+
+fn unusable(host: &Host, seen: Seen<'_>) -> Checkup {
+    let unknown = |seen: String, todo: &str| {
+        let why = "Without it nothing is known of ports that are blocked on the way out.";
+        Checkup::bad(Subject::ControlHost, Standing::Unknown, seen, why, todo)
+    };
+    let troubles: Vec<String> = seen.troubles.iter().map(Trouble::describe).collect();
+    let untrusted: Vec<String> = seen
+        .addresses
+        .iter()
+        .filter(|run| run.health.handshakes_untrusted())
+        .map(|run| run.address.to_string())
+        .collect();
+    if !untrusted.is_empty() {
+        return unknown(
+            format!(
+                "The control host {host} has ports open at {} that nothing was said to use: either it listens on every \
+                 port, or something on this side answers in its place.",
+                listed(&untrusted)
+            ),
+            &format!("{WHAT_IT_IS} Look whether an address that must not answer does: `portreeve doctor --nowhere`."),
+        );
+    }
+    if troubles.is_empty() {
+        return unknown(format!("None of the ports asked is open at the control host {host}."), WHAT_IT_IS);
+    }
+    unknown(format!("The control host {host} could not be used: {}.", troubles.join("; ")), WHAT_IT_IS)
+}
+
+fn checkup(host: &Host, asked: &[u16], kinds: &BTreeMap<(bool, bool), Vec<&AddressRun>>, ways: &Ways) -> Checkup {
+    let subject = Subject::ControlHost;
+    let addresses: Vec<String> =
+        kinds.values().flatten().map(|run| run.address.to_string()).filter(|text| *text != host.to_string()).collect();
+    let called = if addresses.is_empty() { host.to_string() } else { format!("{host} ({})", listed(&addresses)) };
+    let with = |passage: Passage| -> BTreeSet<u16> {
+        ways.each().filter(|way| way.passage == passage).flat_map(|way| way.ports.each()).collect()
+    };
+    let (passed, refused, blocked) = (with(Passage::Passes), with(Passage::Refused), with(Passage::Blocked));
+    let asked: BTreeSet<u16> = asked.iter().copied().collect();
+    let ports = counted(asked.len(), "TCP port", "TCP ports");
+    let mut sentences = Vec::new();
+    if refused.is_empty() && blocked.is_empty() && passed == asked {
+        sentences.push(format!("All {ports} that were asked are open at {called}."));
+    } else {
+        sentences.push(format!("{} of {ports} that were asked are open at {called}.", passed.len()));
+    }
+    if !blocked.is_empty() {
+        let senders: BTreeSet<String> = ways.each().filter_map(|way| way.sender).map(|ip| ip.to_string()).collect();
+        let senders: Vec<String> = senders.into_iter().collect();
+        let by = if senders.is_empty() { String::new() } else { format!(" ({} refuses)", listed(&senders)) };
+        sentences.push(format!("Blocked on the way{by}: {}.", ports_in_words(blocked.iter().copied())));
+    }
+    if !refused.is_empty() {
+        sentences.push(format!("Refused: {}.", ports_in_words(refused.iter().copied())));
+    }
+    let unclear: Vec<u16> = asked
+        .iter()
+        .copied()
+        .filter(|port| ![&passed, &refused, &blocked].iter().any(|set| set.contains(port)))
+        .collect();
+    if !unclear.is_empty() {
+        sentences.push(format!("Not known: {}.", ports_in_words(unclear)));
+    }
+    let only_inside = kinds.keys().all(|(inside, _)| *inside);
+    if only_inside {
+        sentences.push("Its address is not public, so this says nothing of the way to the Internet.".to_owned());
+    }
+    let seen = sentences.join(" ");
+    if !blocked.is_empty() {
+        return Checkup::bad(
+            subject,
+            Standing::Broken,
+            seen,
+            "On those ports silence, or a refusal on the way, says nothing of the servers.",
+            "Scan from another network, or have them let out. A control host that does not listen on them looks the same: \
+             then name the ports that it has with --ports, in `portreeve doctor`.",
+        );
+    }
+    if !refused.is_empty() {
+        return Checkup::bad(
+            subject,
+            Standing::Warning,
+            seen,
+            "If the control host listens there, something on the way refuses in its place, and \"closed\" from here says \
+             nothing of the servers on those ports.",
+            "Make sure that the control host listens on them, and look again.",
+        );
+    }
+    if only_inside {
+        let why = "What a provider, or the company's firewall, blocks on the way out is not seen.";
+        return Checkup::bad(subject, Standing::Warning, seen, why, WHAT_IT_IS);
+    }
+    Checkup::ok(subject, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::vantage::fixture::Host as Fixture;
+
+    const ASKED: [u16; 4] = [25, 139, 443, 445];
+
+    fn of(fixture: &Fixture) -> (Checkup, Vec<String>) {
+        let host = Host::Name("control.example.net".to_owned());
+        let (checkup, ways) = control(&host, &ASKED, fixture.seen());
+        let ways = ways.each().map(|way| format!("{} {:?} v6={}", way.ports, way.passage, way.v6)).collect();
+        (checkup, ways)
+    }
+
+    #[test]
+    fn what_opens_passes() {
+        let (checkup, ways) =
+            of(&Fixture::new("203.0.113.9", &["tcp/25 open", "tcp/139 open", "tcp/443 open", "tcp/445 open"]));
+        assert_eq!(checkup.standing, Standing::Ok, "{checkup:?}");
+        assert_eq!(checkup.seen, "All 4 TCP ports that were asked are open at control.example.net (203.0.113.9).");
+        assert_eq!(ways.len(), 4);
+    }
+
+    #[test]
+    fn silence_and_a_strangers_refusal_are_blocks() {
+        let lines = ["tcp/25 filtered", "tcp/139 rejected 198.51.100.1", "tcp/443 open", "tcp/445 closed"];
+        let (checkup, ways) = of(&Fixture::new("203.0.113.9", &lines));
+        assert_eq!(checkup.standing, Standing::Broken);
+        assert!(checkup.seen.contains("Blocked on the way (198.51.100.1 refuses): tcp/25 and tcp/139."), "{checkup:?}");
+        assert!(checkup.seen.contains("Refused: tcp/445."), "{checkup:?}");
+        assert_eq!(
+            ways,
+            [
+                "tcp/25 Blocked v6=false",
+                "tcp/139 Blocked v6=false",
+                "tcp/443 Passes v6=false",
+                "tcp/445 Refused v6=false"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_host_that_opens_nothing_or_everything_proves_nothing() {
+        let silent = ["tcp/25 filtered", "tcp/139 filtered", "tcp/443 filtered", "tcp/445 filtered"];
+        let lines = ["tcp/25 filtered", "tcp/139 open", "tcp/443 open", "tcp/445 open"];
+        let usual = || Fixture::new("203.0.113.9", &lines);
+        for fixture in [
+            Fixture::default(),
+            Fixture::new("203.0.113.9", &silent),
+            usual().decoys_open(),
+            usual().with_health(|health| health.stopped_answering = true),
+            usual().with_health(|health| health.decoys_asked = 0),
+            Fixture {
+                troubles: vec![Trouble::Unresolved { message: "no such name".to_owned() }],
+                ..Fixture::default()
+            },
+        ] {
+            let (checkup, ways) = of(&fixture);
+            assert_eq!(checkup.standing, Standing::Unknown, "{checkup:?}");
+            assert!(ways.is_empty());
+        }
+    }
+
+    #[test]
+    fn addresses_that_disagree_are_weighed() {
+        let first =
+            Fixture::new("203.0.113.9", &["tcp/25 filtered", "tcp/139 filtered", "tcp/443 open", "tcp/445 skipped"]);
+        let second =
+            Fixture::new("203.0.113.8", &["tcp/25 open", "tcp/139 closed", "tcp/443 open", "tcp/445 filtered"]);
+        let (_, ways) = of(&first.clone().and(second));
+        // A packet that meets a refusal by the host itself was not dropped on the way.
+        assert_eq!(ways, ["tcp/25 Passes v6=false", "tcp/139 Refused v6=false", "tcp/443 Passes v6=false"]);
+        let v6 = Fixture::new("2001:db8::9", &["tcp/25 open", "tcp/139 open", "tcp/443 open", "tcp/445 open"]);
+        let (checkup, ways) = of(&first.and(v6));
+        assert_eq!(checkup.standing, Standing::Broken, "one version does not speak for the other: {ways:?}");
+    }
+
+    #[test]
+    fn a_control_host_inside_says_nothing_of_the_way_out() {
+        let lines = ["tcp/25 open", "tcp/139 open", "tcp/443 open", "tcp/445 open"];
+        let (checkup, _) = of(&Fixture::new("192.168.1.9", &lines));
+        assert_eq!(checkup.standing, Standing::Warning);
+        assert!(checkup.seen.contains("not public"), "{checkup:?}");
+    }
+}
