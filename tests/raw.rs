@@ -279,6 +279,30 @@ fn a_full_queue_is_waited_for() {
     }
 }
 
+/// A process that was not given the processor for a while finds the answers in its queue when the time is over.
+#[test]
+fn who_listens_late_still_hears() {
+    if !usable() {
+        return;
+    }
+    let lab = Lab::new();
+    inside(&lab.scanner, async || {
+        let raw = RawSyn::open().unwrap();
+        for target in TARGETS {
+            knock(&raw, SocketAddr::new(address(target), 2000), Duration::from_secs(10)).await.unwrap();
+            let patience = Duration::from_millis(100);
+            let ports = (3000..5000).map(|port| SocketAddr::new(address(target), port));
+            let mut knocks = Box::pin(join_all(ports.map(|peer| knock(&raw, peer, patience))));
+            assert!(futures::poll!(&mut knocks).is_pending());
+            std::thread::sleep(2 * patience);
+            for knock in knocks.await {
+                assert_eq!(knock.unwrap().fact, plain(PortState::Closed, PortReason::Reset), "{target}");
+            }
+            assert_eq!(raw.overflowed(), 0);
+        }
+    });
+}
+
 #[test]
 fn what_this_machine_forbids_is_no_silence() {
     if !usable() {

@@ -17,6 +17,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::debug;
@@ -103,25 +104,30 @@ impl RawSyn {
         let from = SocketAddr::new(source, ticket.port());
         let packet = Syn { from, to: peer, sequence: ticket.sequence, clock: self.clock() }.packet();
         let sent = sockets.send(&packet, peer).await.map_err(|error| not_sent(peer.ip(), &error))?;
-        let heard = match tokio::time::timeout_at(sent + allowed, &mut ticket.answer).await {
-            Ok(Ok(heard)) => heard,
-            Ok(Err(_)) => return Err(refused(Refused::Deaf)),
-            Err(_) => {
-                return Ok(Knock {
-                    fact: fact(PortState::Filtered, PortReason::Silence),
-                    round_trip: None,
-                    segment: None,
-                });
+        let end = sent + allowed;
+        let in_time = tokio::time::timeout_at(end, &mut ticket.answer).await;
+        let answer = if let Ok(answer) = in_time {
+            answer.map_err(|_| TryRecvError::Closed)
+        } else {
+            sockets.catch_up(awaited, end);
+            ticket.answer.try_recv()
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(TryRecvError::Closed) => return Err(refused(Refused::Deaf)),
+            Err(TryRecvError::Empty) => {
+                let fact = fact(PortState::Filtered, PortReason::Silence);
+                return Ok(Knock { fact, round_trip: None, segment: None });
             }
         };
-        let (fact, segment) = match heard.what {
+        let (fact, segment) = match answer.what {
             What::Segment(Answer::SynAck, traits) => {
                 (fact(PortState::Open, PortReason::HandshakeCompleted), Some(traits))
             }
             What::Segment(Answer::Reset, traits) => (fact(PortState::Closed, PortReason::Reset), Some(traits)),
             What::Icmp(icmp) => (icmp_fact(peer.ip(), icmp), None),
         };
-        Ok(Knock { fact, round_trip: Some(heard.at.saturating_duration_since(sent)), segment })
+        Ok(Knock { fact, round_trip: Some(answer.at.saturating_duration_since(sent)), segment })
     }
 
     pub(super) fn overflowed(&self) -> u64 {

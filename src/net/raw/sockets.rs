@@ -15,6 +15,7 @@ use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -34,6 +35,9 @@ const OWN_ANSWER: Duration = Duration::from_millis(200);
 /// How many packets are taken before others get their turn.
 const BATCH: usize = 256;
 
+/// How often so many are taken to catch up: more than a receive buffer holds.
+const BATCHES: usize = 256;
+
 /// The first pause when the system's queue is full: time for a thousand packets, which a queue commonly holds, at a million
 /// a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -51,6 +55,8 @@ pub(super) struct Sockets {
     turn: tokio::sync::Mutex<()>,
     /// Hears segments, and ICMP messages in its error queue.
     hearer: UdpSocket,
+    /// Held while what was heard is told; when everything was told that had come until then.
+    told: Mutex<Instant>,
     /// Hold the local ports.
     _bound: Vec<Socket>,
     ports: Vec<u16>,
@@ -77,6 +83,7 @@ impl Sockets {
             sender: asynchronous(sender)?,
             turn: tokio::sync::Mutex::default(),
             hearer: asynchronous(hearer)?,
+            told: Mutex::new(Instant::now()),
             _bound: bound,
             ports,
             overflowed: AtomicU64::new(0),
@@ -127,8 +134,10 @@ impl Sockets {
         loop {
             self.hearer.ready(Interest::READABLE | Interest::ERROR).await?;
             // One after the other: `try_io` knows no two interests at once. Only what ends with "nothing there" is waited for again.
+            let told = self.told();
             let packets = self.hearer.try_io(Interest::READABLE, || self.take_packets(awaited));
             let notices = self.hearer.try_io(Interest::ERROR, || self.take_notices(awaited));
+            drop(told);
             if emptied(&packets) && emptied(&notices) {
                 continue;
             }
@@ -140,6 +149,26 @@ impl Sockets {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Tells `awaited` everything that came until `until`, at once. A busy machine may be late with listening; what lies
+    /// unheard in a queue is no silence.
+    pub(super) fn catch_up(&self, awaited: &Awaited, until: Instant) {
+        let would_block = |taken: io::Result<()>| taken.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        for _ in 0..BATCHES {
+            let mut told = self.told();
+            if *told >= until {
+                return;
+            }
+            let now = Instant::now();
+            if would_block(self.take_packets(awaited)) & would_block(self.take_notices(awaited)) {
+                *told = now;
+            }
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Instant> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the packets that are there, a few at a time; fails with "would block" when none is left.
