@@ -130,6 +130,8 @@ async fn run(
 ) {
     let mut decided = 0;
     loop {
+        // Whether or not it was announced: a busy machine listens late, and what lies unheard in a queue is no silence.
+        batch.receive(socket);
         let step = batch.course.step(batch.now(), hint());
         if batch.course.decided() > decided {
             tell(batch.course.decided() - decided);
@@ -138,13 +140,13 @@ async fn run(
         match step {
             Step::Send(place) => tokio::select! {
                 () = pace.datagram(batch.address) => batch.send(socket, place, payload).await,
-                () = batch::arrival(socket) => batch.receive(socket),
+                () = batch::arrival(socket) => {}
             },
             Step::Wait(until) => {
                 let wait = until.saturating_sub(batch.now());
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
-                    () = batch::arrival(socket) => batch.receive(socket),
+                    () = batch::arrival(socket) => {}
                 }
             }
             Step::Done => return,

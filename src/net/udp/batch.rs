@@ -1,7 +1,7 @@
 //! The ports of one address, what is known of each so far, and the sending and receiving.
 
 use super::course::{Course, Manner, Silence};
-use super::socket::{interest, is_here, is_ours, is_pending, next_notice};
+use super::socket::{interest, is_here, is_ours, is_pending, next_datagram, next_notice};
 use super::{Answer, Asked};
 use crate::model::fact::{PortFact, PortReason, PortState};
 use crate::model::observation::Stage;
@@ -150,7 +150,7 @@ impl Batch {
     fn drain_datagrams(&mut self, socket: &UdpSocket) {
         let mut buffer = [0; 2048];
         loop {
-            match socket.try_recv_from(&mut buffer) {
+            match next_datagram(socket, &mut buffer) {
                 // Our own, from this socket or another.
                 Ok((_, from)) if self.here && from.ip() == self.address && is_ours(from.port()) => {}
                 Ok((length, from)) if from.ip() == self.address => {

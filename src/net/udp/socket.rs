@@ -88,6 +88,32 @@ pub(super) fn interest() -> Interest {
     Interest::READABLE
 }
 
+/// Takes the oldest datagram, also one that came after the system was last asked what there is to read.
+pub(super) fn next_datagram(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match socket.try_recv_from(buffer) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => unannounced(socket, buffer),
+        taken => taken,
+    }
+}
+
+#[cfg(unix)]
+fn unannounced(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    use nix::sys::socket::{SockaddrStorage, recvfrom};
+    use std::os::fd::AsRawFd as _;
+
+    let (length, from) = recvfrom::<SockaddrStorage>(socket.as_raw_fd(), buffer)?;
+    let from = from.and_then(|from| {
+        let v4 = from.as_sockaddr_in().map(|from| SocketAddr::from((from.ip(), from.port())));
+        v4.or_else(|| from.as_sockaddr_in6().map(|from| SocketAddr::from((from.ip(), from.port()))))
+    });
+    from.map(|from| (length, from)).ok_or_else(|| ErrorKind::InvalidData.into())
+}
+
+#[cfg(not(unix))]
+fn unannounced(_socket: &UdpSocket, _buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    Err(ErrorKind::WouldBlock.into())
+}
+
 /// Takes the oldest entry off the error queue.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn next_notice(socket: &UdpSocket) -> Option<Notice> {

@@ -183,3 +183,17 @@ fn answers_that_contradict_each_other_make_a_port_unstable() {
     batch.settle(76, Answer::NoRoute);
     assert_eq!(batch.course.decided(), 1);
 }
+
+/// A process that was not given the processor for a while finds the answers in its queues when the time is over.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_listens_late_still_hears() {
+    let (_answers, _silent, free) = three(HERE).await;
+    for _ in 0..8 {
+        let mut asking = Box::pin(ask_here(HERE, std::slice::from_ref(&free)));
+        assert!(futures::poll!(&mut asking).is_pending());
+        std::thread::sleep(Duration::from_millis(500));
+        let asked = asking.await;
+        assert_eq!((state(&asked[0]), asked[0].tries), (PortState::Closed, 1));
+    }
+}
