@@ -55,11 +55,10 @@ impl Lab {
                 ("ipv6/conf/default/accept_dad", "0"),
                 ("ipv4/ip_forward", "1"),
                 ("ipv6/conf/all/forwarding", "1"),
-                ("ipv4/icmp_ratelimit", "0"),
-                ("ipv6/icmp/ratelimit", "0"),
             ] {
                 namespace.set(parameter, value);
             }
+            namespace.ration_icmp(false);
             namespace.ip("link set lo up");
             namespace
         });

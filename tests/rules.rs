@@ -98,7 +98,7 @@ fn every_rule_is_proved_violated_or_told_why_not() {
         (format!("allow {}", tcp(443)), "proved", "TCP handshake completed); HTTPS".to_owned()),
         (format!("allow {}", tcp(22)), "violated", format!("(TCP RST from {address})")),
         (format!("allow {} at any address", udp(75)), "proved", "came back".to_owned()),
-        (format!("allow {} at any address", udp(162)), "inconclusive", "no answer to".to_owned()),
+        (format!("allow {} at any address", udp(162)), "inconclusive", "no answer".to_owned()),
         (format!("deny {}", tcp(3306)), "violated", "MySQL".to_owned()),
         (format!("deny {}", tcp(3389)), "proved", format!("(TCP RST from {address})")),
         (format!("deny {}", udp(76)), "violated", "came back".to_owned()),

@@ -4,7 +4,7 @@ use crate::seen::Transport::Udp;
 use crate::seen::{AMONG_REFUSALS, ANSWERS, PATIENCE, SILENT, Seen, icmp, truth};
 use crate::support::array;
 use crate::support::namespaces::usable;
-use crate::support::perimeter::{Perimeter, ration_icmp, v4, v6};
+use crate::support::perimeter::{Perimeter, v4, v6};
 use crate::support::wire::Path;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -95,7 +95,7 @@ fn a_ration_decides_the_ports_that_matter_and_the_rest_says_what_it_would_cost()
         return;
     }
     let perimeter = perimeter();
-    ration_icmp(&perimeter.target, true);
+    perimeter.target.ration_icmp(true);
     let seen = probe(&perimeter, &[v4(10)], "75,70-74,8002,40000-40050", &[]);
     let mut states = seen.states(v4(10));
     for port in [75, 70, 71, 72, 73, 74, 8002] {
@@ -122,7 +122,7 @@ fn with_patience_listeners_and_drop_rules_show_among_the_refusals_of_a_rationed_
         return;
     }
     let perimeter = perimeter();
-    ration_icmp(&perimeter.target, true);
+    perimeter.target.ration_icmp(true);
     let seen = probe(&perimeter, &[v4(10), v6(10)], "2000-2001,3000-3009,4000-4011", &["--thorough"]);
     let closed_ports: Vec<u16> = (4000..4012).collect();
     let silent: Vec<u16> = (3000..3010).chain([2001]).collect();
@@ -139,7 +139,7 @@ fn when_the_time_is_over_what_was_learned_is_kept() {
         return;
     }
     let perimeter = perimeter();
-    ration_icmp(&perimeter.target, true);
+    perimeter.target.ration_icmp(true);
     let seen = probe(&perimeter, &[v4(10)], "2000,4000-4199", &["--thorough", "--host-time", "10"]);
     let mut counted = counted(&seen, v4(10));
     assert_eq!(counted.remove(ANSWERS), Some(1));
@@ -157,7 +157,7 @@ fn on_a_path_that_loses_packets_nothing_is_said_that_was_not_heard() {
     for seed in 1..4 {
         let path = Path { round_trip: Duration::from_millis(20), loss: 100, seed };
         let perimeter = furnish(Perimeter::behind(path, &[10]));
-        ration_icmp(&perimeter.target, seed == 1);
+        perimeter.target.ration_icmp(seed == 1);
         let seen = probe(&perimeter, &[v4(10)], "2000-2001,3000-3009,4000-4029", &[]);
         for ((_, port), state) in seen.states(v4(10)) {
             let silent = state.starts_with("open-or-filtered");

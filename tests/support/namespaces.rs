@@ -62,6 +62,14 @@ impl Namespace {
         self.try_set(parameter, value).unwrap_or_else(|error| panic!("{parameter}: {error}"));
     }
 
+    /// Whether ICMP errors are rationed as Linux does of itself, or sent as often as there is reason to.
+    pub(crate) fn ration_icmp(&self, rationed: bool) {
+        // The types that are rationed: a mask over IPv4, a list over IPv6 (ip-sysctl.rst of the kernel).
+        let (v4, v6) = if rationed { ("6168", "0-1,3-127") } else { ("0", "") };
+        self.set("ipv4/icmp_ratemask", v4);
+        self.set("ipv6/icmp/ratemask", v6);
+    }
+
     fn try_set(&self, parameter: &str, value: &str) -> io::Result<()> {
         self.inside(|| std::fs::write(format!("/proc/sys/net/{parameter}"), format!("{value}\n")))
     }

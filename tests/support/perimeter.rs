@@ -56,7 +56,7 @@ impl Perimeter {
             {
                 namespace.set(parameter, value);
             }
-            ration_icmp(&namespace, false);
+            namespace.ration_icmp(false);
             namespace
         });
         let wire = path.map(|path| {
@@ -107,14 +107,6 @@ impl Perimeter {
             }
         });
     }
-}
-
-/// Whether ICMP errors are rationed as Linux does of itself, or sent as often as there is reason to.
-pub(crate) fn ration_icmp(namespace: &Namespace, rationed: bool) {
-    // The types that are rationed: a mask over IPv4, a list over IPv6 (ip-sysctl.rst of the kernel).
-    let (v4, v6) = if rationed { ("6168", "0-1,3-127") } else { ("0", "") };
-    namespace.set("ipv4/icmp_ratemask", v4);
-    namespace.set("ipv6/icmp/ratemask", v6);
 }
 
 /// Commands of `ip` that bring an interface up with these addresses.
