@@ -51,11 +51,9 @@ impl Lab {
     fn new() -> Self {
         let [scanner, router, target] = std::array::from_fn(|_| {
             let namespace = Namespace::new().unwrap();
-            for (parameter, value) in [
-                ("ipv6/conf/default/accept_dad", "0"),
-                ("ipv4/ip_forward", "1"),
-                ("ipv6/conf/all/forwarding", "1"),
-            ] {
+            for (parameter, value) in
+                [("ipv6/conf/default/accept_dad", "0"), ("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1")]
+            {
                 namespace.set(parameter, value);
             }
             namespace.ration_icmp(false);
