@@ -15,7 +15,7 @@ use crate::net::failure::millis;
 use crate::wire::Parse;
 use crate::wire::first_bytes::{LIMIT, classify, settle};
 use crate::wire::http::{asks_for_tls, looks_like_http, read_head, request_bytes};
-use crate::wire::tls::looks_like_record;
+use crate::wire::tls::{Offer, looks_like_record};
 use crate::wire::{msrpc, netbios, rdp, redirector, smb};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -351,7 +351,8 @@ fn looks_like_tls(bytes: &[u8]) -> bool {
 async fn old_tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, Stop> {
     let name = session.peer.server_name();
     let mut bytes = Vec::new();
-    let hello = Hello { preface: TlsPreface::Direct, version: TlsVersion::Tls10, server_name: name, within: wait };
+    let offer = Offer::usual(TlsVersion::Tls10, name);
+    let hello = Hello { preface: TlsPreface::Direct, offer, within: wait };
     let answer = exchange(session, hello, &mut bytes, classify).await?;
     Ok(match answer.ok() {
         Some(Service::TlsOpaque { .. }) => {
