@@ -23,6 +23,7 @@ mod tls_version;
 mod tls_versions;
 mod witness;
 
+pub use service::begins_otherwise;
 pub use session::Peer;
 pub use tls_versions::TlsVersions;
 pub use witness::{AskedPort, Awaited, Inquest, Proofs, WitnessSettings};

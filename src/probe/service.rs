@@ -148,6 +148,11 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
     }
 }
 
+/// Whether the port's number suggests something that is asked before TLS.
+pub fn begins_otherwise(logical_port: u16) -> bool {
+    !first_steps(logical_port).is_empty()
+}
+
 /// What speaks, and how TLS starts there.
 ///
 /// Stops at the first answer that is known. A connection that cannot be made ends the question as a failure: "silent" is
