@@ -272,7 +272,7 @@ pub(crate) fn certificate(kind: &str) -> Option<CertificateFact> {
         trust: Trust::Trusted,
         negotiated: 0x0303,
         chain: ChainFact::default(),
-        transparency: Transparency::default(),
+        transparency: Transparency { embedded: Some(0), stapled: 0 },
         staple: Staple::None,
         must_staple: false,
     };

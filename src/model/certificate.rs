@@ -182,7 +182,7 @@ impl fmt::Display for ChainProblem {
 ///
 /// The extension of the handshake is not asked for: the TLS library has no way to, and authorities put the proofs into
 /// the certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transparency {
     /// How many signed certificate timestamps stand in the certificate; `None` where the list cannot be read.
     pub embedded: Option<usize>,

@@ -109,7 +109,12 @@ impl TrustStore {
             )) => return (Trust::Trusted, false),
             Err(error) => error,
         };
-        let unknown_issuer = matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        // A root that has the issuer's name and another key is not the issuer. Signatures between certificates that were
+        // served are checked where the chain is read.
+        let unknown_issuer = matches!(
+            error,
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
+        );
         let trust = match &self.incomplete {
             Some(reason) if unknown_issuer => Trust::Unknown {
                 reason: format!("no root of the given file, and the system's store could not be read: {reason}"),
@@ -162,6 +167,9 @@ fn describe(error: &Error) -> String {
         }
         Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
             NOT_YET.to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "its signature is not by the key of the trusted root of that name".to_owned()
         }
         Error::InvalidCertificate(CertificateError::BadEncoding) => "it cannot be decoded".to_owned(),
         Error::InvalidCertificate(CertificateError::Revoked) => "it has been revoked".to_owned(),

@@ -44,11 +44,7 @@ pub(super) fn describe(on: &str, question: Question, fact: &CertificateFact) -> 
 /// The problems of the chain, or else the verifier's own words.
 fn why_untrusted(fact: &CertificateFact, reason: &str) -> String {
     let problems: Vec<String> = fact.chain.problems.iter().map(ToString::to_string).collect();
-    match problems.as_slice() {
-        [] => reason.to_owned(),
-        // Dates of the certificate itself are no problem of the chain, and stand beside it.
-        problems => problems.join(", and "),
-    }
+    if problems.is_empty() { reason.to_owned() } else { problems.join(", and ") }
 }
 
 fn weighed(what: &str, weak: bool) -> String {
@@ -112,7 +108,8 @@ fn missing(fact: &CertificateFact) -> Option<String> {
 
 fn describe_link(link: &ChainLink) -> String {
     let role = match link.role {
-        LinkRole::Leaf => "leaf",
+        // What there is to say of it is in the sentence above.
+        LinkRole::Leaf => return format!("leaf: {}", link.subject),
         LinkRole::Intermediate => "intermediate",
         LinkRole::Root => "root (needs not be sent)",
         LinkRole::Duplicate => "sent twice",
@@ -127,7 +124,7 @@ fn describe_link(link: &ChainLink) -> String {
     } else {
         format!("until {}", day(&link.not_after))
     };
-    // Why is a root trusted? Not because of its signature.
+    // A root is trusted for what it is, not for its signature.
     let weak_signature = link.weak_signature && !link.self_signed;
     format!(
         "{role}: {} by {by}; {date}; {}; {}",

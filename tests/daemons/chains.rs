@@ -7,6 +7,7 @@ use super::tls::s_server;
 use super::webserver::{nginx, nginx_tls};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 
 /// What `openssl s_client` says of a server.
 fn client(rig: &Rig, server: &Daemon, ca_file: &Path, options: &[&str]) -> String {
@@ -51,8 +52,10 @@ struct Case<'a> {
 #[test]
 fn faults_of_a_chain_are_told_apart() {
     let Some(rig) = Rig::with(&["nginx", "openssl"]) else { return };
-    let (issuer, stranger) = (Issuer::new(&rig), Rig::with(&["nginx"]).unwrap());
-    let stranger = Issuer::new(&stranger);
+    let issuer = Issuer::new(&rig);
+    let elsewhere = [Rig::with(&["nginx"]).unwrap(), Rig::with(&["nginx"]).unwrap()];
+    let stranger = Issuer::called(&elsewhere[0], "another authority");
+    let namesake = Issuer::new(&elsewhere[1]);
     let (good, old) = (issuer.intermediate(2099), issuer.intermediate(2020));
     let root = issuer.pem();
     let (trusting, other) = (issuer.ca_file.as_path(), stranger.ca_file.as_path());
@@ -103,6 +106,15 @@ fn faults_of_a_chain_are_told_apart() {
             problems: &["unknown-authority"],
         },
         Case {
+            identity: good.identity(Special::Nothing, &[&good.pem]),
+            ca_file: &namesake.ca_file,
+            code: 7,
+            verdict: "fail",
+            words: &["unknown authority: CN=portreeve test authority"],
+            roles: &["leaf", "intermediate"],
+            problems: &["unknown-authority"],
+        },
+        Case {
             identity: good.identity(Special::Nothing, &[&good.pem, &root]),
             ca_file: other,
             code: 19,
@@ -116,7 +128,9 @@ fn faults_of_a_chain_are_told_apart() {
             ca_file: trusting,
             code: 10,
             verdict: "fail",
-            words: &["expired intermediate: the certificate of CN=portreeve test intermediate (no. 1) ended on 2020-01-01"],
+            words: &[
+                "expired intermediate: the certificate of CN=portreeve test intermediate (no. 1) ended on 2020-01-01",
+            ],
             roles: &["leaf", "intermediate"],
             problems: &["expired"],
         },
@@ -131,7 +145,6 @@ fn faults_of_a_chain_are_told_apart() {
         },
     ];
     for case in cases {
-        // The identities share their files' names, so each is written when its turn comes.
         let server = web(&rig, &case.identity, "");
         let said = client(&rig, &server, case.ca_file, &[]);
         assert!(said.contains(&format!("Verify return code: {} ", case.code)), "{:?}\n{said}", case.problems);
@@ -174,7 +187,8 @@ fn a_staple_is_read_and_one_that_revokes_fails() {
             let options = ["-status_file", response.to_str().unwrap(), "-cert_chain", chain, version];
             let server = s_server(&rig, &identity, &options);
             assert!(client(&rig, &server, ca_file, &[]).contains(shown));
-            let report = probe(&["tls", &server.socket.to_string(), "--sni", NAME, "--ca-file", ca_file.to_str().unwrap()]);
+            let report =
+                probe(&["tls", &server.socket.to_string(), "--sni", NAME, "--ca-file", ca_file.to_str().unwrap()]);
             let seen = report.answer("certificate", port(&server));
             assert!(seen["ocsp_staple"]["status"] == status && seen["must_staple"] == true, "{version}: {seen:#}");
         }
@@ -194,4 +208,34 @@ fn a_certificate_that_demands_a_staple_fails_without_one() {
     let seen = report.answer("certificate", server.port());
     assert!(seen["ocsp_staple"]["status"] == "none" && seen["must_staple"] == true, "{seen:#}");
     assert!(seen["embedded_scts"] == 0, "{seen:#}");
+}
+
+/// What `probe tls` prints for people, in lines of 80 columns.
+fn printed(server: &Daemon, ca_file: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    command.args(["probe", "tls", &server.socket.to_string(), "--sni", NAME, "--width", "80", "--timeout", "2"]);
+    let output = command.arg("--ca-file").arg(ca_file).env_remove("PORTREEVE_LOG").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn people_read_the_chain_in_80_columns() {
+    let Some(rig) = Rig::with(&["nginx", "openssl"]) else { return };
+    let issuer = Issuer::new(&rig);
+    let old = issuer.intermediate(2020);
+    let identity = old.identity(Special::MustStaple, &[&old.pem]);
+    let text = printed(&web(&rig, &identity, ""), &issuer.ca_file);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "expired intermediate: the certificate of CN=portreeve test intermediate (no. 1) ended on 2020-01-01",
+        "key EC P-256; signed with ecdsa-with-SHA256; no SCT; no OCSP staple, which the certificate demands",
+        "chain of 2 as sent: 0 leaf: CN=rmm.example.com 1 intermediate: CN=portreeve test intermediate by",
+        "1 intermediate: CN=portreeve test intermediate by CN=portreeve test authority; EXPIRED 2020-01-01; EC P-256",
+    ] {
+        assert!(flat.contains(words), "{words}\n{text}");
+    }
+    let fetchable = issuer.intermediate(2099).identity(Special::Fetchable, &[]);
+    let text = printed(&web(&rig, &fetchable, ""), &issuer.ca_file);
+    assert!(text.contains("- missing: CN=portreeve test intermediate"), "{text}");
 }

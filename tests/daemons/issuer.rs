@@ -2,10 +2,11 @@
 
 use super::rig::Rig;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The name under which the servers are known.
 pub(crate) const NAME: &str = "rmm.example.com";
@@ -26,8 +27,12 @@ pub(crate) struct Issuer<'a> {
 
 impl<'a> Issuer<'a> {
     pub(crate) fn new(rig: &'a Rig) -> Self {
+        Self::called(rig, "portreeve test authority")
+    }
+
+    pub(crate) fn called(rig: &'a Rig, name: &str) -> Self {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "portreeve test authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.not_before = date_time_ymd(1990, 1, 1);
@@ -91,6 +96,9 @@ pub(crate) struct Intermediate<'a> {
     pub(crate) pem: String,
 }
 
+/// Numbers the files of leaves.
+static ISSUED: AtomicU32 = AtomicU32::new(0);
+
 /// What is special about a certificate of an [`Intermediate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Special {
@@ -127,10 +135,9 @@ impl Intermediate<'_> {
         match special {
             Special::Nothing => {}
             // SEQUENCE { INTEGER 5 } (RFC 7633)
-            Special::MustStaple => params.custom_extensions.push(CustomExtension::from_oid_content(
-                &[1, 3, 6, 1, 5, 5, 7, 1, 24],
-                vec![0x30, 3, 2, 1, 5],
-            )),
+            Special::MustStaple => params
+                .custom_extensions
+                .push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], vec![0x30, 3, 2, 1, 5])),
             // SEQUENCE { SEQUENCE { caIssuers, [6] "http://ca.example/i" } } (RFC 5280, section 4.2.2.1)
             Special::Fetchable => {
                 let mut content = vec![0x30, 33, 0x30, 31, 6, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 2, 0x86, 19];
@@ -141,8 +148,9 @@ impl Intermediate<'_> {
         }
         let key = KeyPair::generate().unwrap();
         let mut certificate = params.signed_by(&key, &*self.authority).unwrap().pem();
-        chain.iter().for_each(|more| certificate.push_str(more));
-        save(self.rig, "leaf", &certificate, &key.serialize_pem())
+        certificate.extend(chain.iter().copied());
+        let number = ISSUED.fetch_add(1, Ordering::Relaxed);
+        save(self.rig, &format!("leaf-{number}"), &certificate, &key.serialize_pem())
     }
 
     /// An OCSP response for `identity`, signed by the authority. `state`: `V` for good, `R` for revoked, nothing for unknown.
