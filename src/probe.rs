@@ -10,6 +10,7 @@
 mod certificate;
 mod handshake;
 mod http;
+mod inside;
 mod port;
 mod preface;
 mod products;
@@ -20,9 +21,12 @@ mod smb1;
 mod talk;
 pub mod tcp_ports;
 mod tls_version;
+mod tls_versions;
 mod witness;
 
+pub use service::begins_otherwise;
 pub use session::Peer;
+pub use tls_versions::TlsVersions;
 pub use witness::{AskedPort, Awaited, Inquest, Proofs, WitnessSettings};
 
 use crate::model::fact::{Fact, PortState};
@@ -35,6 +39,7 @@ use crate::model::tls::TlsPreface;
 use crate::model::udp::UdpRation;
 use crate::net::dial::Dialer;
 use crate::net::failure::millis;
+use crate::net::openssl::OpenSsl;
 use crate::net::trust::TrustStore;
 use session::Session;
 use std::collections::HashMap;
@@ -114,6 +119,7 @@ pub struct Asker {
     dialer: Dialer,
     timing: Timing,
     trust: Arc<TrustStore>,
+    openssl: Option<OpenSsl>,
     began: Instant,
     pool: tcp_ports::Pool,
     /// The shortest time in which a TCP port of each address answered.
@@ -149,6 +155,7 @@ impl Asker {
             dialer,
             timing,
             trust: Arc::new(trust),
+            openssl: OpenSsl::find(),
             began,
             pool: tcp_ports::Pool::default(),
             round_trips: Mutex::default(),
@@ -218,7 +225,7 @@ impl Asker {
             Question::Port { .. } => Err(bug("a range is asked port by port").into()),
             Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
             Question::TlsVersion { version, sni, .. } => {
-                tls_version::ask(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
+                tls_version::ask_one(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
             }
             Question::Certificate { sni, .. } => {
                 certificate::ask(session, preface, sni).await.map(|fact| Fact::Certificate(Box::new(fact)))
@@ -252,6 +259,22 @@ impl Asker {
             tell(port, outcome);
         })
         .await;
+    }
+
+    /// Asks which versions of TLS a port accepts, all at once; see [`TlsVersions::settle`].
+    pub async fn ask_tls_versions<'a>(
+        &'a self,
+        peer: &'a Peer,
+        port: u16,
+        preface: TlsPreface,
+        sni: &[bool],
+    ) -> TlsVersions<'a> {
+        TlsVersions::ask(self, peer, port, preface, sni).await
+    }
+
+    /// What came of asking for versions, one question for each version and way of asking.
+    pub fn tls_versions(&self, versions: TlsVersions<'_>) -> Vec<(Question, Outcome)> {
+        versions.into_outcomes(self)
     }
 
     /// What speaks on a port, in a hurry: only whether anything is said at all `within` this time.

@@ -177,7 +177,10 @@ fn a_full_disk_behind_stdout_costs_no_file() {
 fn hanging(mock: &Mock) -> Child {
     let folder = mock.path("out");
     fs::create_dir(&folder).unwrap();
-    let mut command = process();
+    let program = process();
+    // Who runs the tests under nohup has the hang-up ignored, and so has every child.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(program.get_program()).current_dir(program.get_current_dir().unwrap());
     command.arg("scan").arg("--targets").arg(mock.inventory("roles = [\"iis\"]"));
     command.args(["--guide", SMALL, "--timeout", "100", "--json"]).arg(folder.join("run.json"));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,19 +1,19 @@
 //! What speaks on the open ports of an address, and what the items want to know of it.
 
 use super::address::{AddressScan, open_ports};
+use super::early::Early;
 use super::event::Event;
 use super::log::Entry;
 use crate::model::fact::Fact;
 use crate::model::http::Scheme;
-use crate::model::observation::{Attempt, Blame, Cause, Failure, Stage};
-use crate::model::peer_text::PeerText;
+use crate::model::observation::{Attempt, Cause};
 use crate::model::ports::Transport;
 use crate::model::question::Question;
 use crate::model::service::Service;
-use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
-use crate::probe::Known;
+use crate::model::tls::{TlsPreface, TlsVersion};
+use crate::probe::{Known, Peer, TlsVersions};
 use futures::stream::{self, StreamExt as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +35,9 @@ const UNHURRIED: Duration = Duration::from_secs(2);
 
 /// How many ports are asked at once whether anything speaks there.
 const HURRIED_AT_ONCE: usize = 256;
+
+/// What came of asking for versions, or what was skipped because the run was stopped.
+pub(super) type TlsAsked<'a> = Result<TlsVersions<'a>, Vec<Entry>>;
 
 impl AddressScan<'_> {
     /// Whether an open decoy answers like a service, as a proxy with an error page for everything would.
@@ -87,21 +90,33 @@ impl AddressScan<'_> {
     }
 
     /// Looks into the open ports that nobody has looked into, as long as there are not too many; says how many those were.
-    pub(super) async fn look_into_open(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
+    pub(super) async fn look_into_open(
+        &self,
+        entries: &mut Vec<Entry>,
+        before: usize,
+        early: &mut BTreeMap<u16, Early<'_>>,
+    ) -> usize {
         let seen = looked_into(entries);
         let mut open = open_ports(entries);
         open.retain(|port| !seen.contains(port));
         open.truncate(PORTS_LOOKED_INTO.saturating_sub(before));
-        let looked_into = open.iter().map(|port| self.look_into(*port));
+        let looked_into = open.iter().map(|port| self.look_into(*port, early.remove(port)));
         let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
         entries.extend(found.into_iter().flatten());
         open.len()
     }
 
     /// Finds out what speaks on an open port, and asks what the items want to know of it.
-    async fn look_into(&self, port: u16) -> Vec<Entry> {
+    async fn look_into(&self, port: u16, early: Option<Early<'_>>) -> Vec<Entry> {
         if self.plan.follow_up.service.is_empty() {
             return Vec::new();
+        }
+        if let Some(early) = early.filter(Early::is_tls) {
+            let known = Known { preface: Some(TlsPreface::Direct), ..Known::default() };
+            let mut entries = early.certificate;
+            self.ask_alone(&mut entries, &known).await;
+            entries.extend(self.settled(early.versions).await);
+            return entries;
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
         let service = self.counted(vec![Question::Service { port }], &known).await;
@@ -113,10 +128,49 @@ impl AddressScan<'_> {
         let known = Known { scheme: speaks.scheme(), preface: tls, ..known };
         let questions = self.follow_up(port, &speaks, tls);
         let mut entries = service;
-        let mut found = self.counted(questions, &known).await;
+        let peer = self.peer();
+        let (versions, mut found) =
+            futures::join!(self.tls_versions(&peer, port, tls), self.counted(questions, &known));
         self.ask_alone(&mut found, &known).await;
         entries.extend(found);
+        if let Some(versions) = versions {
+            entries.extend(self.settled(versions).await);
+        }
         entries
+    }
+
+    /// Which versions of TLS are accepted, where the items want to know.
+    pub(super) async fn tls_versions<'a>(
+        &'a self,
+        peer: &'a Peer,
+        port: u16,
+        preface: Option<TlsPreface>,
+    ) -> Option<TlsAsked<'a>> {
+        let preface = preface.filter(|_| !self.plan.follow_up.tls_versions.is_empty())?;
+        // SNI means nothing to MySQL, which counts every handshake that is broken off.
+        let named = self.target.server_name().is_some() && preface != TlsPreface::MySql;
+        let sni = if named { [true, false].as_slice() } else { [false].as_slice() };
+        self.events.tell(Event::Planned { target: self.number, questions: 1 });
+        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni)).await;
+        Some(asked.map_err(|skip| {
+            let questions = sni.iter().flat_map(|&sni| {
+                TlsVersion::ALL.into_iter().map(move |version| Question::TlsVersion { port, version, sni })
+            });
+            questions.map(|question| self.skipped(question, skip.clone())).collect()
+        }))
+    }
+
+    /// What came of asking for versions, after what had no clear answer was asked again.
+    async fn settled(&self, versions: TlsAsked<'_>) -> Vec<Entry> {
+        self.events.tell(Event::Asked { target: self.number, questions: 1 });
+        let mut versions = match versions {
+            Ok(versions) => versions,
+            Err(skipped) => return skipped,
+        };
+        // What is known when the run is stopped stays.
+        let _ = self.stop.unless(versions.settle()).await;
+        let outcomes = self.asker.tls_versions(versions);
+        outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect()
     }
 
     /// What the items want to know of a port where `service` speaks.
@@ -125,12 +179,6 @@ impl AddressScan<'_> {
         let mut questions = Vec::new();
         if tls.is_some() {
             let named = self.target.server_name().is_some();
-            // SNI means nothing to MySQL, which counts every handshake that is broken off.
-            let both =
-                if named && tls != Some(TlsPreface::MySql) { [true, false].as_slice() } else { [false].as_slice() };
-            for sni in both.iter().copied().filter(|_| !wanted.tls_versions.is_empty()) {
-                questions.extend(TlsVersion::ALL.map(|version| Question::TlsVersion { port, version, sni }));
-            }
             if !wanted.certificate.is_empty() {
                 questions.push(Question::Certificate { port, sni: named && tls != Some(TlsPreface::MySql) });
             }
@@ -150,9 +198,7 @@ impl AddressScan<'_> {
         questions
     }
 
-    /// Asks again, one by one, what a server that serves only so many at once may have turned away: questions that failed,
-    /// and hellos that met a closed connection. Those count as refused only when they are refused alone too, while the
-    /// version that is known to work still does.
+    /// Asks again, one by one, what a server that serves only so many at once may have turned away.
     async fn ask_alone(&self, entries: &mut [Entry], known: &Known) {
         let deadline = Instant::now() + ALONE_WITHIN;
         for entry in entries.iter_mut().filter(|entry| was_turned_away(entry)) {
@@ -161,29 +207,10 @@ impl AddressScan<'_> {
             }
             *entry = self.ask(entry.question, known).await;
         }
-        for sni in [true, false] {
-            let hello = |entry: &Entry| matches!(entry.question, Question::TlsVersion { sni: with, .. } if with == sni);
-            let Some(control) =
-                entries.iter().rfind(|entry| hello(entry) && is_accepted(entry)).map(|entry| entry.question)
-            else {
-                continue;
-            };
-            for entry in entries.iter_mut().filter(|entry| hello(entry) && is_hang_up(entry)) {
-                let alone = self.ask(entry.question, known).await;
-                let worked = is_hang_up(&alone) && is_accepted(&self.ask(control, known).await);
-                *entry = alone;
-                if is_hang_up(entry) && !worked {
-                    let message = "connections are closed whatever is offered, so closing one refuses nothing";
-                    let cause = Cause::Other { message: PeerText::new(message, 200) };
-                    let failure = Failure { stage: Stage::Handshake, blame: Blame::Peer, cause };
-                    entry.attempt = Attempt::Failed { failure };
-                }
-            }
-        }
     }
 
     /// Asks several questions side by side, and counts them for the listeners.
-    async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
+    pub(super) async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
         self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
         let ask = questions.into_iter().map(|question| async move {
             let entry = self.ask(question, known).await;
@@ -203,13 +230,4 @@ fn looked_into(entries: &[Entry]) -> BTreeSet<u16> {
 fn was_turned_away(entry: &Entry) -> bool {
     matches!(&entry.attempt, Attempt::Failed { failure }
         if matches!(failure.cause, Cause::Closed | Cause::Reset | Cause::Refused | Cause::TimedOut { .. }))
-}
-
-/// Whether a hello met a closed or reset connection instead of a word.
-fn is_hang_up(entry: &Entry) -> bool {
-    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Closed | TlsAnswer::Reset }))
-}
-
-fn is_accepted(entry: &Entry) -> bool {
-    matches!(entry.attempt.fact(), Some(Fact::Tls { answer: TlsAnswer::Accepted { .. } }))
 }

@@ -95,6 +95,7 @@ fn refusal(answer: &TlsAnswer) -> String {
             None => format!("answered in version 0x{version:04x}"),
         },
         TlsAnswer::Alert { description } => format!("alert {description}"),
+        TlsAnswer::Ssl2Error { code } => format!("SSL 2.0 error {code}"),
         TlsAnswer::Reset => "connection reset".to_owned(),
         TlsAnswer::Closed => "connection closed".to_owned(),
         TlsAnswer::Accepted { .. } | TlsAnswer::NotTls { .. } => String::new(),

@@ -8,6 +8,9 @@ use std::fmt;
 /// A protocol version we can offer in a hello of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TlsVersion {
+    /// SSL 2.0 (the SSL Protocol, 1995; forbidden by RFC 6176).
+    #[serde(rename = "ssl2")]
+    Ssl2,
     /// SSL 3.0 (RFC 6101).
     #[serde(rename = "ssl3")]
     Ssl3,
@@ -27,11 +30,12 @@ pub enum TlsVersion {
 
 impl TlsVersion {
     /// Every version, oldest first.
-    pub const ALL: [Self; 5] = [Self::Ssl3, Self::Tls10, Self::Tls11, Self::Tls12, Self::Tls13];
+    pub const ALL: [Self; 6] = [Self::Ssl2, Self::Ssl3, Self::Tls10, Self::Tls11, Self::Tls12, Self::Tls13];
 
     /// The `ProtocolVersion` on the wire (RFC 8446, section 4.1.2 and 4.2.1).
     pub const fn wire(self) -> u16 {
         match self {
+            Self::Ssl2 => 0x0002,
             Self::Ssl3 => 0x0300,
             Self::Tls10 => 0x0301,
             Self::Tls11 => 0x0302,
@@ -49,6 +53,7 @@ impl TlsVersion {
 impl fmt::Display for TlsVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ssl2 => "SSL 2.0",
             Self::Ssl3 => "SSL 3.0",
             Self::Tls10 => "TLS 1.0",
             Self::Tls11 => "TLS 1.1",
@@ -76,8 +81,9 @@ pub enum TlsPreface {
 pub enum TlsAnswer {
     /// A ServerHello of that very version.
     Accepted {
-        /// The chosen suite's number (IANA TLS Cipher Suites).
-        suite: u16,
+        /// The chosen suite's number (IANA TLS Cipher Suites); of SSL 2.0 the three bytes of the first kind that the server
+        /// names, and 0 where it names none.
+        suite: u32,
     },
     /// A ServerHello of another version: the one asked for was not negotiated.
     OtherVersion {
@@ -88,6 +94,12 @@ pub enum TlsAnswer {
     Alert {
         /// The alert's number (RFC 8446, section 6).
         description: u8,
+    },
+    /// An error of SSL 2.0: none of the kinds of cipher that were offered is wanted.
+    Ssl2Error {
+        /// Its number (section 5.2.1 of the protocol): 1 no cipher, 2 no certificate, 4 bad certificate, 6 unsupported
+        /// type of certificate.
+        code: u16,
     },
     /// The connection was reset before a ServerHello.
     Reset,

@@ -11,7 +11,7 @@ use crate::model::tls::{CertificateFact, TlsPreface, TlsVersion};
 use crate::net::trust::{TrustStore, Verdict};
 use crate::wire::certificate::{Chain, Judged, Served, read_certificate};
 use crate::wire::ocsp::read_staple;
-use crate::wire::tls::read_certificate_chain;
+use crate::wire::tls::{Offer, read_certificate_chain};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use std::sync::Arc;
 
@@ -76,7 +76,8 @@ async fn by_older_hello(session: &mut Session<'_>, preface: TlsPreface, sni: boo
     let server_name = session.server_name(sni)?;
     for version in older(preface) {
         let mut buffer = Vec::new();
-        let hello = Hello { preface, version, server_name, within: session.asker.timing.exchange };
+        let offer = Offer::usual(version, server_name);
+        let hello = Hello { preface, offer, within: session.asker.timing.exchange };
         let chain = exchange(session, hello, &mut buffer, read_certificate_chain).await?;
         if let (Ok(chain), Some(version)) = (chain, negotiated(&buffer))
             && !chain.is_empty()

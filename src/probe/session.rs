@@ -47,6 +47,7 @@ impl Peer {
 }
 
 /// A question being asked.
+#[derive(Debug)]
 pub(super) struct Session<'a> {
     pub(super) asker: &'a Asker,
     pub(super) peer: &'a Peer,

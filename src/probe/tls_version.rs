@@ -1,4 +1,4 @@
-//! Is this version of TLS accepted?
+//! One hello of our own, and what answers it.
 
 use super::session::Session;
 use super::talk::{Cut, Deadline, read, send};
@@ -6,41 +6,16 @@ use super::{Stop, preface};
 use crate::model::observation::{Cause, Stage};
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::wire::Parse;
-use crate::wire::tls::{CHAIN_LIMIT, Seed, ServerAnswer, client_hello, read_server_answer, says_goodbye};
+use crate::wire::tls::{
+    CHAIN_LIMIT, Offer, Seed, ServerAnswer, client_hello, read_answer_to, read_server_answer, says_goodbye,
+};
 use std::time::Duration;
 
-/// The answer to a hello of exactly `version`.
-///
-/// A connection that ends or stays silent before the first byte is made once more: servers refuse so, and so do overload,
-/// limits and loss.
-pub(super) async fn ask(
-    session: &mut Session<'_>,
-    preface: TlsPreface,
-    version: TlsVersion,
-    sni: bool,
-) -> Result<TlsAnswer, Stop> {
-    let server_name = session.server_name(sni)?;
-    match once(session, preface, version, server_name).await {
-        Ok(TlsAnswer::Reset | TlsAnswer::Closed) => {}
-        Err(Stop::Failed(failure)) if is_worth_another(&failure.cause) => {}
-        answer => return answer,
-    }
-    once(session, preface, version, server_name).await
-}
-
-fn is_worth_another(cause: &Cause) -> bool {
-    matches!(cause, Cause::TimedOut { .. } | Cause::Reset | Cause::Closed)
-}
-
-async fn once(
-    session: &mut Session<'_>,
-    preface: TlsPreface,
-    version: TlsVersion,
-    server_name: Option<&str>,
-) -> Result<TlsAnswer, Stop> {
+/// The answer to one hello.
+pub(super) async fn ask(session: &mut Session<'_>, hello: Hello<'_>) -> Result<TlsAnswer, Stop> {
+    let version = hello.offer.version;
     let mut buffer = Vec::new();
-    let hello = Hello { preface, version, server_name, within: session.asker.timing.exchange };
-    match exchange(session, hello, &mut buffer, read_server_answer).await? {
+    match exchange(session, hello, &mut buffer, |bytes| read_answer_to(version, bytes)).await? {
         Ok(answer) => Ok(answer.to_fact(version)),
         // `close_notify` is how TLS itself says that it closes.
         Err((Cut::Closed, _)) if buffer.is_empty() || says_goodbye(&buffer) => Ok(TlsAnswer::Closed),
@@ -49,12 +24,35 @@ async fn once(
     }
 }
 
+/// The answer to the usual hello of one version, asked for by itself.
+///
+/// A connection that ends or stays silent before the first byte is made once more: servers refuse so, and so do overload,
+/// limits and loss.
+pub(super) async fn ask_one(
+    session: &mut Session<'_>,
+    preface: TlsPreface,
+    version: TlsVersion,
+    sni: bool,
+) -> Result<TlsAnswer, Stop> {
+    let within = session.asker.timing.exchange;
+    let hello = Hello { preface, offer: Offer::usual(version, session.server_name(sni)?), within };
+    match ask(session, hello.clone()).await {
+        Ok(TlsAnswer::Reset | TlsAnswer::Closed) => {}
+        Err(Stop::Failed(failure)) if is_worth_another(&failure.cause) => {}
+        answer => return answer,
+    }
+    ask(session, hello).await
+}
+
+fn is_worth_another(cause: &Cause) -> bool {
+    matches!(cause, Cause::TimedOut { .. } | Cause::Reset | Cause::Closed)
+}
+
 /// A hello to be sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Hello<'a> {
     pub(super) preface: TlsPreface,
-    pub(super) version: TlsVersion,
-    pub(super) server_name: Option<&'a str>,
+    pub(super) offer: Offer<'a>,
     /// How long the whole exchange may take.
     pub(super) within: Duration,
 }
@@ -69,7 +67,7 @@ pub(super) async fn exchange<T>(
     let mut connection = session.connect().await?;
     let deadline = Deadline::after(hello.within);
     preface::pass(&mut connection, hello.preface, deadline).await?;
-    let hello = client_hello(hello.version, hello.server_name, &seed());
+    let hello = client_hello(&hello.offer, &seed());
     let sent = send(&mut connection, &hello, deadline).await;
     // A server may answer and close before it has taken the hello: what it said is there to be read.
     let answer = read(&mut connection, buffer, CHAIN_LIMIT, deadline, parse).await;

@@ -9,6 +9,7 @@ use crate::model::ports::Ports;
 use crate::model::question::Question;
 use crate::model::service::{Identified, Service};
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
+use crate::wire::tls;
 use std::fmt::Write as _;
 
 /// Headers that tell what a server is or does; the others are noise to a reader.
@@ -136,6 +137,7 @@ fn describe_tls(on: &str, question: Question, answer: &TlsAnswer) -> String {
         TlsAnswer::Alert { description } => {
             format!("{on} refuses {version}{with}: alert {description}{}", alert_name(*description))
         }
+        TlsAnswer::Ssl2Error { code } => format!("{on} refuses {version}{with}: SSL 2.0 error {code}"),
         TlsAnswer::Reset => format!("{on} resets the connection when offered {version}{with}"),
         TlsAnswer::Closed => format!("{on} closes the connection when offered {version}{with}"),
         TlsAnswer::NotTls { first_bytes } => {
@@ -145,9 +147,13 @@ fn describe_tls(on: &str, question: Question, answer: &TlsAnswer) -> String {
 }
 
 /// A suite's name in IANA's registry, or its number.
-fn suite_name(suite: u16) -> String {
-    tls_parser::TlsCipherSuite::from_id(suite)
-        .map_or_else(|| format!("suite 0x{suite:04x}"), |known| format!("{} (0x{suite:04x})", known.name))
+fn suite_name(suite: u32) -> String {
+    match u16::try_from(suite) {
+        Ok(0) => "no suite".to_owned(),
+        Ok(suite) => tls::suite_name(suite)
+            .map_or_else(|| format!("suite 0x{suite:04x}"), |known| format!("{known} (0x{suite:04x})")),
+        Err(_) => tls::kind_name(suite).map_or_else(|| format!("cipher 0x{suite:06x}"), str::to_owned),
+    }
 }
 
 /// A version's name, or its number.

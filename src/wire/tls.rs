@@ -9,13 +9,15 @@ mod answer;
 mod chain;
 mod hello;
 mod messages;
+mod ssl2;
 mod suite;
 
 pub use alert::alert_name;
-pub use answer::{ServerAnswer, ServerHello, read_server_answer, says_goodbye};
+pub use answer::{ServerAnswer, ServerHello, read_answer_to, read_server_answer, says_goodbye};
 pub use chain::read_certificate_chain;
-pub use hello::{Seed, client_hello, is_server_name};
-pub use suite::suite_name;
+pub use hello::{Offer, Seed, Shape, client_hello, groups, is_server_name};
+pub use ssl2::kind_name;
+pub use suite::{all_suites, suite_name};
 
 /// How many bytes are read for a ServerHello or an alert; a real one takes less than a hundredth of it.
 pub const ANSWER_LIMIT: usize = 64 * 1024;

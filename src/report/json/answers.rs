@@ -31,10 +31,10 @@ pub(super) enum Answer {
     },
     /// How an offer of one TLS version was answered.
     Tls {
-        /// `accepted`, `other-version`, `alert`, `reset`, `closed` or `not-tls`.
+        /// `accepted`, `other-version`, `alert`, `ssl2-error`, `reset`, `closed` or `not-tls`.
         answer: &'static str,
-        /// The number of the suite, the version or the alert.
-        number: Option<u16>,
+        /// The number of the suite, the version, the alert or the error.
+        number: Option<u32>,
         /// The version that was negotiated instead, in words, or the first bytes of what is not TLS.
         detail: Option<String>,
     },
@@ -222,9 +222,10 @@ impl From<&Fact> for Answer {
                 let (answer, number, detail) = match answer {
                     TlsAnswer::Accepted { suite } => ("accepted", Some(*suite), None),
                     TlsAnswer::OtherVersion { version } => {
-                        ("other-version", Some(*version), Some(version_name(*version)))
+                        ("other-version", Some(u32::from(*version)), Some(version_name(*version)))
                     }
-                    TlsAnswer::Alert { description } => ("alert", Some(u16::from(*description)), None),
+                    TlsAnswer::Alert { description } => ("alert", Some(u32::from(*description)), None),
+                    TlsAnswer::Ssl2Error { code } => ("ssl2-error", Some(u32::from(*code)), None),
                     TlsAnswer::Reset => ("reset", None, None),
                     TlsAnswer::Closed => ("closed", None, None),
                     TlsAnswer::NotTls { first_bytes } => ("not-tls", None, Some(first_bytes.to_string())),

@@ -3,7 +3,7 @@
 use super::super::Parse;
 use super::super::bytes::{Bytes, Stop, bad, complaint};
 use super::messages::{Message, Messages};
-use super::{ANSWER_LIMIT, looks_like_record};
+use super::{ANSWER_LIMIT, looks_like_record, ssl2};
 use crate::model::peer_text::PeerText;
 use crate::model::tls::{TlsAnswer, TlsVersion};
 
@@ -15,10 +15,12 @@ const FIRST_BYTES: usize = 64;
 pub struct ServerHello {
     /// The negotiated version's number: that of `supported_versions` where the server sent it, else `server_version`.
     pub version: u16,
-    /// The chosen suite.
-    pub suite: u16,
+    /// The chosen suite; of SSL 2.0 the first kind of cipher.
+    pub suite: u32,
     /// Whether it is a `HelloRetryRequest`. It settles version and suite, and asks for another key share.
     pub is_retry: bool,
+    /// The group of the server's key share, or the one that it asks for instead (RFC 8446, section 4.2.8).
+    pub group: Option<u16>,
 }
 
 /// What answered a hello.
@@ -30,6 +32,11 @@ pub enum ServerAnswer {
     FatalAlert {
         /// What it says (RFC 8446, section 6).
         description: u8,
+    },
+    /// An error of SSL 2.0.
+    Ssl2Error {
+        /// What it says (section 5.2.1 of the protocol).
+        code: u16,
     },
     /// Something that is no TLS.
     NotTls {
@@ -45,9 +52,15 @@ impl ServerAnswer {
             Self::Hello(hello) if hello.version == offered.wire() => TlsAnswer::Accepted { suite: hello.suite },
             Self::Hello(hello) => TlsAnswer::OtherVersion { version: hello.version },
             Self::FatalAlert { description } => TlsAnswer::Alert { description: *description },
+            Self::Ssl2Error { code } => TlsAnswer::Ssl2Error { code: *code },
             Self::NotTls { first_bytes } => TlsAnswer::NotTls { first_bytes: first_bytes.clone() },
         }
     }
+}
+
+/// Reads the answer to a hello of `version` out of all bytes that came so far.
+pub fn read_answer_to(version: TlsVersion, bytes: &[u8]) -> Parse<ServerAnswer> {
+    if version == TlsVersion::Ssl2 { ssl2::read_answer(bytes) } else { read_server_answer(bytes) }
 }
 
 /// Reads the answer to a hello out of all bytes that came so far. Warnings before it are skipped.
@@ -93,8 +106,9 @@ fn answer(messages: &mut Messages<'_>) -> Result<ServerAnswer, Stop> {
 const HELLO_REQUEST: u8 = 0;
 pub(super) const SERVER_HELLO: u8 = 2;
 
-/// The `supported_versions` extension (RFC 8446, section 4.2.1).
+/// Extensions: `supported_versions` (RFC 8446, section 4.2.1) and `key_share` (section 4.2.8).
 const SUPPORTED_VERSIONS: u16 = 43;
+const KEY_SHARE: u16 = 51;
 
 /// The random that makes a ServerHello a `HelloRetryRequest`: the SHA-256 of that word (RFC 8446, section 4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
@@ -111,6 +125,7 @@ pub(super) fn read_server_hello(body: &[u8]) -> Result<ServerHello, Stop> {
     bytes.take(usize::from(session_id))?;
     let suite = bytes.u16()?;
     bytes.u8()?; // compression method
+    let mut group = None;
     if !bytes.is_empty() {
         let length = bytes.u16()?;
         let mut extensions = Bytes::whole(bytes.take(usize::from(length))?);
@@ -120,12 +135,14 @@ pub(super) fn read_server_hello(body: &[u8]) -> Result<ServerHello, Stop> {
             let mut content = Bytes::whole(extensions.take(usize::from(length))?);
             if kind == SUPPORTED_VERSIONS {
                 version = content.u16()?;
+            } else if kind == KEY_SHARE {
+                group = Some(content.u16()?);
             }
         }
     }
     // Before TLS 1.3 a random is a random, whatever its value.
     let is_retry = random == RETRY_RANDOM && version >= TlsVersion::Tls13.wire();
-    Ok(ServerHello { version, suite, is_retry })
+    Ok(ServerHello { version, suite: u32::from(suite), is_retry, group })
 }
 
 #[cfg(test)]

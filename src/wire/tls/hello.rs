@@ -1,7 +1,7 @@
 //! The ClientHello.
 
 use super::super::bytes::{with_u8_length, with_u16_length};
-use super::suite;
+use super::{ssl2, suite};
 use crate::model::tls::TlsVersion;
 use std::net::IpAddr;
 
@@ -50,6 +50,27 @@ const GROUPS: [u16; 10] = [X25519, 0x0017, 0x0018, 0x0019, 0x001e, 0x0016, 0x001
 /// finite-field groups (RFC 7919). In an older hello they would forbid every other Diffie-Hellman group.
 const FINITE_FIELD_GROUPS: [u16; 5] = [0x0100, 0x0101, 0x0102, 0x0103, 0x0104];
 
+/// More groups of TLS 1.3: the Brainpool curves (RFC 8734), those with ML-KEM (draft-ietf-tls-ecdhe-mlkem and
+/// draft-ietf-tls-mlkem), `curveSM2` (RFC 8998) and GOST's (RFC 9367).
+const LATER_GROUPS: [u16; 17] = [
+    0x001f, 0x0020, 0x0021, 0x11ec, 0x11eb, 0x11ed, 0x0200, 0x0201, 0x0202, 0x0029, 0x0022, 0x0023, 0x0024, 0x0025,
+    0x0026, 0x0027, 0x0028,
+];
+
+/// Every group that a hello of `version` may name.
+pub fn groups(version: TlsVersion) -> Vec<u16> {
+    match version {
+        TlsVersion::Tls13 => [GROUPS.as_slice(), &FINITE_FIELD_GROUPS, &LATER_GROUPS].concat(),
+        _ => GROUPS.to_vec(),
+    }
+}
+
+/// The groups of a small hello: x25519, secp256r1, secp384r1, secp521r1 and x448.
+const SMALL_GROUPS: [u16; 5] = [X25519, 0x0017, 0x0018, 0x0019, 0x001e];
+
+/// The signature schemes of a small hello: RSA-PSS, PKCS #1 and ECDSA with SHA-256 and SHA-384, `EdDSA`, and SHA-1.
+const SMALL_SIGNATURES: [u16; 9] = [0x0804, 0x0805, 0x0401, 0x0501, 0x0403, 0x0503, 0x0807, 0x0201, 0x0203];
+
 /// Signature schemes (RFC 8446, section 4.2.3), and for TLS 1.2 also SHA-224, SHA-1 and DSA: ECDSA, `EdDSA`, RSA-PSS,
 /// PKCS #1, legacy.
 const SIGNATURES: [u16; 22] = [
@@ -57,11 +78,71 @@ const SIGNATURES: [u16; 22] = [
     0x0303, 0x0301, 0x0203, 0x0201, 0x0402, 0x0502, 0x0302, 0x0202,
 ];
 
-/// A hello that offers `version` and no other, in a record of its own.
-///
-/// `server_name` is sent as SNI where it is a DNS name; RFC 6066 section 3 does not permit addresses there. An SSL 3.0
-/// hello has no extensions and so no SNI.
-pub fn client_hello(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Vec<u8> {
+/// What surrounds the offer: servers choke on what they do not expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Every extension that a server may insist on, padded past the lengths that middleboxes hang on.
+    Usual,
+    /// Few suites and groups and only what the version cannot do without: shorter than 256 bytes, unless the name is long.
+    Small,
+    /// No extension at all, and so no SNI: as servers know it that were written before RFC 3546.
+    Bare,
+}
+
+/// What a hello offers: one version, and suites for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer<'a> {
+    /// The only version.
+    pub version: TlsVersion,
+    /// Sent as SNI where it is a DNS name; RFC 6066 section 3 does not permit addresses there. An SSL 3.0 hello has no
+    /// extensions and so no SNI.
+    pub server_name: Option<&'a str>,
+    /// The suites, best first; at most 120 are sent. The renegotiation signal follows them.
+    pub suites: Vec<u16>,
+    /// The groups, best first; all that are known, where empty.
+    pub groups: Vec<u16>,
+    /// Whether a TLS 1.3 hello brings a key share for x25519. Without any the server names the group that it wants (RFC
+    /// 8446, section 4.2.8).
+    pub key_share: bool,
+    /// What surrounds it.
+    pub shape: Shape,
+}
+
+impl<'a> Offer<'a> {
+    /// These suites, in this order.
+    pub fn of(version: TlsVersion, server_name: Option<&'a str>, suites: Vec<u16>) -> Self {
+        Self { version, server_name, suites, groups: Vec::new(), key_share: true, shape: Shape::Usual }
+    }
+
+    /// What a present-day client and one of the server's time would offer together.
+    pub fn usual(version: TlsVersion, server_name: Option<&'a str>) -> Self {
+        Self::of(version, server_name, suite::usual(version))
+    }
+
+    /// All that the [usual](Self::usual) one leaves out: pre-shared keys, NULL, anonymous, export, ARIA, GOST and others.
+    pub fn odd(version: TlsVersion, server_name: Option<&'a str>) -> Vec<Self> {
+        suite::odd(version).into_iter().map(|suites| Self::of(version, server_name, suites)).collect()
+    }
+
+    /// What nearly everybody has in common, in few bytes.
+    pub fn small(version: TlsVersion, server_name: Option<&'a str>) -> Self {
+        let groups = SMALL_GROUPS.to_vec();
+        Self { shape: Shape::Small, groups, ..Self::of(version, server_name, suite::few(version)) }
+    }
+
+    /// Without extensions, which TLS 1.3 cannot be without.
+    pub fn bare(version: TlsVersion) -> Option<Self> {
+        let suites = suite::usual(version);
+        (version != TlsVersion::Tls13).then(|| Self { shape: Shape::Bare, ..Self::of(version, None, suites) })
+    }
+}
+
+/// A hello in a record of its own.
+pub fn client_hello(offer: &Offer<'_>, seed: &Seed) -> Vec<u8> {
+    let version = offer.version;
+    if version == TlsVersion::Ssl2 {
+        return ssl2::client_hello(&seed.random);
+    }
     let mut body = Vec::with_capacity(600);
     // RFC 8446, section 4.1.2: TLS 1.3 calls itself 1.2 here.
     body.extend_from_slice(&version.min(TlsVersion::Tls12).wire().to_be_bytes());
@@ -71,11 +152,14 @@ pub fn client_hello(version: TlsVersion, server_name: Option<&str>, seed: &Seed)
             out.extend_from_slice(&seed.session_id);
         }
     });
-    with_u16_length(&mut body, |out| numbers(out, &suite::offered(version)));
+    with_u16_length(&mut body, |out| {
+        numbers(out, offer.suites.get(..suite::MOST).unwrap_or(&offer.suites));
+        numbers(out, &[suite::RENEGOTIATION_INFO]);
+    });
     // One compression method: null.
     body.extend_from_slice(&[1, 0]);
-    if version != TlsVersion::Ssl3 {
-        let mut extensions = extensions(version, server_name, seed);
+    if version != TlsVersion::Ssl3 && offer.shape != Shape::Bare {
+        let mut extensions = extensions(offer, seed);
         pad(&mut extensions, HEADER + body.len() + 2);
         with_u16_length(&mut body, |out| out.extend_from_slice(&extensions));
     }
@@ -95,9 +179,11 @@ pub fn client_hello(version: TlsVersion, server_name: Option<&str>, seed: &Seed)
 /// The length of a handshake message's header.
 const HEADER: usize = 4;
 
-fn extensions(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Vec<u8> {
+fn extensions(offer: &Offer<'_>, seed: &Seed) -> Vec<u8> {
+    let version = offer.version;
+    let small = offer.shape == Shape::Small;
     let mut out = Vec::new();
-    if let Some(name) = server_name.map(|name| name.trim_end_matches('.')).filter(|name| is_server_name(name)) {
+    if let Some(name) = offer.server_name.map(|name| name.trim_end_matches('.')).filter(|name| is_server_name(name)) {
         extension(&mut out, extension::SERVER_NAME, |out| {
             with_u16_length(out, |out| {
                 out.push(0); // host_name
@@ -105,20 +191,19 @@ fn extensions(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Ve
             });
         });
     }
-    extension(&mut out, extension::EXTENDED_MASTER_SECRET, |_| {});
+    if !small {
+        extension(&mut out, extension::EXTENDED_MASTER_SECRET, |_| {});
+    }
     // uncompressed, and the two compressed ones that old clients named
     extension(&mut out, extension::EC_POINT_FORMATS, |out| out.extend_from_slice(&[3, 0, 1, 2]));
     extension(&mut out, extension::SUPPORTED_GROUPS, |out| {
         with_u16_length(out, |out| {
-            numbers(out, &GROUPS);
-            if version == TlsVersion::Tls13 {
-                numbers(out, &FINITE_FIELD_GROUPS);
-            }
+            numbers(out, &if offer.groups.is_empty() { groups(version) } else { offer.groups.clone() });
         });
     });
     if version >= TlsVersion::Tls12 {
         extension(&mut out, extension::SIGNATURE_ALGORITHMS, |out| {
-            with_u16_length(out, |out| numbers(out, &SIGNATURES));
+            with_u16_length(out, |out| numbers(out, if small { &SMALL_SIGNATURES } else { &SIGNATURES }));
         });
     }
     if version == TlsVersion::Tls13 {
@@ -128,8 +213,10 @@ fn extensions(version: TlsVersion, server_name: Option<&str>, seed: &Seed) -> Ve
         extension(&mut out, extension::PSK_KEY_EXCHANGE_MODES, |out| out.extend_from_slice(&[1, 1]));
         extension(&mut out, extension::KEY_SHARE, |out| {
             with_u16_length(out, |out| {
-                numbers(out, &[X25519]);
-                with_u16_length(out, |out| out.extend_from_slice(&seed.key_share));
+                if offer.key_share {
+                    numbers(out, &[X25519]);
+                    with_u16_length(out, |out| out.extend_from_slice(&seed.key_share));
+                }
             });
         });
     }
@@ -175,6 +262,34 @@ mod tests {
 
     const SEED: Seed = Seed { random: [7; 32], session_id: [8; 32], key_share: [9; 32] };
 
+    const AFTER_SSL2: [TlsVersion; 5] =
+        [TlsVersion::Ssl3, TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
+
+    #[test]
+    fn a_small_hello_is_small_and_a_bare_one_has_no_extensions() {
+        for version in AFTER_SSL2 {
+            let small = client_hello(&Offer::small(version, Some("rmm.example.com")), &SEED);
+            assert!(small.len() - 5 < 256, "{version}: {}", small.len());
+            if let Some(bare) = Offer::bare(version) {
+                reread(&client_hello(&bare, &SEED), |_, hello, _| assert_eq!(hello.ext, None));
+            }
+        }
+        assert_eq!(Offer::bare(TlsVersion::Tls13), None);
+    }
+
+    #[test]
+    fn without_a_key_share_the_server_is_left_to_name_a_group() {
+        let offer = Offer { key_share: false, groups: vec![0x0019], ..Offer::usual(TlsVersion::Tls13, None) };
+        reread(&client_hello(&offer, &SEED), |_, _, extensions| {
+            assert!(extensions.iter().any(|e| matches!(e, TlsExtension::KeyShare(share) if **share == [0, 0])));
+            assert!(
+                extensions.iter().any(
+                    |e| matches!(e, TlsExtension::EllipticCurves(groups) if groups.iter().map(|g| g.0).eq([0x0019]))
+                )
+            );
+        });
+    }
+
     /// Reads a hello with an independent parser.
     fn reread<T>(hello: &[u8], look: impl FnOnce(u16, &TlsClientHelloContents<'_>, &[TlsExtension<'_>]) -> T) -> T {
         let (rest, record) = parse_tls_plaintext(hello).expect("a record");
@@ -197,8 +312,9 @@ mod tests {
 
     #[test]
     fn another_parser_reads_what_was_meant() {
-        for version in TlsVersion::ALL {
-            reread(&client_hello(version, Some("rmm.example.com."), &SEED), |record, hello, extensions| {
+        for version in AFTER_SSL2 {
+            let offer = Offer::usual(version, Some("rmm.example.com."));
+            reread(&client_hello(&offer, &SEED), |record, hello, extensions| {
                 assert_eq!(record, if version == TlsVersion::Ssl3 { 0x0300 } else { 0x0301 });
                 assert_eq!(hello.version.0, version.wire().min(0x0303));
                 assert_eq!(hello.random, [7; 32]);
@@ -219,7 +335,7 @@ mod tests {
     #[test]
     fn an_address_is_never_sent_as_a_name() {
         for name in ["192.0.2.7", "2001:db8::7", "", "a b", "a..b", "münchen.example"] {
-            let hello = client_hello(TlsVersion::Tls12, Some(name), &SEED);
+            let hello = client_hello(&Offer::usual(TlsVersion::Tls12, Some(name)), &SEED);
             reread(&hello, |_, _, extensions| assert_eq!(name_in(extensions), None, "{name}"));
         }
     }
@@ -230,11 +346,16 @@ mod tests {
             name in "[a-z]{1,60}(\\.[a-z]{1,60}){0,3}",
             random: [u8; 32],
         ) {
-            for version in TlsVersion::ALL {
-                let hello = client_hello(version, Some(&name), &Seed { random, ..SEED });
-                let message = hello.len() - 5;
-                prop_assert!(!(256..512).contains(&message), "{version}: {message}");
-                reread(&hello, |_, _, _| ());
+            for version in AFTER_SSL2 {
+                let (usual, small) = (Offer::usual(version, Some(&name)), Offer::small(version, Some(&name)));
+                let odd = Offer::odd(version, Some(&name));
+                for offer in odd.into_iter().chain([usual, small]).chain(Offer::bare(version)) {
+                    let hello = client_hello(&offer, &Seed { random, ..SEED });
+                    let message = hello.len() - 5;
+                    let bare = offer.shape == Shape::Bare || version == TlsVersion::Ssl3;
+                    prop_assert!(bare || !(256..512).contains(&message), "{version}: {message}");
+                    reread(&hello, |_, _, _| ());
+                }
             }
         }
     }

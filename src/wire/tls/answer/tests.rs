@@ -40,7 +40,10 @@ fn a_server_hello_of_the_offered_version_is_accepted() {
 #[test]
 fn a_request_to_try_again_has_negotiated_tls_1_3() {
     let answer = only_whole(&hex(OPENSSL_RETRY), read_server_answer);
-    assert_eq!(answer, ServerAnswer::Hello(ServerHello { version: 0x0304, suite: 0x1302, is_retry: true }));
+    assert_eq!(
+        answer,
+        ServerAnswer::Hello(ServerHello { version: 0x0304, suite: 0x1302, is_retry: true, group: Some(0x0018) })
+    );
     assert_eq!(RETRY_RANDOM[..], Sha256::digest(b"HelloRetryRequest")[..]);
 }
 
