@@ -4,7 +4,7 @@ use libfuzzer_sys::fuzz_target;
 use portreeve::model::tls::Trust;
 use portreeve::wire::certificate::{Chain, Judged, Served, read_certificate};
 
-/// The whole is a certificate, and also a chain whose certificates stand after their lengths in two bytes.
+// The whole is a certificate, and also a chain whose certificates stand after their lengths in two bytes.
 fuzz_target!(|bytes: &[u8]| {
     let now = 1_800_000_000;
     let mut chain = Vec::new();

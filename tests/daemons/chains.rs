@@ -50,6 +50,7 @@ struct Case<'a> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn faults_of_a_chain_are_told_apart() {
     let Some(rig) = Rig::with(&["nginx", "openssl"]) else { return };
     let issuer = Issuer::new(&rig);
