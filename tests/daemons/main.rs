@@ -16,6 +16,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 mod certificates;
+mod chains;
 mod database;
 mod issuer;
 mod oracle;
