@@ -28,6 +28,8 @@ struct World {
     loss: f64,
     /// SYNs a second that are let through, and how many at once.
     limit: Option<(f64, f64)>,
+    /// Whether SYNs beyond the limit are refused with a RST; else they are dropped.
+    limit_refuses: bool,
     /// After so many SYNs, everything is dropped.
     cut_after: Option<u64>,
     /// How long the scanning system keeps a refusal to itself.
@@ -46,6 +48,7 @@ impl World {
             jitter: 2,
             loss: 0.0,
             limit: None,
+            limit_refuses: false,
             cut_after: None,
             refusals_kept: Duration::ZERO,
             outage: None,
@@ -138,7 +141,11 @@ fn run_once(
                     counted = now;
                     if tokens >= 1.0 { tokens -= 1.0 } else { lost = true }
                 }
-                let fact = if world.open.contains(&shot.port) {
+                let limited = lost && world.limit_refuses && world.loss <= 0.0;
+                lost &= !limited;
+                let fact = if limited {
+                    PortFact { state: PortState::Closed, reason: PortReason::Reset, sender: None }
+                } else if world.open.contains(&shot.port) {
                     PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None }
                 } else if world.refuses && world.refusals_kept > Duration::ZERO {
                     PortFact { state: PortState::Closed, reason: PortReason::Refused, sender: None }
@@ -286,6 +293,21 @@ fn an_outage_at_the_beginning_makes_no_port_silent() {
     }
 }
 
+/// A refusal by something that counts SYNs is not the target's.
+#[test]
+fn a_limit_that_refuses_makes_no_open_port_closed() {
+    let ports: Vec<u16> = [443, 8040, 8484].into_iter().chain(6000..6350).collect();
+    let open: Vec<u16> = [443, 8040].into_iter().chain(6000..6300).collect();
+    for (refuses, limit, burst) in
+        [(true, 50.0, 10.0), (false, 50.0, 10.0), (true, 20.0, 5.0), (true, 200.0, 50.0), (false, 400.0, 50.0)]
+    {
+        let world = World { limit: Some((limit, burst)), limit_refuses: true, ..World::new(&open, refuses) };
+        let outcome = run(&world, &ports, 20_000.0);
+        assert_eq!(outcome.in_state(PortState::Open), world.open, "{limit} a second, burst {burst}");
+        assert_eq!(outcome.ports.len(), ports.len());
+    }
+}
+
 /// Answers that take their time come before losses are known; a rate that rose on them would never find the limit.
 #[test]
 fn a_limit_is_found_on_an_unsteady_path() {
@@ -351,7 +373,7 @@ proptest! {
     ) {
         let ports: Vec<u16> = (1..400).collect();
         let world = World {
-            open, refuses, round_trip: round_trip * MS, jitter, loss, limit, cut_after,
+            open, refuses, round_trip: round_trip * MS, jitter, loss, limit, cut_after, limit_refuses: false,
             refusals_kept: Duration::ZERO, seed,
             outage: outage.map(|(from, length)| (Duration::from_millis(from), Duration::from_millis(from + length))),
         };

@@ -22,6 +22,10 @@ const GAP: Duration = Duration::from_millis(40);
 /// VNC, and RPC over HTTP's end point mapper.
 const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 3389, 5432, 5900];
 
+/// How often open ports must have opened again before refusals elsewhere are believed.
+const VOUCHERS: u32 = 8;
+const VOUCHERS_SENSITIVE: u32 = 3;
+
 /// How often sensitive ports are asked in all.
 const SENSITIVE_MOST: u32 = 24;
 
@@ -55,6 +59,11 @@ pub(super) struct Witnesses {
     /// Ports whose silence was believed while nothing at all had answered.
     unvouched: Vec<u16>,
     bad_in_a_row: u32,
+    /// How often an open port opened again, and when the last SYN for it was sent.
+    opened: u32,
+    last_opened: Duration,
+    /// An open port was refused.
+    doubts_refusals: bool,
 }
 
 impl Witnesses {
@@ -73,6 +82,7 @@ impl Witnesses {
         let list = match (open, is_sensitive(port) || self.also_sensitive.contains(&port)) {
             (true, false) => &mut self.open,
             (true, true) => &mut self.sensitive,
+            (false, _) if self.doubts_refusals => return,
             (false, _) => &mut self.closed,
         };
         if list.len() < KEPT && !list.contains(&port) {
@@ -174,6 +184,34 @@ impl Witnesses {
     /// What was sent until now counts for nothing.
     pub(super) fn void(&mut self, now: Duration) {
         self.void_before = now;
+    }
+
+    /// Whether there is an open port that can show that refusals are the target's own.
+    pub(super) fn can_vouch(&self) -> bool {
+        !(self.open.is_empty() && self.sensitive.is_empty()) && !self.doubts_refusals
+    }
+
+    /// An open port, asked at `sent`, opened again.
+    pub(super) fn opened(&mut self, sent: Duration) {
+        self.opened += 1;
+        self.last_opened = self.last_opened.max(sent);
+    }
+
+    /// Whether open ports have opened often enough, and since a SYN that was refused.
+    pub(super) fn vouched(&self, refused_at: Duration) -> bool {
+        let enough = if self.open.is_empty() { VOUCHERS_SENSITIVE } else { VOUCHERS };
+        self.opened >= enough && self.last_opened >= refused_at
+    }
+
+    /// An open port was refused: from now on refusals prove nothing by themselves, and closed ports are no witnesses.
+    pub(super) fn doubt_refusals(&mut self) {
+        self.doubts_refusals = true;
+        self.closed.clear();
+    }
+
+    /// Whether refusals prove nothing by themselves.
+    pub(super) fn doubts_refusals(&self) -> bool {
+        self.doubts_refusals
     }
 
     /// The silence of this port was believed while nothing at all had answered.
