@@ -4,6 +4,7 @@ use super::rig::{Rig, foreign};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Every version that is asked for, as reports name it.
 pub(crate) const VERSIONS: [&str; 5] = ["SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"];
@@ -37,10 +38,23 @@ pub(crate) fn probe(arguments: &[&str]) -> Report {
     portreeve(&all, &[0, 3])
 }
 
+/// The same with the waits that are usual, and how long it took.
+pub(crate) fn probe_timed(arguments: &[&str]) -> (Report, Duration) {
+    let mut all = vec!["probe"];
+    all.extend(arguments);
+    let begun = Instant::now();
+    let report = run(&all, &[0, 3]);
+    (report, begun.elapsed())
+}
+
 fn portreeve(arguments: &[&str], exits: &[i32]) -> Report {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
     // The machine may be busy with other tests.
-    command.args(arguments).args(["--format", "json", "--timeout", "2"]);
+    run(&[arguments, &["--timeout", "2"]].concat(), exits)
+}
+
+fn run(arguments: &[&str], exits: &[i32]) -> Report {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    command.args(arguments).args(["--format", "json"]);
     command.env_remove("PORTREEVE_LOG");
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
