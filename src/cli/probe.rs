@@ -46,7 +46,11 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
         }
         ProbeCommand::Tls { places, sni, ca_file, shared } => {
             let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
-            (at_places(&places, Some(443), sni.as_deref(), &follow_up)?, shared, ca_file)
+            let mut inquiries = at_places(&places, Some(443), sni.as_deref(), &follow_up)?;
+            for inquiry in &mut inquiries {
+                inquiry.plan.expects_tls = true;
+            }
+            (inquiries, shared, ca_file)
         }
         ProbeCommand::Service { places, shared } => (at_places(&places, None, None, &service())?, shared, None),
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),

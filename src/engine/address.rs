@@ -1,6 +1,7 @@
 //! One address of a target: its ports, then what speaks on the open ones, then what the items want to know of that, and
 //! at last whether the target still answers as it did at first.
 
+use super::early::Early;
 use super::event::{Event, Events};
 use super::log::Entry;
 use super::plan::Plan;
@@ -14,7 +15,7 @@ use crate::model::target::Target;
 use crate::model::udp::UdpRation;
 use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
 use crate::probe::{Asker, Known, Outcome, Peer, WitnessSettings};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,7 +85,9 @@ impl AddressScan<'_> {
         let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
         let mut known = Acquaintance::new(rate, self.moved_services());
         let mut health = AddressHealth::default();
-        let mut entries = self.tcp_ports(&[wanted.as_slice(), &decoys].concat(), &mut known).await;
+        let (peer, asked) = (self.peer(), [wanted.as_slice(), &decoys].concat());
+        let (mut entries, mut early) =
+            futures::join!(self.tcp_ports(&asked, &mut known), Box::pin(self.early_tls(&peer, &wanted)));
         let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
         // A decoy without a state proves nothing.
         health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
@@ -98,7 +101,7 @@ impl AddressScan<'_> {
             (health.decoys_speak, ()) = futures::join!(self.speaks(decoy, round_trip), heard);
         }
         self.go_gently(&known);
-        let mut looked_into = self.look(&mut entries, 0).await;
+        let mut looked_into = self.look(&mut entries, 0, &mut early).await;
         let mut rest = self.plan.rest_of_sweep();
         if !rest.is_empty() {
             // In no order: a scan in order is what intrusion detection looks for, and a cut half-way should not take all
@@ -108,7 +111,7 @@ impl AddressScan<'_> {
             if health.handshakes_untrusted() {
                 self.hear_open(&mut entries, known.path().round_trip().map(|known| known.smoothed)).await;
             }
-            looked_into += self.look(&mut entries, looked_into).await;
+            looked_into += self.look(&mut entries, looked_into, &mut early).await;
         }
         let silence = entries.iter().any(is_silence);
         if looked_into > 0 && silence && !known.stopped_answering() && !known.recheck_missing() {
@@ -122,8 +125,8 @@ impl AddressScan<'_> {
     }
 
     /// Looks into the open ports, where anybody wants to know what speaks there.
-    async fn look(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
-        if self.plan.follow_up.service.is_empty() { 0 } else { self.look_into_open(entries, before).await }
+    async fn look(&self, entries: &mut Vec<Entry>, before: usize, early: &mut BTreeMap<u16, Early<'_>>) -> usize {
+        if self.plan.follow_up.service.is_empty() { 0 } else { self.look_into_open(entries, before, early).await }
     }
 
     /// What lets only so many SYNs through bears no more connections either.
