@@ -11,7 +11,7 @@
 //!     mono-fastcgi-server4 mono-mcs nginx nodejs openssl samba sslscan stunnel4 xrdp
 //! ```
 //!
-//! tlslite-ng is on PyPI: `python3 -m venv FOLDER && FOLDER/bin/pip install tlslite-ng`, with `FOLDER/bin` in the `PATH`.
+//! `tlslite-ng` is on `PyPI`: `python3 -m venv FOLDER && FOLDER/bin/pip install tlslite-ng`, with `FOLDER/bin` in the `PATH`.
 //!
 //! Linux only: elsewhere 127.0.0.0/8 is not loopback as a whole.
 

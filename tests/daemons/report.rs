@@ -137,14 +137,21 @@ impl Report {
         &found["answer"]
     }
 
-    /// How each version of TLS was answered on a port, with SNI or without, in the words of the report.
+    /// How each version of TLS was answered on a port, in the words of the report, each time that it was asked.
+    pub(crate) fn answers(&self, port: u16) -> Vec<(String, String)> {
+        let seen = self.observations("tls-version", port).filter(|seen| seen["outcome"] != "skipped");
+        let answer =
+            |seen: &Value| seen["answer"]["answer"].as_str().map_or_else(|| seen["text"].to_string(), str::to_owned);
+        seen.map(|seen| (seen["question"]["version"].as_str().unwrap().to_owned(), answer(seen))).collect()
+    }
+
+    /// The same for servers that answer alike with SNI and without.
     pub(crate) fn versions(&self, port: u16) -> BTreeMap<String, String> {
         let mut versions = BTreeMap::new();
-        for seen in self.observations("tls-version", port).filter(|seen| seen["outcome"] != "skipped") {
-            let answer = seen["answer"]["answer"].as_str().map_or_else(|| seen["text"].to_string(), str::to_owned);
-            let version = seen["question"]["version"].as_str().unwrap().to_owned();
+        for (version, answer) in self.answers(port) {
             let before = versions.insert(version.clone(), answer.clone());
-            assert!(before.is_none_or(|before| before == answer), "{version} depends on SNI, or on luck: {seen:#}");
+            let same = before.as_ref().is_none_or(|before| *before == answer);
+            assert!(same, "{version} depends on SNI, or on luck: {before:?} and {answer}");
         }
         versions
     }

@@ -140,7 +140,7 @@ impl Rig {
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
-    let is_there = |path: &PathBuf| if program.ends_with(".so") { path.is_file() } else { is_program(path) };
+    let is_there = |path: &PathBuf| if Path::new(program).is_absolute() { path.is_file() } else { is_program(path) };
     std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(is_there)
 }
 
