@@ -295,5 +295,8 @@ fn describe(text: &mut String, target: &Target, observations: &[Observation], sh
         }
         let line = report::describe(observation);
         let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "  ", "      "));
+        for line in report::chain(observation) {
+            let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "      ", "        "));
+        }
     }
 }

@@ -19,6 +19,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 mod certificates;
+mod chains;
 mod database;
 mod fronts;
 mod issuer;

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 
 /// `openssl s_server`, which serves one connection after the other.
-fn s_server(rig: &Rig, identity: &Identity, options: &[&str]) -> Daemon {
+pub(crate) fn s_server(rig: &Rig, identity: &Identity, options: &[&str]) -> Daemon {
     rig.start("openssl", |socket| {
         let mut command = rig.command("openssl");
         command.args(["s_server", "-quiet", "-www", "-cipher", "ALL:@SECLEVEL=0", "-accept", &socket.to_string()]);

@@ -26,11 +26,17 @@ const TRIES_MOST: usize = 24;
 const BLIND_TRIES_LEAST: u32 = 3;
 const BLIND_TRIES_MOST: u32 = 6;
 
+/// Of how many ports that are to be asked again the next is drawn.
+const SHUFFLED: usize = 256;
+
 /// How long after its first try a port is called silent at the earliest: a queue on the way may hold packets back.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Below this loss, an answer after a silence is odd enough to be asked for once more.
 const ODD_BELOW: f64 = 0.02;
+
+/// A path whose answers count as late so soon is steady.
+const STEADY: Duration = Duration::from_millis(60);
 
 /// How long witnesses must have been silent, and how many of them, before asking pauses.
 const SILENT_FOR: Duration = Duration::from_millis(1500);
@@ -300,7 +306,9 @@ impl<'p> Schedule<'p> {
         // Not always the first after a pause: a limit that has just let its next SYN through would spare the witness, and
         // the witness would say that nothing is lost.
         if canary
-            && (!others || matches!(self.watch, Watch::Paused { .. }) || self.witnesses.turn_comes())
+            && (!others
+                || matches!(self.watch, Watch::Paused { .. })
+                || self.witnesses.turn_comes(self.throttle.burst()))
             && let Some(port) = self.witnesses.next()
         {
             return Some((port, Purpose::Witness));
@@ -314,8 +322,11 @@ impl<'p> Schedule<'p> {
             self.fresh += 1;
             return Some((port.number, Purpose::Ask(index)));
         }
-        // What lingered may have been answered late.
-        while let Some(index) = self.again.pop_front() {
+        // In no order, or the same ports would always be last of a burst, where a limit drops them, and witnesses elsewhere in
+        // it would vouch for their silence. What lingered may have been answered late.
+        while !self.again.is_empty() {
+            self.again.swap(0, self.witnesses.dice(self.again.len().min(SHUFFLED)));
+            let Some(index) = self.again.pop_front() else { break };
             if let Some(port) = self.ports.get(index as usize).filter(|port| port.stage == Stage::Again) {
                 return Some((port.number, Purpose::Ask(index)));
             }
@@ -371,7 +382,7 @@ impl<'p> Schedule<'p> {
                         (0..lost).for_each(|_| self.path.count(false));
                     }
                     self.path.count(true);
-                    self.throttle.answered(now, shot.sent, self.path.round_trip().map(|known| known.smoothed));
+                    self.throttle.answered(now, shot.sent, self.hearing());
                     self.witnesses.found(shot.port, fact.state == PortState::Open);
                     self.witnesses.good(shot.sent);
                 }
@@ -432,7 +443,7 @@ impl<'p> Schedule<'p> {
     /// A witness did or did not answer.
     fn evidence(&mut self, sent: Duration, now: Duration, lost: bool) {
         self.path.evidence(sent, lost);
-        self.throttle.witnessed(now, sent, lost, self.path.round_trip().map(|known| known.smoothed));
+        self.throttle.witnessed(now, sent, lost, self.hearing());
     }
 
     /// This machine could not send `shot`.
@@ -468,6 +479,13 @@ impl<'p> Schedule<'p> {
         self.answer_within() + self.path.refusals_kept()
     }
 
+    /// How long it takes until it is known of a SYN whether it was answered. On a steady path losses are known soon after
+    /// answers; where answers take their time, the rate may not rise on those that have come while the losses are still out.
+    fn hearing(&self) -> Option<Duration> {
+        let late = self.path.timeout(Duration::ZERO);
+        self.path.round_trip().map(|known| if late > STEADY { late } else { known.smoothed })
+    }
+
     /// The same on a system that tells of refusals as soon as they come.
     fn answer_within(&self) -> Duration {
         self.path.timeout(self.patience / self.blind_tries())
@@ -488,11 +506,25 @@ impl<'p> Schedule<'p> {
 
     /// Whether the tries to `port` are enough to believe its silence, by all that is known of their surroundings by now.
     fn is_silent(&self, port: &Port) -> bool {
-        let tries = port.unanswered.len();
+        let tries = self.vouched(port);
         if !self.witnesses.known() {
-            return tries >= self.blind_tries() as usize;
+            return tries.len() >= self.blind_tries() as usize;
         }
-        tries >= TRIES_LEAST && self.path.all_lost(&port.unanswered) <= DOUBT.ln()
+        // Behind a limit losses come together, and what witnesses say of their moment is worth less for another.
+        let least = TRIES_LEAST + usize::from(self.throttle.limit().is_some());
+        tries.len() >= least && self.path.all_lost(tries) <= DOUBT.ln()
+    }
+
+    /// The tries whose silence counts.
+    fn vouched<'a>(&self, port: &'a Port) -> &'a [Duration] {
+        let from = self.witnesses.vouch_from();
+        let void = port.unanswered.partition_point(|sent| *sent < from);
+        port.unanswered.get(void..).unwrap_or_default()
+    }
+
+    /// Answers may have come that were not heard: what was sent until now counts for nothing.
+    pub(super) fn deaf_until(&mut self, now: Duration) {
+        self.witnesses.void(now);
     }
 
     /// SYNs that should have been answered by now.
@@ -543,7 +575,7 @@ impl<'p> Schedule<'p> {
         port.unanswered.push(sent);
         self.last_silence = Some(self.last_silence.map_or(sent, |last| last.max(sent)));
         let Some(port) = self.ports.get(index as usize) else { return };
-        let enough = self.is_silent(port) || port.unanswered.len() >= TRIES_MOST;
+        let enough = self.is_silent(port) || self.vouched(port).len() >= TRIES_MOST;
         let (stage, queue) =
             if enough { (Stage::Lingering, &mut self.lingering) } else { (Stage::Again, &mut self.again) };
         queue.push_back(index);
@@ -568,7 +600,7 @@ impl<'p> Schedule<'p> {
                 if self.is_silent(port) {
                     let fact = PortFact { state: PortState::Filtered, reason: PortReason::Silence, sender: None };
                     self.settle(index, Ok(fact), elapsed);
-                } else if port.unanswered.len() >= TRIES_MOST {
+                } else if self.vouched(port).len() >= TRIES_MOST {
                     self.settle(index, Err(NotSettled::Skipped(Skip::Lossy)), elapsed);
                 } else {
                     // Something was learned since: a witness was found, or was lost.
@@ -601,6 +633,9 @@ impl<'p> Schedule<'p> {
         }
         port.stage = Stage::Settled;
         self.open -= 1;
+        if !self.witnesses.known() && result.as_ref().is_ok_and(|fact| fact.reason == PortReason::Silence) {
+            self.witnesses.cannot_vouch(port.number);
+        }
         let (port, tries, started) = (port.number, port.tries, port.first);
         self.settled.push(Settled { port, result, tries, started, elapsed });
     }

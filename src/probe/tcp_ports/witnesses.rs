@@ -30,6 +30,9 @@ pub fn is_sensitive(port: u16) -> bool {
     SENSITIVE.contains(&port)
 }
 
+/// How long before the first SYN that was answered silence may count: ports are asked in one burst, of which only some answer.
+const VOUCHED_BEFORE: Duration = Duration::from_millis(100);
+
 /// The witnesses of one address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Witnesses {
@@ -45,10 +48,13 @@ pub(super) struct Witnesses {
     /// SYNs without an answer yet.
     flying: HashMap<u64, Duration>,
     last_asked: Option<Duration>,
+    first_good: Option<Duration>,
     last_good: Option<Duration>,
+    /// What was sent before this time counts for nothing: answers to it may have come and not been heard.
+    void_before: Duration,
+    /// Ports whose silence was believed while nothing at all had answered.
+    unvouched: Vec<u16>,
     bad_in_a_row: u32,
-    asked: u32,
-    lost: u32,
 }
 
 impl Witnesses {
@@ -60,11 +66,6 @@ impl Witnesses {
     /// Whether there is any.
     pub(super) fn known(&self) -> bool {
         !(self.open.is_empty() && self.closed.is_empty() && self.sensitive.is_empty())
-    }
-
-    /// How many canaries were sent, and how many of them stayed without an answer.
-    pub(super) fn count(&self) -> (u32, u32) {
-        (self.asked, self.lost)
     }
 
     /// A port answered.
@@ -79,11 +80,17 @@ impl Witnesses {
         }
     }
 
-    /// Whether a witness that is due goes now or after some other SYN: one time in four, by chance.
-    pub(super) fn turn_comes(&mut self) -> bool {
+    /// Whether a witness that is due goes now or after some other SYN, by chance: anywhere in a `burst`. Of a burst a limit
+    /// lets the first through, and a witness that were always among them would say that nothing is lost.
+    pub(super) fn turn_comes(&mut self, burst: usize) -> bool {
+        self.dice(burst.max(4)) == 0
+    }
+
+    /// A number below `sides`.
+    pub(super) fn dice(&mut self, sides: usize) -> usize {
         // Numerical Recipes' linear congruential generator: its high bits are random enough to be out of step.
         self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.dice >> 30 == 0
+        usize::try_from((self.dice >> 8) % u32::try_from(sides.max(1)).unwrap_or(u32::MAX)).unwrap_or(0)
     }
 
     /// The next to ask.
@@ -127,7 +134,6 @@ impl Witnesses {
     pub(super) fn asked(&mut self, serial: u64, now: Duration) {
         self.flying.insert(serial, now);
         self.last_asked = Some(now);
-        self.asked += 1;
     }
 
     /// Takes a SYN off the list; whether it was on it.
@@ -141,13 +147,13 @@ impl Witnesses {
 
     /// Something that was sent at `sent` to a port that answers was answered.
     pub(super) fn good(&mut self, sent: Duration) {
+        self.first_good = Some(self.first_good.map_or(sent, |first| first.min(sent)));
         self.last_good = Some(self.last_good.map_or(sent, |last| last.max(sent)));
         self.bad_in_a_row = 0;
     }
 
     pub(super) fn bad(&mut self) {
         self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
-        self.lost += 1;
     }
 
     pub(super) fn bad_in_a_row(&self) -> u32 {
@@ -157,6 +163,27 @@ impl Witnesses {
     /// When the latest SYN was sent that was answered.
     pub(super) fn last_good(&self) -> Option<Duration> {
         self.last_good
+    }
+
+    /// From when on silence may count: about when the first SYN was sent that was answered. Before, the target or the way
+    /// there may have been down.
+    pub(super) fn vouch_from(&self) -> Duration {
+        self.first_good.map_or(Duration::ZERO, |first| first.saturating_sub(VOUCHED_BEFORE)).max(self.void_before)
+    }
+
+    /// What was sent until now counts for nothing.
+    pub(super) fn void(&mut self, now: Duration) {
+        self.void_before = now;
+    }
+
+    /// The silence of this port was believed while nothing at all had answered.
+    pub(super) fn cannot_vouch(&mut self, port: u16) {
+        self.unvouched.push(port);
+    }
+
+    /// The ports whose silence nobody vouched for; they are forgotten.
+    pub(super) fn take_unvouched(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.unvouched)
     }
 
     /// Whether the port answered as it did before.
