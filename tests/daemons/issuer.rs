@@ -187,6 +187,18 @@ pub(crate) fn self_signed(rig: &Rig) -> Identity {
     save(rig, "self-signed", &certificate, &key.serialize_pem())
 }
 
+/// The same with an RSA key, without which versions and suites of old have nothing to use. Rust's libraries make none.
+pub(crate) fn self_signed_rsa(rig: &Rig) -> Identity {
+    let identity = Identity { certificate: rig.path("rsa.pem"), key: rig.path("rsa.key") };
+    let line = format!(
+        "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN={NAME} -addext subjectAltName=DNS:{NAME} -keyout {} -out {}",
+        identity.key.display(),
+        identity.certificate.display()
+    );
+    rig.run("openssl", &line.split(' ').collect::<Vec<_>>());
+    identity
+}
+
 fn leaf(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
