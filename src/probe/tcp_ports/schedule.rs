@@ -422,7 +422,12 @@ impl<'p> Schedule<'p> {
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
                 // A late answer was not lost; its silence was counted before its time.
                 let silent = port.unanswered.len();
-                let lost = port.unanswered.drain(..).filter(|sent| *sent != shot.sent).count();
+                port.unanswered.retain(|sent| *sent != shot.sent);
+                let lost = port.unanswered.len();
+                // A rejection may turn out to be worth no more than they were.
+                if fact.state != PortState::Rejected {
+                    port.unanswered.clear();
+                }
                 if from_target {
                     if port.answer.is_none() {
                         (0..lost).for_each(|_| self.path.count(false));

@@ -23,7 +23,7 @@ const ALONE_GAP: Duration = Duration::from_millis(25);
 const FEW: usize = 4;
 
 /// With so many witnesses lost around it, a rejection is worth no more than silence.
-const LOSSY: f64 = 0.2;
+const LOSSY: f64 = 0.4;
 
 /// Ports asked again because they were refused too early.
 #[derive(Clone, Copy, Debug, Default)]
