@@ -17,6 +17,7 @@ mod rdp;
 mod service;
 mod session;
 mod smb1;
+mod suites;
 mod talk;
 pub mod tcp_ports;
 mod tls_version;
@@ -24,6 +25,7 @@ mod tls_versions;
 mod witness;
 
 pub use session::Peer;
+pub use suites::Control;
 pub use tls_versions::TlsVersions;
 pub use witness::{AskedPort, Awaited, Inquest, Proofs, WitnessSettings};
 
@@ -225,6 +227,7 @@ impl Asker {
             Question::Certificate { sni, .. } => {
                 certificate::ask(session, preface, sni).await.map(|fact| Fact::Certificate(Box::new(fact)))
             }
+            Question::Suites { .. } => Err(bug("suites are asked beside hellos that are accepted").into()),
             Question::Http { port, request } => {
                 let scheme = scheme(session, known, port).await?;
                 http::ask(session, scheme, request).await.map(|answer| Fact::Http(Box::new(answer)))
@@ -270,6 +273,19 @@ impl Asker {
     /// What came of asking for versions, one question for each version and way of asking.
     pub fn tls_versions(&self, versions: TlsVersions<'_>) -> Vec<(Question, Outcome)> {
         versions.into_outcomes(self)
+    }
+
+    /// Asks which suites and groups a port accepts in the versions of `controls`.
+    pub async fn ask_suites<'a>(
+        &'a self,
+        peer: &'a Peer,
+        question: Question,
+        preface: TlsPreface,
+        controls: &[Control<'a>],
+    ) -> Outcome {
+        let mut session = Session::new(self, peer, question.port());
+        let answer = suites::ask(&mut session, preface, controls).await.map(Fact::Suites);
+        self.outcome(&session, question, answer)
     }
 
     /// What speaks on a port, in a hurry: only whether anything is said at all `within` this time.

@@ -33,7 +33,7 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             roles.join(", ")
         )));
     }
-    let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
+    let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep, suites: args.what.ciphers };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
     let witness = witness::settings(&args.prove)?;
     let mut engine = session::engine(

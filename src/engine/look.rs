@@ -117,8 +117,8 @@ impl AddressScan<'_> {
             futures::join!(self.tls_versions(&peer, port, tls), self.counted(questions, &known));
         self.ask_alone(&mut found, &known).await;
         entries.extend(found);
-        if let Some(versions) = versions {
-            entries.extend(self.settled(versions).await);
+        if let (Some(versions), Some(preface)) = (versions, tls) {
+            entries.extend(self.settled(&peer, port, preface, versions).await);
         }
         entries
     }
@@ -145,7 +145,14 @@ impl AddressScan<'_> {
     }
 
     /// What came of asking for versions, after what had no clear answer was asked again.
-    async fn settled(&self, versions: Result<TlsVersions<'_>, Vec<Entry>>) -> Vec<Entry> {
+    /// Then, where they are wanted, the suites of those that are accepted.
+    async fn settled<'a>(
+        &'a self,
+        peer: &'a Peer,
+        port: u16,
+        preface: TlsPreface,
+        versions: Result<TlsVersions<'a>, Vec<Entry>>,
+    ) -> Vec<Entry> {
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         let mut versions = match versions {
             Ok(versions) => versions,
@@ -153,8 +160,23 @@ impl AddressScan<'_> {
         };
         // What is known when the run is stopped stays.
         let _ = self.stop.unless(versions.settle()).await;
+        let controls = [true, false].map(|sni| (sni, versions.accepted(sni)));
         let outcomes = self.asker.tls_versions(versions);
-        outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect()
+        let mut entries: Vec<Entry> =
+            outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect();
+        // With SNI where it is accepted so: that is how clients come.
+        let accepted = controls.into_iter().find(|(_, controls)| !controls.is_empty());
+        if let Some((sni, controls)) = accepted.filter(|_| !self.plan.follow_up.suites.is_empty()) {
+            let question = Question::Suites { port, sni };
+            self.events.tell(Event::Planned { target: self.number, questions: 1 });
+            let asked = self.stop.unless(self.asker.ask_suites(peer, question, preface, &controls)).await;
+            self.events.tell(Event::Asked { target: self.number, questions: 1 });
+            entries.push(match asked {
+                Ok(outcome) => self.entry(question, outcome),
+                Err(skip) => self.skipped(question, skip),
+            });
+        }
+        entries
     }
 
     /// What the items want to know of a port where `service` speaks.

@@ -13,6 +13,7 @@ mod document;
 mod findings;
 mod observations;
 mod rules;
+mod suites;
 mod vantage;
 
 use crate::model::run::Run;
