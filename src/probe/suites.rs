@@ -73,8 +73,11 @@ pub(super) async fn ask<'a>(
             tasks.push(Task { control, topic: Topic::Groups, search: groups_of(control) });
         }
     }
+    // What they lead to is asked beside them, as far as it can be: round trips are what takes time.
+    let firsts = join_all(later.iter().map(|control| firsts(&hellos, control)));
     let searches = join_all(tasks.iter_mut().map(|task| exhaust(&hellos, task)));
-    let (kinds, _) = join(join_all(ssl2.iter().map(|control| ssl2_kinds(&hellos, control))), searches).await;
+    let kinds = join_all(ssl2.iter().map(|control| ssl2_kinds(&hellos, control)));
+    let (kinds, firsts, _) = futures::join!(kinds, firsts, searches);
     alone(&hellos, &mut tasks).await;
 
     let mut curves: Vec<Task<'_, '_>> = Vec::new();
@@ -89,7 +92,7 @@ pub(super) async fn ask<'a>(
         }
     }
     let accepted: Vec<&Task<'_, '_>> = tasks.iter().filter(|task| matches!(task.topic, Topic::Suites)).collect();
-    let orders = join_all(accepted.iter().map(|task| order_of(&hellos, task)));
+    let orders = join_all(accepted.iter().zip(firsts).map(|(task, firsts)| order_of(&hellos, task, firsts)));
     let primes = join_all(accepted.iter().map(|task| primes(&hellos, task)));
     let searches = join_all(curves.iter_mut().map(|task| exhaust(&hellos, task)));
     let ((orders, primes), _) = join(join(orders, primes), searches).await;
@@ -145,13 +148,22 @@ fn groups_of(control: &Control<'_>) -> Search {
     Search::new(likely, FEW_GROUPS, others, most)
 }
 
-/// What was found, in the order in which our hellos offer it.
+/// What was found: suites in the order that most servers have which have one, groups in that of our hellos.
 fn in_our_order(task: &Task<'_, '_>) -> Vec<u16> {
     let version = task.control.offer.version;
-    let all = if matches!(task.topic, Topic::Suites) { all_suites(version) } else { groups(version) };
+    if matches!(task.topic, Topic::Suites) {
+        let mut found = task.search.found().to_vec();
+        found.sort_by_key(|suite| (rank(*suite), *suite));
+        return found;
+    }
+    let all = groups(version);
     let found = task.search.found();
     let strange = found.iter().filter(|item| !all.contains(item));
     all.iter().filter(|item| found.contains(item)).chain(strange).copied().collect()
+}
+
+fn rank(suite: u16) -> [u8; 6] {
+    suite_policy::name(u32::from(suite)).map_or([u8::MAX; 6], |name| Parts::of(name).rank())
 }
 
 fn is(suite: u16, what: impl FnOnce(&Parts<'static>) -> bool) -> bool {
@@ -244,27 +256,30 @@ fn arranged(items: &[u16]) -> Vec<u16> {
 }
 
 /// The accepted suites in the order that counts, as far as there is one.
-async fn order_of(hellos: &Hellos<'_>, task: &Task<'_, '_>) -> (Vec<u16>, SuiteOrder) {
+async fn order_of(hellos: &Hellos<'_>, task: &Task<'_, '_>, firsts: Vec<Pick>) -> (Vec<u16>, SuiteOrder) {
     let items = in_our_order(task);
     if items.len() < 2 {
         return (items, SuiteOrder::Single);
     }
-    match whose(hellos, task.control, &items).await {
-        Ok(Some(picks)) => match total(hellos, task, &items, &picks).await {
-            Ok(order) => {
-                let chacha_first = favours_chacha(hellos, task.control, &order).await;
-                (order, SuiteOrder::Server { chacha_first })
+    let decided = match decide(firsts, &items) {
+        Some(decided) => decided,
+        None => whose(hellos, task.control, &items).await,
+    };
+    match decided {
+        Ok(Some(picks)) => {
+            let chacha = favours_chacha(hellos, task.control, &items, &picks);
+            match join(total(hellos, task, &items, &picks), chacha).await {
+                (Ok(order), chacha_first) => (order, SuiteOrder::Server { chacha_first }),
+                (Err(why), _) => (items, SuiteOrder::Unknown { why }),
             }
-            Err(why) => (items, SuiteOrder::Unknown { why }),
-        },
+        }
         Ok(None) => (items, SuiteOrder::Client),
         Err(why) => (items, SuiteOrder::Unknown { why }),
     }
 }
 
-/// Whose order decides: that of the server where it chooses the same whatever comes first, with its choices; the client's where
-/// it always takes the first.
-async fn whose(hellos: &Hellos<'_>, control: &Control<'_>, items: &[u16]) -> Result<Option<Vec<Pick>>, String> {
+/// Offers that tell whose order decides: ours, the same backwards, and with what is weakest at the front.
+fn telling(items: &[u16]) -> [Vec<u16>; 3] {
     let backwards: Vec<u16> = items.iter().rev().copied().collect();
     let mut worst_first = backwards.clone();
     worst_first.sort_by_key(|suite| is(*suite, Parts::is_chacha));
@@ -275,18 +290,52 @@ async fn whose(hellos: &Hellos<'_>, control: &Control<'_>, items: &[u16]) -> Res
             reversed.clone_from(other);
         }
     }
-    let offers = [forwards, reversed, worst_first];
+    [forwards, reversed, worst_first]
+}
+
+/// The same offers of all usual suites, before it is known which are accepted: most often that tells as much.
+async fn firsts(hellos: &Hellos<'_>, control: &Control<'_>) -> Vec<Pick> {
+    let version = control.offer.version;
+    let all = all_suites(version);
+    let mut usual: Vec<u16> = usual_suites(version).into_iter().filter(|suite| all.contains(suite)).collect();
+    usual.truncate(most(control));
+    let offers = telling(&usual);
+    let asked = offers.iter().map(|offered| hellos.offer(control, &Topic::Suites, offered.clone()));
+    let said = join_all(asked).await;
+    let picks = offers.into_iter().zip(said).filter_map(|(offered, said)| match said {
+        Said::Picked(winner) => Some(Pick { winner, offered }),
+        _ => None,
+    });
+    picks.collect()
+}
+
+/// Whose order decides, where the choices tell: that of the server where it chooses the same whatever comes first, with its
+/// choices; the client's where it always takes the first.
+fn decide(mut picks: Vec<Pick>, accepted: &[u16]) -> Option<Result<Option<Vec<Pick>>, String>> {
+    for pick in &mut picks {
+        pick.offered.retain(|suite| accepted.contains(suite));
+        if !pick.offered.contains(&pick.winner) {
+            return None;
+        }
+    }
+    let taken_first = |pick: &Pick| pick.offered.first() == Some(&pick.winner);
+    match picks.as_slice() {
+        [one, other, _] if one.offered.first() == other.offered.first() => None,
+        [one, other, _] if one.winner == other.winner => Some(Ok(Some(picks.into_iter().take(2).collect()))),
+        [_, _, _] if picks.iter().all(taken_first) => Some(Ok(None)),
+        [_, _, _] => Some(Err("what the client puts first decides in part".to_owned())),
+        _ => None,
+    }
+}
+
+async fn whose(hellos: &Hellos<'_>, control: &Control<'_>, items: &[u16]) -> Result<Option<Vec<Pick>>, String> {
+    let offers = telling(items);
     let asked = offers.iter().map(|offered| picked(hellos, control, offered));
     let mut picks = Vec::new();
     for (offered, winner) in offers.iter().zip(join_all(asked).await) {
         picks.push(Pick { winner: winner?, offered: offered.clone() });
     }
-    let taken_first = |pick: &Pick| pick.offered.first() == Some(&pick.winner);
-    match picks.as_slice() {
-        [one, other, _] if one.winner == other.winner => Ok(Some(picks.into_iter().take(2).collect())),
-        all if all.iter().all(taken_first) => Ok(None),
-        _ => Err("what the client puts first decides in part".to_owned()),
-    }
+    decide(picks, items).unwrap_or_else(|| Err("the offers that were tried do not tell".to_owned()))
 }
 
 /// What the server chooses of an offer that it accepts. What meets no clear word is offered once more, alone.
@@ -325,12 +374,12 @@ async fn total(hellos: &Hellos<'_>, task: &Task<'_, '_>, items: &[u16], picks: &
 }
 
 /// Whether a server that prefers another suite takes `ChaCha20` from a client that puts it first.
-async fn favours_chacha(hellos: &Hellos<'_>, control: &Control<'_>, order: &[u16]) -> bool {
+async fn favours_chacha(hellos: &Hellos<'_>, control: &Control<'_>, items: &[u16], picks: &[Pick]) -> bool {
     let chacha = |suite: &u16| is(*suite, Parts::is_chacha);
-    if order.first().is_none_or(chacha) || !order.iter().any(chacha) {
+    if picks.iter().any(|pick| chacha(&pick.winner)) || !items.iter().any(chacha) {
         return false;
     }
-    let mut offered = order.to_vec();
+    let mut offered = items.to_vec();
     offered.sort_by_key(|suite| !chacha(suite));
     matches!(hellos.offer(control, &Topic::Suites, offered).await, Said::Picked(winner) if chacha(&winner))
 }
@@ -366,6 +415,30 @@ async fn ssl2_kinds(hellos: &Hellos<'_>, control: &Control<'_>) -> VersionSuites
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn server(choose: impl Fn(&[u16]) -> u16, items: &[u16]) -> Option<Result<Option<usize>, String>> {
+        let picks = telling(items).map(|offered| Pick { winner: choose(&offered), offered });
+        decide(picks.into(), items).map(|decided| decided.map(|picks| picks.map(|picks| picks.len())))
+    }
+
+    #[test]
+    fn whose_order_decides_is_told_by_three_offers() {
+        let items = [0xc030, 0xcca8, 0xc02f, 0xc014, 0x009d];
+        for first in items {
+            assert_eq!(server(|_| first, &items), Some(Ok(Some(2))), "{first:#06x}");
+        }
+        assert_eq!(server(|offered| offered[0], &items), Some(Ok(None)));
+        // OpenSSL's PrioritizeChaCha: the head of an offer is never ChaCha20, so the order is the server's.
+        let prioritised = |offered: &[u16]| if offered[0] == 0xcca8 { 0xcca8 } else { 0xc014 };
+        assert_eq!(server(prioritised, &items), Some(Ok(Some(2))));
+        // Equal preference in groups, as BoringSSL has it: neither.
+        let grouped = |offered: &[u16]| *offered.iter().find(|suite| matches!(suite, 0xc030 | 0xc02f)).unwrap();
+        assert!(matches!(server(grouped, &items), Some(Err(_))));
+        assert_eq!(server(|offered| offered[0], &[0x1301, 0x1303]), Some(Ok(None)));
+        assert_eq!(server(|_| 0x1303, &[0x1301, 0x1303]), Some(Ok(Some(2))));
+        // What is not accepted tells nothing.
+        assert_eq!(server(|_| 0x0005, &items), None);
+    }
 
     #[test]
     fn chacha_is_never_first_where_there_is_anything_else() {

@@ -39,6 +39,25 @@ impl<'a> Parts<'a> {
         self.exchanges("anon")
     }
 
+    /// Where OpenSSL puts such a suite among others, unless it is told otherwise: forward secrecy before all, then what
+    /// authenticates as it encrypts, then the longer key (`ssl_create_cipher_list`).
+    pub fn rank(&self) -> [u8; 6] {
+        let holds = |part: &str| self.cipher.contains(part);
+        let first = |parts: &[bool]| u8::try_from(parts.iter().take_while(|part| !**part).count()).unwrap_or(u8::MAX);
+        let aead = holds("GCM") || holds("CCM") || self.is_chacha();
+        let forward = self.exchange.is_empty() || self.is_ephemeral_curve() || self.is_ephemeral_prime();
+        let cipher =
+            first(&[self.is_aes_gcm(), self.is_chacha(), holds("CCM_8"), holds("CCM"), holds("ARIA"), holds("AES")]);
+        [
+            u8::from(holds("NULL")),
+            first(&[forward]),
+            first(&[aead, holds("SHA256") || holds("SHA384")]),
+            first(&[holds("_256_") || self.is_chacha(), holds("_128_")]),
+            u8::from(self.is_anonymous()) * 8 + cipher,
+            first(&[self.exchange == "ECDHE_ECDSA", self.exchange == "ECDHE_RSA", self.exchanges("DHE")]),
+        ]
+    }
+
     /// Whether `ChaCha20` encrypts.
     pub fn is_chacha(&self) -> bool {
         self.cipher.contains("CHACHA20")
@@ -64,6 +83,17 @@ mod tests {
         ] {
             assert_eq!(Parts::of(name), Parts { exchange, cipher });
         }
+        let ranked = [
+            "TLS_AES_256_GCM_SHA384",
+            "TLS_CHACHA20_POLY1305_SHA256",
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+            "TLS_DHE_RSA_WITH_AES_256_CBC_SHA",
+            "TLS_RSA_WITH_AES_256_GCM_SHA384",
+            "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+            "TLS_RSA_WITH_NULL_MD5",
+        ];
+        assert!(ranked.map(|name| Parts::of(name).rank()).is_sorted());
         assert!(Parts::of("TLS_ECDH_anon_WITH_NULL_SHA").is_ephemeral_curve());
         assert!(!Parts::of("TLS_ECDH_RSA_WITH_NULL_SHA").is_ephemeral_curve());
         assert!(Parts::of("TLS_DHE_PSK_WITH_NULL_SHA").is_ephemeral_prime());
