@@ -21,6 +21,7 @@ mod issuer;
 mod oracle;
 mod report;
 mod rig;
+mod suites;
 mod tls;
 mod web;
 mod webserver;
