@@ -4,6 +4,7 @@
 //! host that stops answering, what was learned is kept and what was not asked is named.
 
 mod address;
+mod early;
 pub mod event;
 mod log;
 mod look;

@@ -4,6 +4,7 @@
 //! without an answer never becomes a pass: every branch that ends in [`Verdict::Pass`] names the answer that it rests
 //! on. It leaves out evidence from the host, which items that need it say.
 
+mod certificate;
 mod disagreement;
 pub mod examples;
 mod http;

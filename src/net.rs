@@ -10,6 +10,7 @@ pub mod failure;
 pub mod knock;
 pub mod limits;
 pub mod machine;
+pub mod openssl;
 pub mod pace;
 pub mod raw;
 pub mod resolve;

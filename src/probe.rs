@@ -10,6 +10,7 @@
 mod certificate;
 mod handshake;
 mod http;
+mod inside;
 mod port;
 mod preface;
 mod products;
@@ -24,6 +25,7 @@ mod tls_version;
 mod tls_versions;
 mod witness;
 
+pub use service::begins_otherwise;
 pub use session::Peer;
 pub use suites::Control;
 pub use tls_versions::TlsVersions;
@@ -39,6 +41,7 @@ use crate::model::tls::TlsPreface;
 use crate::model::udp::UdpRation;
 use crate::net::dial::Dialer;
 use crate::net::failure::millis;
+use crate::net::openssl::OpenSsl;
 use crate::net::trust::TrustStore;
 use session::Session;
 use std::collections::HashMap;
@@ -118,6 +121,7 @@ pub struct Asker {
     dialer: Dialer,
     timing: Timing,
     trust: Arc<TrustStore>,
+    openssl: Option<OpenSsl>,
     began: Instant,
     pool: tcp_ports::Pool,
     /// The shortest time in which a TCP port of each address answered.
@@ -153,6 +157,7 @@ impl Asker {
             dialer,
             timing,
             trust: Arc::new(trust),
+            openssl: OpenSsl::find(),
             began,
             pool: tcp_ports::Pool::default(),
             round_trips: Mutex::default(),

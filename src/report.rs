@@ -7,6 +7,7 @@
 //! What an inventory or a guide wrote may hold anything. The terminal and the HTML pass every text through one
 //! function, which [`text`] holds, at the point where it is written.
 
+mod certificate;
 mod describe;
 pub mod html;
 pub mod json;
@@ -23,6 +24,7 @@ use crate::model::run::Run;
 #[cfg(test)]
 mod fixture;
 
+pub use certificate::chain;
 pub use describe::describe;
 pub use reading::{
     Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, doubts_of_vantage, duration, instant,

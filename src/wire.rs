@@ -20,6 +20,7 @@ pub mod http;
 pub mod msrpc;
 pub mod mysql;
 pub mod netbios;
+pub mod ocsp;
 pub mod product;
 pub mod rdp;
 pub mod redirector;

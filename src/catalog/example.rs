@@ -5,6 +5,9 @@
 
 use super::rule::{PRODUCTS, TLS_VERSIONS};
 use super::toml_file::Reader;
+use crate::model::certificate::{
+    ChainFact, ChainProblem, OcspAge, OcspAnswer, OcspSignature, OcspStatus, Staple, Transparency,
+};
 use crate::model::fact::{Fact, PortFact, PortReason, PortState};
 use crate::model::http::{Header, HttpAnswer, Request, Scheme, WebPath};
 use crate::model::observation::{Attempt, Blame, Cause, Failure, Stage};
@@ -246,7 +249,8 @@ fn product(port: u16, name: &str, version: Option<Version>) -> Option<Seen> {
     Some(seen(Question::Products { port }, Fact::Products { products }))
 }
 
-fn certificate(kind: &str) -> Option<CertificateFact> {
+/// A certificate of the kind that an example names.
+pub(crate) fn certificate(kind: &str) -> Option<CertificateFact> {
     let sound = CertificateFact {
         subject: PeerText::new("CN=rmm.example", 99),
         issuer: PeerText::new("CN=Example CA", 99),
@@ -267,7 +271,29 @@ fn certificate(kind: &str) -> Option<CertificateFact> {
         name_matches: true,
         trust: Trust::Trusted,
         negotiated: 0x0303,
+        chain: ChainFact::default(),
+        transparency: Transparency { embedded: Some(0), stapled: 0 },
+        staple: Staple::None,
+        must_staple: false,
     };
+    let text = || PeerText::new("CN=Example CA", 99);
+    let chain = |problem| ChainFact { problems: vec![problem], ..ChainFact::default() };
+    let broken = |problem| CertificateFact {
+        trust: Trust::Untrusted { reason: PeerText::new("unknown issuer", 99) },
+        chain: chain(problem),
+        ..sound.clone()
+    };
+    let stapled = |status| {
+        Staple::Answer(OcspAnswer {
+            status,
+            this_update: "2026-01-01T00:00:00Z".to_owned(),
+            next_update: None,
+            age: OcspAge::Current,
+            about_this: true,
+            signature: OcspSignature::Valid,
+        })
+    };
+    let not_after = || "2025-12-01T00:00:00Z".to_owned();
     let untrusted = |reason: &str| Trust::Untrusted { reason: PeerText::new(reason, 99) };
     Some(match kind {
         "trusted" => sound,
@@ -276,6 +302,20 @@ fn certificate(kind: &str) -> Option<CertificateFact> {
         "not-yet-valid" => CertificateFact { not_yet_valid: true, trust: untrusted("not valid yet"), ..sound },
         "wrong-name" => CertificateFact { name_matches: false, ..sound },
         "untrusted" => CertificateFact { trust: untrusted("unknown issuer"), ..sound },
+        "incomplete" => broken(ChainProblem::Incomplete { missing: text() }),
+        "unknown-authority" => broken(ChainProblem::UnknownAuthority { authority: text() }),
+        "private-root" => broken(ChainProblem::SelfSignedAuthority { authority: text() }),
+        "issuer-not-sent" => broken(ChainProblem::IssuerNotSent { issuer: text() }),
+        "expired-intermediate" => {
+            broken(ChainProblem::Expired { position: 1, subject: text(), not_after: not_after() })
+        }
+        "revoked" => {
+            let status = OcspStatus::Revoked { at: not_after(), reason: Some(1) };
+            CertificateFact { staple: stapled(status), ..sound }
+        }
+        "unknown-to-authority" => CertificateFact { staple: stapled(OcspStatus::Unknown), ..sound },
+        "good-staple" => CertificateFact { staple: stapled(OcspStatus::Good), must_staple: true, ..sound },
+        "staple-missing" => CertificateFact { must_staple: true, ..sound },
         "weak-key" => CertificateFact { weak_key: true, key: "RSA 1024".to_owned(), ..sound },
         _ => return None,
     })

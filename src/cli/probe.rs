@@ -48,7 +48,11 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
             let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
             let suites = if ciphers { by_user() } else { BTreeSet::new() };
             let follow_up = FollowUp { suites, ..follow_up };
-            (at_places(&places, Some(443), sni.as_deref(), &follow_up)?, shared, ca_file)
+            let mut inquiries = at_places(&places, Some(443), sni.as_deref(), &follow_up)?;
+            for inquiry in &mut inquiries {
+                inquiry.plan.expects_tls = true;
+            }
+            (inquiries, shared, ca_file)
         }
         ProbeCommand::Service { places, shared } => (at_places(&places, None, None, &service())?, shared, None),
         ProbeCommand::Http { urls, shared } => (at_urls(&urls)?, shared, None),
@@ -294,5 +298,8 @@ fn describe(text: &mut String, target: &Target, observations: &[Observation], sh
         }
         let line = report::describe(observation);
         let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "  ", "      "));
+        for line in report::chain(observation) {
+            let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "      ", "        "));
+        }
     }
 }

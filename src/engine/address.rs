@@ -1,6 +1,7 @@
 //! One address of a target: its ports, then what speaks on the open ones, then what the items want to know of that, and
 //! at last whether the target still answers as it did at first.
 
+use super::early::Early;
 use super::event::{Event, Events};
 use super::log::Entry;
 use super::plan::Plan;
@@ -14,7 +15,7 @@ use crate::model::target::Target;
 use crate::model::udp::UdpRation;
 use crate::probe::tcp_ports::{Acquaintance, is_sensitive};
 use crate::probe::{Asker, Known, Outcome, Peer, WitnessSettings};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,11 @@ const CHECK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How many decoy ports are asked.
 const DECOYS: usize = 3;
+
+/// One more decoy each among the ports of system services and among those of applications, for what answers in a server's
+/// place need not do so on every port: numbers that IANA lists as reserved or unassigned.
+const LOW_DECOYS: [std::ops::Range<u16>; 3] = [225..242, 288..308, 325..333];
+const MIDDLE_DECOYS: [std::ops::Range<u16>; 2] = [9420..9443, 7860..7869];
 
 /// Where decoys are drawn from: above the ports that services register, below the ranges of the guides and the ports
 /// that systems give to outgoing connections (RFC 6335, section 6; Linux from 32768 on).
@@ -63,10 +69,17 @@ pub(super) fn trouble_of(skip: &Skip) -> Trouble {
 
 impl AddressScan<'_> {
     pub(super) async fn run(self) -> Done {
-        let ((mut entries, mut health), (udp, ration)) = futures::join!(self.tcp(), self.udp_ports());
+        let wanted = self.plan.numbers(Transport::Tcp);
+        let decoys = if wanted.is_empty() { Vec::new() } else { self.decoys(&wanted) };
+        let ((mut entries, mut health, mut known), (udp, ration)) = futures::join!(self.tcp(&decoys), self.udp_ports());
         entries.extend(udp);
         health.udp_ration = ration;
         let proved = self.prove(&mut entries).await;
+        // Alive, by other signs than TCP: perhaps it was not when its TCP ports were asked.
+        if !known.has_witness() && (proved.reached || entries.iter().any(is_sign_of_life)) {
+            self.ask_unvouched(&mut entries, &mut known, &decoys, &mut health).await;
+            self.look(&mut entries, 0, &mut BTreeMap::new()).await;
+        }
         health.answered = proved.reached || entries.iter().any(is_sign_of_life);
         let mut troubles = self.troubles(&entries);
         troubles.extend(proved.trouble);
@@ -77,18 +90,20 @@ impl AddressScan<'_> {
     }
 
     /// Everything over TCP: the ports that items want and what speaks on the open ones, then the rest of a sweep.
-    async fn tcp(&self) -> (Vec<Entry>, AddressHealth) {
+    async fn tcp(&self, decoys: &[u16]) -> (Vec<Entry>, AddressHealth, Acquaintance) {
         let mut wanted = self.plan.numbers(Transport::Tcp);
         wanted.sort_by_key(|port| LIKELY.iter().position(|likely| likely == port).unwrap_or(LIKELY.len()));
-        let decoys = if wanted.is_empty() { Vec::new() } else { self.decoys(&wanted) };
         let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
         let mut known = Acquaintance::new(rate, self.moved_services());
         let mut health = AddressHealth::default();
-        let mut entries = self.tcp_ports(&[wanted.as_slice(), &decoys].concat(), &mut known).await;
+        let (peer, asked) = (self.peer(), [wanted.as_slice(), decoys].concat());
+        let (mut entries, mut early) =
+            futures::join!(self.tcp_ports(&asked, &mut known), Box::pin(self.early_tls(&peer, &wanted)));
         let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
-        // A decoy without a state proves nothing.
-        health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
-        health.decoys_open = open_ports(&of_decoys);
+        note_decoys(&mut health, &of_decoys);
+        if known.has_witness() {
+            self.ask_unvouched(&mut entries, &mut known, decoys, &mut health).await;
+        }
         if health.handshakes_untrusted() {
             let round_trip = known.path().round_trip().map(|known| known.smoothed);
             let decoy = health.decoys_open.first().copied();
@@ -98,17 +113,20 @@ impl AddressScan<'_> {
             (health.decoys_speak, ()) = futures::join!(self.speaks(decoy, round_trip), heard);
         }
         self.go_gently(&known);
-        let mut looked_into = self.look(&mut entries, 0).await;
+        let mut looked_into = self.look(&mut entries, 0, &mut early).await;
         let mut rest = self.plan.rest_of_sweep();
         if !rest.is_empty() {
             // In no order: a scan in order is what intrusion detection looks for, and a cut half-way should not take all
             // high ports.
             fastrand::shuffle(&mut rest);
             entries.extend(self.tcp_ports(&rest, &mut known).await);
+            if known.has_witness() {
+                self.ask_unvouched(&mut entries, &mut known, decoys, &mut health).await;
+            }
             if health.handshakes_untrusted() {
                 self.hear_open(&mut entries, known.path().round_trip().map(|known| known.smoothed)).await;
             }
-            looked_into += self.look(&mut entries, looked_into).await;
+            looked_into += self.look(&mut entries, looked_into, &mut early).await;
         }
         let silence = entries.iter().any(is_silence);
         if looked_into > 0 && silence && !known.stopped_answering() && !known.recheck_missing() {
@@ -118,12 +136,36 @@ impl AddressScan<'_> {
         health.recheck_missing |= known.recheck_missing();
         health.oddities = known.traits().oddities();
         health.path = path_health(&known);
-        (entries, health)
+        (entries, health, known)
+    }
+
+    /// Asks ports again whose silence was believed while nothing at all had answered: the target, or the way to it, may have
+    /// been down.
+    async fn ask_unvouched(
+        &self,
+        entries: &mut Vec<Entry>,
+        known: &mut Acquaintance,
+        decoys: &[u16],
+        health: &mut AddressHealth,
+    ) {
+        let ports = known.take_unvouched();
+        if ports.is_empty() {
+            return;
+        }
+        let mut again = self.tcp_ports(&ports, known).await;
+        // A port that could not be asked again is not known to be silent.
+        let asked: BTreeSet<u16> = ports.iter().copied().filter(|port| !decoys.contains(port)).collect();
+        entries.retain(|entry| !(is_tcp_port(entry) && asked.contains(&entry.question.port())));
+        let of_decoys: Vec<Entry> = again.extract_if(.., |entry| !asked.contains(&entry.question.port())).collect();
+        if !of_decoys.is_empty() {
+            note_decoys(health, &of_decoys);
+        }
+        entries.extend(again);
     }
 
     /// Looks into the open ports, where anybody wants to know what speaks there.
-    async fn look(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
-        if self.plan.follow_up.service.is_empty() { 0 } else { self.look_into_open(entries, before).await }
+    async fn look(&self, entries: &mut Vec<Entry>, before: usize, early: &mut BTreeMap<u16, Early<'_>>) -> usize {
+        if self.plan.follow_up.service.is_empty() { 0 } else { self.look_into_open(entries, before, early).await }
     }
 
     /// What lets only so many SYNs through bears no more connections either.
@@ -154,6 +196,10 @@ impl AddressScan<'_> {
             free = (1024..u16::MAX).filter(|port| !asked.contains(port)).collect();
         }
         let mut decoys = fastrand::choose_multiple(free, DECOYS);
+        for ranges in [LOW_DECOYS.as_slice(), &MIDDLE_DECOYS] {
+            let among: Vec<u16> = ranges.iter().cloned().flatten().filter(|port| !asked.contains(port)).collect();
+            decoys.extend(fastrand::choice(among));
+        }
         decoys.sort_unstable();
         decoys
     }
@@ -305,6 +351,16 @@ pub(super) fn state(entry: &Entry) -> Option<PortState> {
         Some(Fact::Port(fact)) => Some(fact.state),
         _ => None,
     }
+}
+
+/// A decoy without a state proves nothing.
+fn note_decoys(health: &mut AddressHealth, of_decoys: &[Entry]) {
+    health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
+    health.decoys_open = open_ports(of_decoys);
+}
+
+fn is_tcp_port(entry: &Entry) -> bool {
+    matches!(entry.question, Question::Port { ports } if ports.transport() == Transport::Tcp)
 }
 
 pub(super) fn open_ports(entries: &[Entry]) -> Vec<u16> {

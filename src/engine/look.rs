@@ -1,6 +1,7 @@
 //! What speaks on the open ports of an address, and what the items want to know of it.
 
 use super::address::{AddressScan, open_ports};
+use super::early::Early;
 use super::event::Event;
 use super::log::Entry;
 use crate::model::fact::Fact;
@@ -12,7 +13,7 @@ use crate::model::service::Service;
 use crate::model::tls::{TlsPreface, TlsVersion};
 use crate::probe::{Known, Peer, TlsVersions};
 use futures::stream::{self, StreamExt as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -34,6 +35,9 @@ const UNHURRIED: Duration = Duration::from_secs(2);
 
 /// How many ports are asked at once whether anything speaks there.
 const HURRIED_AT_ONCE: usize = 256;
+
+/// What came of asking for versions, or what was skipped because the run was stopped.
+pub(super) type TlsAsked<'a> = Result<TlsVersions<'a>, Vec<Entry>>;
 
 impl AddressScan<'_> {
     /// Whether an open decoy answers like a service, as a proxy with an error page for everything would.
@@ -86,21 +90,33 @@ impl AddressScan<'_> {
     }
 
     /// Looks into the open ports that nobody has looked into, as long as there are not too many; says how many those were.
-    pub(super) async fn look_into_open(&self, entries: &mut Vec<Entry>, before: usize) -> usize {
+    pub(super) async fn look_into_open(
+        &self,
+        entries: &mut Vec<Entry>,
+        before: usize,
+        early: &mut BTreeMap<u16, Early<'_>>,
+    ) -> usize {
         let seen = looked_into(entries);
         let mut open = open_ports(entries);
         open.retain(|port| !seen.contains(port));
         open.truncate(PORTS_LOOKED_INTO.saturating_sub(before));
-        let looked_into = open.iter().map(|port| self.look_into(*port));
+        let looked_into = open.iter().map(|port| self.look_into(*port, early.remove(port)));
         let found: Vec<Vec<Entry>> = stream::iter(looked_into).buffer_unordered(PORTS_AT_ONCE).collect().await;
         entries.extend(found.into_iter().flatten());
         open.len()
     }
 
     /// Finds out what speaks on an open port, and asks what the items want to know of it.
-    async fn look_into(&self, port: u16) -> Vec<Entry> {
+    async fn look_into(&self, port: u16, early: Option<Early<'_>>) -> Vec<Entry> {
         if self.plan.follow_up.service.is_empty() {
             return Vec::new();
+        }
+        if let Some(early) = early.filter(Early::is_tls) {
+            let known = Known { preface: Some(TlsPreface::Direct), ..Known::default() };
+            let mut entries = early.certificate;
+            self.ask_alone(&mut entries, &known).await;
+            entries.extend(self.settled(port, TlsPreface::Direct, early.versions).await);
+            return entries;
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
         let service = self.counted(vec![Question::Service { port }], &known).await;
@@ -118,18 +134,18 @@ impl AddressScan<'_> {
         self.ask_alone(&mut found, &known).await;
         entries.extend(found);
         if let (Some(versions), Some(preface)) = (versions, tls) {
-            entries.extend(self.settled(&peer, port, preface, versions).await);
+            entries.extend(self.settled(port, preface, versions).await);
         }
         entries
     }
 
     /// Which versions of TLS are accepted, where the items want to know.
-    async fn tls_versions<'a>(
+    pub(super) async fn tls_versions<'a>(
         &'a self,
         peer: &'a Peer,
         port: u16,
         preface: Option<TlsPreface>,
-    ) -> Option<Result<TlsVersions<'a>, Vec<Entry>>> {
+    ) -> Option<TlsAsked<'a>> {
         let preface = preface.filter(|_| !self.plan.follow_up.tls_versions.is_empty())?;
         // SNI means nothing to MySQL, which counts every handshake that is broken off.
         let named = self.target.server_name().is_some() && preface != TlsPreface::MySql;
@@ -146,13 +162,7 @@ impl AddressScan<'_> {
 
     /// What came of asking for versions, after what had no clear answer was asked again.
     /// Then, where they are wanted, the suites of those that are accepted.
-    async fn settled<'a>(
-        &'a self,
-        peer: &'a Peer,
-        port: u16,
-        preface: TlsPreface,
-        versions: Result<TlsVersions<'a>, Vec<Entry>>,
-    ) -> Vec<Entry> {
+    async fn settled(&self, port: u16, preface: TlsPreface, versions: TlsAsked<'_>) -> Vec<Entry> {
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         let mut versions = match versions {
             Ok(versions) => versions,
@@ -169,7 +179,8 @@ impl AddressScan<'_> {
         if let Some((sni, controls)) = accepted.filter(|_| !self.plan.follow_up.suites.is_empty()) {
             let question = Question::Suites { port, sni };
             self.events.tell(Event::Planned { target: self.number, questions: 1 });
-            let asked = self.stop.unless(self.asker.ask_suites(peer, question, preface, &controls)).await;
+            let peer = self.peer();
+            let asked = self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls)).await;
             self.events.tell(Event::Asked { target: self.number, questions: 1 });
             entries.push(match asked {
                 Ok(outcome) => self.entry(question, outcome),
@@ -216,7 +227,7 @@ impl AddressScan<'_> {
     }
 
     /// Asks several questions side by side, and counts them for the listeners.
-    async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
+    pub(super) async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
         self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
         let ask = questions.into_iter().map(|question| async move {
             let entry = self.ask(question, known).await;

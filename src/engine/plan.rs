@@ -25,6 +25,8 @@ pub struct Plan {
     pub decoys: bool,
     /// What is asked of open TCP ports, once it is known what speaks there.
     pub follow_up: FollowUp,
+    /// The user says that the ports speak TLS: they are asked for it at once, before it is known what speaks there.
+    pub expects_tls: bool,
 }
 
 /// What is asked of open TCP ports. Each set names the items that want it; an empty one is not asked.

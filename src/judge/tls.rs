@@ -1,12 +1,13 @@
 //! Rules about TLS and certificates.
 
+use super::certificate;
 use super::part::Part;
 use super::view::{AddressView, Answer, PortSeen, View};
 use crate::model::fact::PortState;
 use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
 use crate::model::service::{Product, Service};
-use crate::model::tls::{CertificateFact, TlsAnswer, TlsVersion, Trust};
+use crate::model::tls::{TlsAnswer, TlsVersion};
 use crate::model::verdict::Confidence;
 
 const SETTLE_AGAIN: &str = "Scan again; if it stays so, ask from another network, or look at the server's own log.";
@@ -261,7 +262,7 @@ pub(super) fn certificate_valid(view: &View<'_>, ports: &[Ports]) -> Vec<Part> {
         }
         let named = view.target().server_name().is_some();
         vec![match address.certificate(port, named) {
-            Answer::Got(certificate, id) => judge_certificate(certificate, named, &place).on([id]),
+            Answer::Got(certificate, id) => certificate::judge(certificate, named, &place).on([id]),
             Answer::None(why, id) => Part::inconclusive("the certificate could not be read")
                 .settle(SETTLE_AGAIN)
                 .seen(format!("{place}: {why}"))
@@ -271,64 +272,4 @@ pub(super) fn certificate_valid(view: &View<'_>, ports: &[Ports]) -> Vec<Part> {
             }
         }]
     })
-}
-
-fn judge_certificate(certificate: &CertificateFact, named: bool, place: &str) -> Part {
-    let mut wrong = Vec::new();
-    if certificate.days_left < 0 {
-        wrong.push(format!("it ended on {}", certificate.not_after));
-    }
-    if certificate.not_yet_valid {
-        wrong.push(format!("it begins only on {}", certificate.not_before));
-    }
-    if certificate.self_signed && certificate.trust != Trust::Trusted {
-        wrong.push("it is self-signed".to_owned());
-    }
-    if certificate.weak_key {
-        wrong.push(format!("its key is weak ({})", certificate.key));
-    }
-    if certificate.weak_signature {
-        wrong.push(format!("its signature is weak ({})", certificate.signature));
-    }
-    let explained = certificate.days_left < 0 || certificate.not_yet_valid || certificate.self_signed;
-    if let Trust::Untrusted { reason } = &certificate.trust
-        && !explained
-    {
-        let incomplete =
-            if certificate.chain_length < 2 { "; the server sent no intermediate certificate" } else { "" };
-        wrong.push(format!("it is not trusted: {reason}{incomplete}"));
-    }
-    if !certificate.name_matches && named {
-        wrong.push(format!("it is not valid for {}", certificate.checked_name));
-    }
-    let seen = format!(
-        "{place} serves {}, issued by {}, until {} ({} days), {}, {}",
-        certificate.subject,
-        certificate.issuer,
-        certificate.not_after,
-        certificate.days_left,
-        certificate.key,
-        certificate.signature
-    );
-    if !wrong.is_empty() {
-        return Part::fail(&wrong.join("; ")).seen(seen);
-    }
-    if let Trust::Unknown { reason } = &certificate.trust {
-        return Part::inconclusive(&format!("this machine's trust store could not be read: {reason}"))
-            .settle("Install the system's CA certificates (package ca-certificates), or give them with --ca-file.")
-            .seen(seen);
-    }
-    if !certificate.name_matches {
-        return Part::inconclusive("the target is given by address only, so the name cannot be checked")
-            .settle("Give the name that clients use: as `host`, or with `sni` (option --sni).")
-            .seen(seen);
-    }
-    let part =
-        Part::pass("it is trusted, in date, valid for the name, and its key and signature are strong").seen(seen);
-    if certificate.days_left < 14 {
-        return part
-            .at_most(Confidence::Medium)
-            .seen(format!("it ends in {} days: renew it now", certificate.days_left));
-    }
-    part
 }

@@ -400,6 +400,29 @@ impl<'a> AddressView<'a> {
         parts
     }
 
+    /// Whether all that ever came from the address were segments that refuse: no port is open, no datagram and no message to
+    /// a witness arrived.
+    pub(super) fn only_refusals(&self) -> bool {
+        let facts = || {
+            self.ports.values().filter_map(|(ports, observation)| match observation.attempt.fact() {
+                Some(Fact::Port(fact)) => Some((ports.transport(), fact)),
+                _ => None,
+            })
+        };
+        let refuses = |fact: &PortFact| fact.state == PortState::Closed && fact.is_from_target();
+        let alive = |(transport, fact): (Transport, &PortFact)| {
+            fact.is_from_target() && (transport == Transport::Udp || fact.state != PortState::Closed)
+        };
+        let proved = || {
+            self.proofs.values().any(|(_, observation)| {
+            matches!(observation.attempt.fact(), Some(Fact::Witness(fact)) if fact.proof.lets_in())
+        })
+        };
+        facts().any(|(transport, fact)| transport == Transport::Tcp && refuses(fact))
+            && !facts().any(alive)
+            && !proved()
+    }
+
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here: not where a middlebox
     /// completes them, nor where a witness that holds the port saw nothing.
     pub(super) fn believed(&self, port: u16) -> bool {

@@ -1,5 +1,6 @@
 //! Facts about TLS: versions, how a server answered a hello, the certificate it served.
 
+use super::certificate::{ChainFact, Staple, Transparency};
 use super::peer_text::PeerText;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -153,6 +154,14 @@ pub struct CertificateFact {
     pub trust: Trust,
     /// The negotiated version's number.
     pub negotiated: u16,
+    /// The chain as served.
+    pub chain: ChainFact,
+    /// Proofs that the certificate was logged in public.
+    pub transparency: Transparency,
+    /// The OCSP response that came with it.
+    pub staple: Staple,
+    /// The certificate demands that one comes (RFC 7633).
+    pub must_staple: bool,
 }
 
 /// Whether a chain is trusted.

@@ -244,6 +244,9 @@ pub enum Passage {
     /// The control host listens there, and its answer was a refusal: it does not listen after all, or something on the way
     /// refuses in its place.
     Refused,
+    /// Nobody knows: nothing in the whole run answered on any port but those of the web, so that this machine may be let out on
+    /// those only.
+    Unproven,
     /// They probably never leave: silent at every server that refuses other ports.
     ProbablyBlocked,
     /// They do not arrive: the control host listens there and was not reached.
@@ -256,6 +259,7 @@ impl Passage {
         match self {
             Self::Passes => "passes",
             Self::Refused => "refused",
+            Self::Unproven => "unproven",
             Self::ProbablyBlocked => "probably-blocked",
             Self::Blocked => "blocked",
         }
@@ -305,6 +309,23 @@ impl Ways {
             (usize::from(last - first) + 1, first)
         });
         shared.reduce(|(count, first), (more, other)| (count + more, first.min(other)))
+    }
+
+    /// The TCP ports of which nothing is known on the way to addresses of a kind, those in `except` aside.
+    pub fn unknown(&self, inside: bool, v6: bool, except: &[u16]) -> Vec<Ports> {
+        let known = self.0.iter().filter(|way| (way.inside, way.v6) == (inside, v6));
+        let mut known: Vec<(u16, u16)> = known.map(|way| (way.ports.first(), way.ports.last())).collect();
+        known.extend(except.iter().map(|port| (*port, *port)));
+        known.sort_unstable();
+        let (mut unknown, mut next) = (Vec::new(), Some(1));
+        for (first, last) in known {
+            if let Some(from) = next.filter(|from| *from < first) {
+                unknown.extend(Ports::new(Transport::Tcp, from, first - 1));
+            }
+            next = next.and_then(|from| last.checked_add(1).map(|after| after.max(from)));
+        }
+        unknown.extend(next.and_then(|from| Ports::new(Transport::Tcp, from, u16::MAX)));
+        unknown
     }
 
     /// The parts of TCP `ports` of each of which the same is known on the way to `address`, in order.
@@ -502,5 +523,17 @@ mod tests {
         for standing in [Standing::Ok, Standing::Warning, Standing::Broken, Standing::Unknown, Standing::NotChecked] {
             assert_eq!(serde_json::to_value(standing).unwrap(), standing.as_str());
         }
+    }
+
+    #[test]
+    fn what_is_not_known_is_the_rest() {
+        let mut ways = Ways::default();
+        ways.add(way("tcp/1-5", Passage::Blocked));
+        ways.add(way("tcp/100-200", Passage::Passes));
+        ways.add(way("tcp/65535", Passage::Blocked));
+        let unknown: Vec<String> = ways.unknown(false, false, &[80, 150]).iter().map(ToString::to_string).collect();
+        assert_eq!(unknown, ["tcp/6-79", "tcp/81-99", "tcp/201-65534"]);
+        assert_eq!(Ways::default().unknown(false, false, &[]).len(), 1);
+        assert_eq!(ways.unknown(true, false, &[]).len(), 1, "of other addresses nothing is known");
     }
 }

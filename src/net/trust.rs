@@ -2,6 +2,8 @@
 
 use crate::model::peer_text::PeerText;
 use crate::model::tls::Trust;
+use crate::wire::certificate::{Chain, is_issued_by};
+use crate::wire::ocsp::LIMIT as STAPLE_LIMIT;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -10,6 +12,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Proto
 use rustls_platform_verifier::Verifier;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub use ca_file::CaFileError;
@@ -52,28 +55,86 @@ impl TrustStore {
     /// What the store makes of `chain`, leaf first and as served. A name that does not match is no matter of trust and is
     /// told apart by the certificate's own names.
     pub fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>, at: UnixTime) -> Trust {
+        self.verify(chain, name, at).0
+    }
+
+    /// The same, with what is to be known besides of a chain that has been read; `at` is the time it was read for.
+    pub fn judge_chain<'a>(
+        &self,
+        served: &'a [CertificateDer<'a>],
+        chain: &Chain<'a>,
+        name: &ServerName<'_>,
+        at: UnixTime,
+    ) -> Verdict {
+        let (trust, mut unknown_issuer) = self.verify(served, name, at);
+        let mut needed = chain.path().len();
+        match &trust {
+            Trust::Trusted if chain.has_weak_authority() => {
+                let pick = |count| chain.path().iter().take(count).filter_map(|place| served.get(*place).cloned());
+                let trusted =
+                    |count: &usize| self.verify(&pick(*count).collect::<Vec<_>>(), name, at).0 == Trust::Trusted;
+                needed = (1..needed).find(trusted).unwrap_or(needed);
+            }
+            Trust::Trusted | Trust::Unknown { .. } => {}
+            Trust::Untrusted { .. } => {
+                // A certificate out of date hides what else is wrong.
+                let then = chain.when_valid().and_then(|seconds| u64::try_from(seconds).ok());
+                if let Some(seconds) = then {
+                    unknown_issuer =
+                        self.verify(served, name, UnixTime::since_unix_epoch(Duration::from_secs(seconds))).1;
+                }
+            }
+        }
+        Verdict { trust, unknown_issuer, needed }
+    }
+
+    /// The root of the user's own that issued `certificate`.
+    pub fn own_issuer(&self, certificate: &[u8]) -> Option<&[u8]> {
+        self.roots.iter().map(AsRef::as_ref).find(|root| is_issued_by(certificate, root))
+    }
+
+    /// The verdict, and whether it is that no trusted root issued the chain.
+    fn verify(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>, at: UnixTime) -> (Trust, bool) {
         let verifier = match &self.verifier {
             Ok(verifier) => verifier,
-            Err(reason) => return Trust::Unknown { reason: reason.clone() },
+            Err(reason) => return (Trust::Unknown { reason: reason.clone() }, false),
         };
         let Some((leaf, intermediates)) = chain.split_first() else {
-            return Trust::Unknown { reason: "the server sent no certificate".to_owned() };
+            return (Trust::Unknown { reason: "the server sent no certificate".to_owned() }, false);
         };
-        match (verifier.verify_server_cert(leaf, intermediates, name, &[], at), &self.incomplete) {
-            (
-                Ok(_)
-                | Err(Error::InvalidCertificate(
-                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-                )),
-                _,
-            ) => Trust::Trusted,
-            (Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)), Some(reason)) => Trust::Unknown {
+        let error = match verifier.verify_server_cert(leaf, intermediates, name, &[], at) {
+            Ok(_)
+            | Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => return (Trust::Trusted, false),
+            Err(error) => error,
+        };
+        // A root that has the issuer's name and another key is not the issuer. Signatures between certificates that were
+        // served are checked where the chain is read.
+        let unknown_issuer = matches!(
+            error,
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
+        );
+        let trust = match &self.incomplete {
+            Some(reason) if unknown_issuer => Trust::Unknown {
                 reason: format!("no root of the given file, and the system's store could not be read: {reason}"),
             },
-            (Err(error), _) if is_ca_as_leaf(&error) && self.roots.contains(leaf) => pinned(leaf, at),
-            (Err(error), _) => Trust::Untrusted { reason: PeerText::new(&describe(&error), REASON) },
-        }
+            _ if is_ca_as_leaf(&error) && self.roots.contains(leaf) => pinned(leaf, at),
+            _ => Trust::Untrusted { reason: PeerText::new(&describe(&error), REASON) },
+        };
+        (trust, unknown_issuer)
     }
+}
+
+/// What the store makes of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The verdict on it as served.
+    pub trust: Trust,
+    /// With dates left aside, what remains against it is that no trusted root issued it.
+    pub unknown_issuer: bool,
+    /// How many certificates of the path a trusted chain needs.
+    pub needed: usize,
 }
 
 /// webpki refuses a CA's certificate in a server's place. So is every self-signed one that openssl makes by default.
@@ -106,6 +167,9 @@ fn describe(error: &Error) -> String {
         }
         Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
             NOT_YET.to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "its signature is not by the key of the trusted root of that name".to_owned()
         }
         Error::InvalidCertificate(CertificateError::BadEncoding) => "it cannot be decoded".to_owned(),
         Error::InvalidCertificate(CertificateError::Revoked) => "it has been revoked".to_owned(),
@@ -143,6 +207,7 @@ pub struct Recorded(Arc<Mutex<Seen>>);
 #[derive(Debug, Default)]
 struct Seen {
     chain: Vec<CertificateDer<'static>>,
+    staple: Vec<u8>,
     version: Option<ProtocolVersion>,
 }
 
@@ -150,6 +215,11 @@ impl Recorded {
     /// The chain, leaf first; empty where the handshake did not come so far.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.seen().chain.clone()
+    }
+
+    /// The OCSP response that came with it; empty where none did.
+    pub fn staple(&self) -> Vec<u8> {
+        self.seen().staple.clone()
     }
 
     /// The negotiated version's number, where the server signed the handshake.
@@ -175,11 +245,14 @@ impl ServerCertVerifier for Recorder {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain = std::iter::once(end_entity).chain(intermediates).map(|one| one.clone().into_owned()).collect();
-        self.seen.seen().chain = chain;
+        let mut seen = self.seen.seen();
+        seen.chain = chain;
+        // One byte more than is read shows that it is too long.
+        seen.staple = ocsp_response.iter().take(STAPLE_LIMIT + 1).copied().collect();
         Ok(ServerCertVerified::assertion())
     }
 

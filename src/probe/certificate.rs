@@ -4,11 +4,15 @@ use super::handshake::handshake;
 use super::session::Session;
 use super::tls_version::{Hello, exchange, negotiated};
 use super::{Stop, bug, preface};
+use crate::model::certificate::Staple;
 use crate::model::observation::{Blame, Cause, Failure, Stage};
+use crate::model::peer_text::PeerText;
 use crate::model::tls::{CertificateFact, TlsPreface, TlsVersion};
-use crate::wire::certificate::{Served, read_certificate};
+use crate::net::trust::{TrustStore, Verdict};
+use crate::wire::certificate::{Chain, Judged, Served, read_certificate};
+use crate::wire::ocsp::read_staple;
 use crate::wire::tls::{Offer, read_certificate_chain};
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use std::sync::Arc;
 
 /// Hellos of our own, for servers with which rustls has nothing in common. One that is offered 1.2 may choose 1.1.
@@ -22,42 +26,53 @@ fn older(preface: TlsPreface) -> impl Iterator<Item = TlsVersion> {
 /// The certificate that is served with or without SNI, and what a careful client makes of it.
 pub(super) async fn ask(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<CertificateFact, Stop> {
     session.server_name(sni)?;
-    let (chain, negotiated) = match by_handshake(session, preface, sni).await {
+    let served = match by_handshake(session, preface, sni).await {
         Err(Stop::Failed(failure)) if is_refusal(&failure) => {
             by_older_hello(session, preface, sni).await?.ok_or(Stop::Failed(failure))?
         }
         other => other?,
     };
-    judge(session, chain, negotiated).await
+    let fact = judge(session, served).await?;
+    if fact.must_staple && fact.staple == Staple::None && preface != TlsPreface::MySql {
+        // Servers that fetch the response when somebody wants it have none for the first who does.
+        if let Ok(again) = by_handshake(session, preface, sni).await {
+            return judge(session, again).await;
+        }
+    }
+    Ok(fact)
 }
 
-type Chain = (Vec<CertificateDer<'static>>, u16);
+/// What a server showed.
+struct Shown {
+    chain: Vec<CertificateDer<'static>>,
+    /// The OCSP response; `None` where none was asked for.
+    staple: Option<Vec<u8>>,
+    /// The negotiated version's number.
+    version: u16,
+}
 
 /// Whether an older hello may fare better.
 fn is_refusal(failure: &Failure) -> bool {
     failure.stage == Stage::Handshake && failure.blame == Blame::Peer
 }
 
-async fn by_handshake(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<Chain, Stop> {
+async fn by_handshake(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<Shown, Stop> {
     let mut connection = session.connect().await?;
     let deadline = session.deadline();
     preface::pass(&mut connection, preface, deadline).await?;
     let made = handshake(connection, session.peer.tls_name(), sni, deadline).await;
-    let chain = made.recorded.chain();
+    let shown = |version| Shown { chain: made.recorded.chain(), staple: Some(made.recorded.staple()), version };
     match made.result {
-        Ok(stream) => {
-            let version = stream.get_ref().1.protocol_version().map_or(0, u16::from);
-            Ok((chain, version))
-        }
+        Ok(stream) => Ok(shown(stream.get_ref().1.protocol_version().map_or(0, u16::from))),
         // The server showed its certificate and then wanted one of ours.
         Err(failure) => match made.recorded.version() {
-            Some(version) if !chain.is_empty() => Ok((chain, version)),
+            Some(version) if !made.recorded.chain().is_empty() => Ok(shown(version)),
             _ => Err(failure.into()),
         },
     }
 }
 
-async fn by_older_hello(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<Option<Chain>, Stop> {
+async fn by_older_hello(session: &mut Session<'_>, preface: TlsPreface, sni: bool) -> Result<Option<Shown>, Stop> {
     let server_name = session.server_name(sni)?;
     for version in older(preface) {
         let mut buffer = Vec::new();
@@ -67,31 +82,50 @@ async fn by_older_hello(session: &mut Session<'_>, preface: TlsPreface, sni: boo
         if let (Ok(chain), Some(version)) = (chain, negotiated(&buffer))
             && !chain.is_empty()
         {
-            return Ok(Some((chain.into_iter().map(CertificateDer::from).collect(), version)));
+            let chain = chain.into_iter().map(CertificateDer::from).collect();
+            return Ok(Some(Shown { chain, staple: None, version }));
         }
     }
     Ok(None)
 }
 
-async fn judge(
-    session: &Session<'_>,
-    chain: Vec<CertificateDer<'static>>,
-    version: u16,
-) -> Result<CertificateFact, Stop> {
+async fn judge(session: &Session<'_>, shown: Shown) -> Result<CertificateFact, Stop> {
     let now = UnixTime::now();
     let name = session.peer.tls_name();
+    let checked_name = session.peer.checked_name();
     let trust = Arc::clone(&session.asker.trust);
-    // The system's verifier may block.
-    let judging = tokio::task::spawn_blocking(move || (trust.judge(&chain, &name, now), chain));
-    let (trust, chain) = judging.await.map_err(|error| bug(&error.to_string()))?;
+    // The system's verifier may block, and signatures take their time.
+    let judging = tokio::task::spawn_blocking(move || weigh(&shown, &trust, &name, &checked_name, now));
     let unreadable = |what| Failure { stage: Stage::Handshake, blame: Blame::Peer, cause: Cause::Malformed { what } };
+    judging.await.map_err(|error| bug(&error.to_string()))?.map_err(|what| unreadable(what).into())
+}
+
+/// Everything that is said of what a server showed.
+fn weigh(
+    shown: &Shown,
+    store: &TrustStore,
+    name: &ServerName<'_>,
+    checked_name: &str,
+    at: UnixTime,
+) -> Result<CertificateFact, PeerText> {
+    let now = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    let chain = Chain::read(shown.chain.iter().map(AsRef::as_ref), now);
+    let verdict = store.judge_chain(&shown.chain, &chain, name, at);
+    let leaf = shown.chain.first().map(AsRef::as_ref).unwrap_or_default();
+    let staple = shown.staple.as_deref().map(|response| {
+        let issuer = chain.issuer().or_else(|| store.own_issuer(leaf));
+        read_staple(response, leaf, issuer, now)
+    });
+    let Verdict { trust, unknown_issuer, needed } = verdict;
+    let fact = chain.fact(&Judged { trust: &trust, unknown_issuer, needed });
     let served = Served {
-        chain_length: chain.len(),
-        checked_name: &session.peer.checked_name(),
-        now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        chain_length: shown.chain.len(),
+        checked_name,
+        now,
         trust,
-        negotiated: version,
+        negotiated: shown.version,
+        chain: fact,
+        staple: staple.unwrap_or_default(),
     };
-    let leaf = chain.first().map(AsRef::as_ref).unwrap_or_default();
-    read_certificate(leaf, served).map_err(|what| unreadable(what).into())
+    read_certificate(leaf, served)
 }

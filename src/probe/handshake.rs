@@ -89,7 +89,7 @@ pub(super) fn tls_failure(stage: Stage, error: &Error) -> Failure {
     let cause = match error {
         Error::AlertReceived(alert) => {
             let number = u8::from(*alert);
-            let old = if number == PROTOCOL_VERSION { ": TLS 1.2 and 1.3 refused, too old to look inside" } else { "" };
+            let old = if number == PROTOCOL_VERSION { ": TLS 1.2 and 1.3 refused" } else { "" };
             declined(format!("TLS alert {number} ({}){old}", alert_name(number).unwrap_or("unknown")))
         }
         Error::PeerIncompatible(
@@ -97,7 +97,7 @@ pub(super) fn tls_failure(stage: Stage, error: &Error) -> Failure {
             | PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled,
-        ) => declined("only TLS versions older than 1.2, too old to look inside".to_owned()),
+        ) => declined("only TLS versions older than 1.2".to_owned()),
         Error::PeerIncompatible(why) => declined(format!("nothing in common with a present-day client: {why:?}")),
         Error::InvalidMessage(_) => Cause::Malformed { what: PeerText::new(&error.to_string(), 200) },
         other => Cause::Other { message: PeerText::new(&other.to_string(), 200) },

@@ -3,9 +3,9 @@
 use super::handshake::handshake;
 use super::session::Session;
 use super::talk::{Cut, Deadline, read, send};
-use super::{Stop, preface};
+use super::{Stop, inside, preface};
 use crate::model::http::{HttpAnswer, Request, Scheme};
-use crate::model::observation::{Cause, Stage};
+use crate::model::observation::{Cause, Failure, Stage};
 use crate::model::tls::TlsPreface;
 use crate::wire::Parse;
 use crate::wire::http::{BODY_LIMIT, HEAD_LIMIT, Head, read_body, read_head, request_bytes};
@@ -34,7 +34,20 @@ async fn once(session: &mut Session<'_>, scheme: Scheme, request: Request) -> Re
             preface::pass(&mut connection, TlsPreface::Direct, deadline).await?;
             let sni = session.peer.server_name().is_some();
             let made = handshake(connection, session.peer.tls_name(), sni, deadline).await;
-            exchange(&mut made.result?, scheme, request, &bytes, deadline).await
+            match made.result {
+                Ok(mut stream) => exchange(&mut stream, scheme, request, &bytes, deadline).await,
+                Err(failure) => {
+                    let mut old = inside::connect(session, failure.clone()).await?;
+                    let deadline = session.deadline();
+                    match exchange(&mut old, scheme, request, &bytes, deadline).await {
+                        // Nothing came: what rustls was told says more.
+                        Err(Stop::Failed(Failure { cause: Cause::Closed | Cause::Reset, .. })) => {
+                            Err(old.failed(failure).await.into())
+                        }
+                        answer => answer,
+                    }
+                }
+            }
         }
     }
 }

@@ -4,10 +4,10 @@ use super::handshake::handshake_begun;
 use super::session::Session;
 use super::talk::{Cut, Deadline, read, send};
 use super::tls_version::{Hello, exchange};
-use super::{Stop, Timing};
+use super::{Stop, Timing, inside};
 use crate::model::fact::Fact;
 use crate::model::http::{Request, Scheme, WebPath};
-use crate::model::observation::{Cause, Failure, Stage};
+use crate::model::observation::{Blame, Cause, Failure, Stage};
 use crate::model::peer_text::PeerText;
 use crate::model::service::Service;
 use crate::model::tls::{TlsPreface, TlsVersion};
@@ -146,6 +146,11 @@ fn first_steps(logical_port: u16) -> &'static [Step] {
         3389 => &[Step::Rdp],
         _ => &[],
     }
+}
+
+/// Whether the port's number suggests something that is asked before TLS.
+pub fn begins_otherwise(logical_port: u16) -> bool {
+    !first_steps(logical_port).is_empty()
 }
 
 /// What speaks, and how TLS starts there.
@@ -305,7 +310,7 @@ async fn tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, Stop>
     let made = handshake_begun(connection, session.peer.tls_name(), sni, first_byte, whole).await;
     let mut stream = match made.result {
         Ok(stream) => stream,
-        Err(failure) if looks_like_tls(&made.first_bytes) => return Ok(Service::TlsOpaque { why: outside(&failure) }),
+        Err(failure) if looks_like_tls(&made.first_bytes) => return Ok(old_inside(session, failure).await),
         Err(_) => return Ok(settle(&made.first_bytes)),
     };
     let deadline = session.deadline();
@@ -323,6 +328,25 @@ async fn tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, Stop>
         }
         Err(_) => Service::Tls { inside: PeerText::new(&format!("inside: {}", settle(&bytes)), 200) },
     })
+}
+
+/// What is inside TLS that rustls does not speak.
+async fn old_inside(session: &mut Session<'_>, failure: Failure) -> Service {
+    let mut old = match inside::connect(session, failure.clone()).await {
+        Ok(old) => old,
+        Err(failure) => return Service::TlsOpaque { why: outside(&failure) },
+    };
+    let request = request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Https));
+    let deadline = session.deadline();
+    let mut bytes = Vec::new();
+    let sent = send(&mut old, &request, deadline).await;
+    let answer = read(&mut old, &mut bytes, LIMIT, deadline, classify).await;
+    tracing::trace!(?sent, length = bytes.len(), "answered within older TLS");
+    match answer {
+        Ok(Service::Http) => Service::Https,
+        Ok(inside) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
+        Err(_) => Service::TlsOpaque { why: outside(&old.failed(failure).await) },
+    }
 }
 
 /// Why the inside is not known, where it gave no answer to an HTTP request. One that is late may be a slow web server; one
@@ -356,7 +380,9 @@ async fn old_tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, S
     let answer = exchange(session, hello, &mut bytes, classify).await?;
     Ok(match answer.ok() {
         Some(Service::TlsOpaque { .. }) => {
-            Service::TlsOpaque { why: PeerText::new("only TLS versions older than 1.2, too old to look inside", 200) }
+            let how = PeerText::new("only TLS versions older than 1.2", 200);
+            let cause = Cause::Declined { how };
+            old_inside(session, Failure { stage: Stage::Handshake, blame: Blame::Peer, cause }).await
         }
         Some(service) => service,
         None => settle(&bytes),
@@ -366,7 +392,6 @@ async fn old_tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::Blame;
     use std::future::ready;
 
     fn refused() -> Stop {

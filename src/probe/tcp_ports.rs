@@ -22,6 +22,7 @@ use crate::model::observation::{Attempt, Skip};
 use crate::net::dial::Clearance;
 use crate::net::failure::millis;
 use crate::net::knock::Knock;
+use crate::net::raw::RawSyn;
 use crate::net::tcp::{self, NoConnection};
 use futures::FutureExt as _;
 use futures::future::Either;
@@ -78,9 +79,15 @@ impl Acquaintance {
         &self.throttle
     }
 
-    /// How many canaries were sent, and how many of them stayed without an answer.
-    pub fn canaries(&self) -> (u32, u32) {
-        self.witnesses.count()
+    /// Ports whose silence was believed while nothing at all had answered; they are forgotten here. Once something does
+    /// answer they are to be asked again: the target, or the way to it, may have been down.
+    pub fn take_unvouched(&mut self) -> Vec<u16> {
+        self.witnesses.take_unvouched()
+    }
+
+    /// Whether any TCP port has answered.
+    pub fn has_witness(&self) -> bool {
+        self.witnesses.known()
     }
 
     /// A port that answered, to be asked whether it still does.
@@ -162,6 +169,7 @@ pub(super) async fn ask(
     let Acquaintance { path, throttle, witnesses, traits, .. } = known;
     let raw = if ports.len() >= RAW_FROM { asker.dialer.raw(peer.address) } else { None };
     let mut schedule = Schedule::new(ports, asker.timing.patience, path, throttle, witnesses);
+    let mut overflowed = raw.map_or(0, RawSyn::overflowed);
     let mut flying = FuturesUnordered::new();
     let mut clearance: Option<Clearance> = None;
     let mut stop = std::pin::pin!(stop);
@@ -174,6 +182,12 @@ pub(super) async fn ask(
             if !take(&mut schedule, shot, outcome, now()) {
                 schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
             }
+        }
+        if let Some(lost) = raw.map(RawSyn::overflowed)
+            && lost != overflowed
+        {
+            overflowed = lost;
+            schedule.deaf_until(now());
         }
         let step = schedule.step(now());
         for settled in schedule.take_settled() {
@@ -219,7 +233,7 @@ pub(super) async fn ask(
             }
             Some((shot, outcome)) = flying.next() => {
                 heard(&outcome, traits);
-            if !take(&mut schedule, shot, outcome, now()) {
+                if !take(&mut schedule, shot, outcome, now()) {
                     schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
                 }
             }

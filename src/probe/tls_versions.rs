@@ -15,6 +15,7 @@ use crate::model::observation::{Blame, Cause, Failure, Stage};
 use crate::model::peer_text::PeerText;
 use crate::model::question::Question;
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
+use crate::net::failure::millis;
 use crate::wire::tls::{Offer, Shape};
 use futures::future::join_all;
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ struct Asked<'a> {
     sni: bool,
     session: Session<'a>,
     answer: Result<TlsAnswer, Stop>,
+    /// When it came.
+    ended: Instant,
     /// Whether a closed connection was met alone too, while another version was accepted.
     alone: bool,
 }
@@ -87,6 +90,11 @@ impl<'a> TlsVersions<'a> {
         versions
     }
 
+    /// Whether any version was accepted so far.
+    pub fn any_accepted(&self) -> bool {
+        self.hellos.iter().any(Asked::is_accepted)
+    }
+
     fn versions(&self) -> impl Iterator<Item = TlsVersion> + use<> {
         let first = usize::from(self.preface == TlsPreface::MySql);
         TlsVersion::ALL.into_iter().skip(first)
@@ -99,7 +107,7 @@ impl<'a> TlsVersions<'a> {
                 Ok(_) => self.once(&mut session, offer.clone()).await,
                 Err(stop) => Err(stop),
             };
-            Asked { offer, sni, session, answer, alone: false }
+            Asked { offer, sni, session, answer, ended: Instant::now(), alone: false }
         });
         join_all(asking).await
     }
@@ -151,6 +159,7 @@ impl<'a> TlsVersions<'a> {
             let Some(asked) = self.hellos.get_mut(place) else { continue };
             asked.session.join(&session);
             asked.answer = answer;
+            asked.ended = Instant::now();
             if asked.is_hang_up() {
                 turned_away.push(place);
             }
@@ -233,13 +242,17 @@ impl<'a> TlsVersions<'a> {
                 let Some(first) = hellos.next() else { continue };
                 let mut session = first.session.branch();
                 let mut answer = answer_of(first, works);
+                let mut ended = first.ended;
                 session.join(&first.session);
                 for asked in hellos {
                     session.join(&asked.session);
+                    ended = ended.max(asked.ended);
                     answer = weightier(answer, answer_of(asked, works));
                 }
                 let question = Question::TlsVersion { port: self.port, version, sni };
-                outcomes.push((question, asker.outcome(&session, question, answer.map(|answer| Fact::Tls { answer }))));
+                let mut outcome = asker.outcome(&session, question, answer.map(|answer| Fact::Tls { answer }));
+                outcome.elapsed_ms = millis(ended.saturating_duration_since(session.started().unwrap_or(ended)));
+                outcomes.push((question, outcome));
             }
         }
         outcomes

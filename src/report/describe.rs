@@ -1,13 +1,13 @@
 //! Observations in words, one sentence each, the same in every report.
 
-use super::{proof, suites};
+use super::{certificate, proof, suites};
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::http::{HttpAnswer, Request};
 use crate::model::observation::{Attempt, Blame, Observation};
 use crate::model::ports::Ports;
 use crate::model::question::Question;
 use crate::model::service::{Identified, Service};
-use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion, Trust};
+use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::wire::tls;
 use std::fmt::Write as _;
 
@@ -48,7 +48,7 @@ fn describe_fact(question: Question, fact: &Fact) -> String {
         Fact::Port(fact) => describe_port(question, fact),
         Fact::Service { service, tls } => describe_service(&on, service, *tls),
         Fact::Tls { answer } => describe_tls(&on, question, answer),
-        Fact::Certificate(certificate) => describe_certificate(&on, question, certificate),
+        Fact::Certificate(fact) => certificate::describe(&on, question, fact),
         Fact::Suites(fact) => suites::describe(&on, question, fact),
         Fact::Http(answer) => describe_http(&on, question, answer),
         Fact::Products { products } => describe_products(&on, products),
@@ -178,43 +178,6 @@ fn alert_name(description: u8) -> &'static str {
         120 => ", no application protocol",
         _ => "",
     }
-}
-
-fn describe_certificate(on: &str, question: Question, fact: &CertificateFact) -> String {
-    let without = matches!(question, Question::Certificate { sni: false, .. });
-    let mut text = format!(
-        "{on} serves{} a certificate of {} by {}, valid {} to {}",
-        if without { " without SNI" } else { "" },
-        fact.subject,
-        if fact.self_signed { "itself".to_owned() } else { fact.issuer.to_string() },
-        day(&fact.not_before),
-        day(&fact.not_after),
-    );
-    let validity = match fact.days_left {
-        _ if fact.not_yet_valid => "not valid yet".to_owned(),
-        left if left < 0 => format!("expired {} days ago", left.unsigned_abs()),
-        left => format!("{left} days left"),
-    };
-    let trust = match &fact.trust {
-        Trust::Trusted => "trusted".to_owned(),
-        Trust::Untrusted { reason } => format!("not trusted: {reason}"),
-        Trust::Unknown { reason } => format!("trust unknown: {reason}"),
-    };
-    let name = if fact.name_matches { "is valid for" } else { "is NOT valid for" };
-    let _ = write!(text, "; {validity}; {trust}; {name} {}; key {}", fact.checked_name, fact.key);
-    if fact.weak_key {
-        text.push_str(" (weak)");
-    }
-    let _ = write!(text, "; signed with {}", fact.signature);
-    if fact.weak_signature {
-        text.push_str(" (weak)");
-    }
-    text
-}
-
-/// The day of an RFC 3339 instant.
-fn day(instant: &str) -> &str {
-    instant.split('T').next().unwrap_or(instant)
 }
 
 fn describe_http(on: &str, question: Question, answer: &HttpAnswer) -> String {

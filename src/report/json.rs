@@ -9,6 +9,7 @@
 //! would obey; all of them are written as `\uNNNN`, so that the file itself can be shown anywhere.
 
 mod answers;
+mod certificates;
 mod document;
 mod findings;
 mod observations;

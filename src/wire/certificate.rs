@@ -1,10 +1,16 @@
 //! What a careful client makes of a certificate, apart from trust, which needs a store.
 
+mod chain;
+mod extension;
 mod key;
 mod name;
 
+pub use chain::{Chain, Judged, is_issued_by};
 pub use name::name_matches;
 
+pub(super) use extension::count_timestamps;
+
+use crate::model::certificate::{ChainFact, Staple, Transparency};
 use crate::model::peer_text::PeerText;
 use crate::model::tls::{CertificateFact, Trust};
 use sha2::{Digest, Sha256};
@@ -21,7 +27,7 @@ use x509_parser::oid_registry::{
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::{AlgorithmIdentifier, X509Name};
+use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
 
 /// The longest certificate that is read.
 pub const LIMIT: usize = 256 * 1024;
@@ -51,6 +57,10 @@ pub struct Served<'a> {
     pub trust: Trust,
     /// The negotiated version's number.
     pub negotiated: u16,
+    /// The chain that it came with.
+    pub chain: ChainFact,
+    /// The OCSP response that came with it, and how many signed certificate timestamps that holds.
+    pub staple: (Staple, usize),
 }
 
 /// Reads a leaf in DER (RFC 5280).
@@ -77,7 +87,7 @@ pub fn read_certificate(leaf: &[u8], served: Served<'_>) -> Result<CertificateFa
         not_after: rfc3339(validity.not_after),
         days_left: validity.not_after.timestamp().saturating_sub(served.now).div_euclid(DAY),
         not_yet_valid: served.now < validity.not_before.timestamp(),
-        self_signed: is_self_signed(&certificate, key.bits),
+        self_signed: is_self_signed(&certificate),
         key: key.name,
         weak_key: key.weak,
         signature: key::oid_name(&certificate.signature_algorithm.algorithm),
@@ -87,6 +97,10 @@ pub fn read_certificate(leaf: &[u8], served: Served<'_>) -> Result<CertificateFa
         name_matches: name::matches(alternative_names(&certificate), served.checked_name),
         trust: served.trust,
         negotiated: served.negotiated,
+        chain: served.chain,
+        transparency: Transparency { embedded: extension::embedded_timestamps(&certificate), stapled: served.staple.1 },
+        staple: served.staple.0,
+        must_staple: extension::must_staple(&certificate),
     })
 }
 
@@ -106,7 +120,7 @@ fn name_text(name: &X509Name<'_>) -> PeerText {
 }
 
 /// A point in time as RFC 3339, UTC.
-fn rfc3339(time: ASN1Time) -> String {
+pub(super) fn rfc3339(time: ASN1Time) -> String {
     jiff::Timestamp::from_second(time.timestamp()).map_or_else(|_| time.to_string(), |time| time.to_string())
 }
 
@@ -117,31 +131,42 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Subject and issuer are equal and the signature is its own. Where the library cannot check the signature (MD5,
-/// SHA-512 with ECDSA, keys that it holds too weak) the key identifiers decide (RFC 5280, section 4.2.1.1): absent or
-/// equal.
-fn is_self_signed(certificate: &X509Certificate<'_>, key_bits: usize) -> bool {
-    if certificate.subject().as_raw() != certificate.issuer().as_raw() {
+/// Subject and issuer are equal and the signature is its own.
+fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {
+    is_signed_by(certificate, certificate)
+}
+
+/// `issuer` has the name that `certificate` says, and the key that signed it. Where the library cannot check the signature
+/// (MD5, SHA-512 with ECDSA, keys that it holds too weak) the key identifiers decide (RFC 5280, section 4.2.1.1): absent
+/// or equal.
+fn is_signed_by(certificate: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> bool {
+    if issuer.subject().as_raw() != certificate.issuer().as_raw() {
         return false;
     }
-    match certificate.verify_signature(None) {
-        Ok(()) => true,
+    let verified = certificate.verify_signature(Some(issuer.public_key()));
+    signature_holds(issuer.public_key(), &verified).unwrap_or_else(|| key_identifiers_agree(certificate, issuer))
+}
+
+/// What the library's answer about a signature means; `None` where it could not check it.
+pub(super) fn signature_holds(key: &SubjectPublicKeyInfo<'_>, verified: &Result<(), X509Error>) -> Option<bool> {
+    match verified {
+        Ok(()) => Some(true),
         // The library says the same of RSA keys outside of what it verifies as of a wrong signature.
-        Err(X509Error::SignatureVerificationError) if !key::is_rsa(certificate.public_key()) => false,
-        Err(X509Error::SignatureVerificationError) if (2048..=8192).contains(&key_bits) => false,
-        Err(_) => key_identifiers_agree(certificate),
+        Err(X509Error::SignatureVerificationError) if !key::is_rsa(key) => Some(false),
+        Err(X509Error::SignatureVerificationError) if (2048..=8192).contains(&key::describe(key).bits) => Some(false),
+        Err(_) => None,
     }
 }
 
-fn key_identifiers_agree(certificate: &X509Certificate<'_>) -> bool {
-    let (mut subject, mut authority) = (None, None);
-    for extension in certificate.iter_extensions() {
-        match extension.parsed_extension() {
-            ParsedExtension::SubjectKeyIdentifier(id) => subject = Some(id),
-            ParsedExtension::AuthorityKeyIdentifier(id) => authority = id.key_identifier.as_ref(),
-            _ => {}
-        }
-    }
+fn key_identifiers_agree(certificate: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> bool {
+    let subject = issuer.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(id) => Some(id),
+        _ => None,
+    });
+    let authority = certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref(),
+        _ => None,
+    });
     match (subject, authority) {
         (Some(subject), Some(authority)) => subject == authority,
         _ => true,

@@ -3,12 +3,15 @@
 //!
 //! Every test starts its own daemons, unprivileged or not, on free ports of a loopback address that no other test uses,
 //! and stops them when it ends. Where a daemon is not installed the test says so and passes; with the environment
-//! variable `PORTREEVE_REQUIRE_DAEMONS=1` it fails. Debian and Ubuntu have all of them:
+//! variable `PORTREEVE_REQUIRE_DAEMONS=1` it fails. Debian and Ubuntu have nearly all of them:
 //!
 //! ```text
-//! apt-get install --no-install-recommends apache2 curl gnutls-bin mariadb-server mono-fastcgi-server4 mono-mcs \
-//!     nginx openssl samba sslscan stunnel4 xrdp
+//! apt-get install --no-install-recommends apache2 curl default-jdk-headless gnutls-bin golang-go haproxy \
+//!     libnss3-tools lighttpd lighttpd-mod-mbedtls lighttpd-mod-openssl lighttpd-mod-wolfssl mariadb-server \
+//!     mono-fastcgi-server4 mono-mcs nginx nodejs openssl samba sslscan stunnel4 xrdp
 //! ```
+//!
+//! `tlslite-ng` is on `PyPI`: `python3 -m venv FOLDER && FOLDER/bin/pip install tlslite-ng`, with `FOLDER/bin` in the `PATH`.
 //!
 //! Linux only: elsewhere 127.0.0.0/8 is not loopback as a whole.
 
@@ -16,11 +19,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 mod certificates;
+mod chains;
 mod database;
+mod fronts;
 mod issuer;
 mod oracle;
+mod quirks;
 mod report;
 mod rig;
+mod stacks;
 mod suites;
 mod tls;
 mod web;

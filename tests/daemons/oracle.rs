@@ -5,6 +5,10 @@ use super::rig::{Daemon, Rig};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::net::SocketAddrV4;
+
+/// The words of a report that say that a version was refused.
+pub(crate) const REFUSED: [&str; 5] = ["alert", "other-version", "ssl2-error", "reset", "closed"];
 
 /// Fields that change from answer to answer or from method to method.
 const VOLATILE: [&str; 7] =
@@ -37,6 +41,65 @@ pub(crate) fn agree_on_versions(rig: &Rig, report: &Report, daemon: &Daemon, how
         let _ = writeln!(table, "{version:8} {expected:>10} {theirs:>10} {our}");
     }
     assert!(agree, "{place} {how:?}\n{table}");
+}
+
+/// Holds the versions that portreeve saw on a port against those that its server was told to have. `openssl s_client`, and
+/// sslscan for the one that it no longer knows, must confirm those first.
+#[track_caller]
+pub(crate) fn agree_with_s_client(rig: &Rig, report: &Report, place: SocketAddrV4, truth: &[&str]) {
+    for version in VERSIONS {
+        let theirs = match version {
+            "SSL 3.0" => sslscan_accepts_ssl_3(rig, place),
+            _ => s_client_accepts(
+                rig,
+                place,
+                &[&format!(
+                    "-{}",
+                    version.replace("TLS 1.0", "TLS 1").replace(' ', "").replace('.', "_").to_lowercase()
+                )],
+            ),
+        };
+        assert_eq!(theirs, truth.contains(&version), "{place}: {version}, of {truth:?}, by an independent client");
+    }
+    agree_with_truth(report, place, truth);
+}
+
+/// Holds the versions that portreeve saw on a port against the truth: each is accepted, or refused in so many words, as often
+/// as it was asked.
+#[track_caller]
+pub(crate) fn agree_with_truth(report: &Report, place: SocketAddrV4, truth: &[&str]) {
+    let ours = report.answers(place.port());
+    let of = |version| ours.iter().filter(move |(asked, _)| asked == version).map(|(_, answer)| answer.as_str());
+    let agree = VERSIONS.into_iter().all(|version| {
+        let right = |our| if truth.contains(&version) { our == "accepted" } else { REFUSED.contains(&our) };
+        of(version).count() > 0 && of(version).all(right)
+    });
+    // What is no TLS is no SSL 2.0 either.
+    let without_ssl_2 = of("SSL 2.0").all(|our| our == "not-tls" || REFUSED.contains(&our));
+    assert!(agree && without_ssl_2, "{place} accepts {truth:?}, and portreeve says {ours:#?}");
+}
+
+/// Whether a handshake succeeds.
+pub(crate) fn s_client_accepts(rig: &Rig, place: SocketAddrV4, options: &[&str]) -> bool {
+    let place = place.to_string();
+    let mut command = rig.command("timeout");
+    command.args(["20", "openssl", "s_client", "-connect", &place, "-cipher", "ALL:@SECLEVEL=0"]).args(options);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let end = text.lines().rfind(|line| line.starts_with("New, "));
+    end.is_some_and(|line| !line.contains("(NONE)"))
+}
+
+fn sslscan_accepts_ssl_3(rig: &Rig, place: SocketAddrV4) -> bool {
+    let quiet = ["--no-ciphersuites", "--no-groups", "--no-fallback", "--no-renegotiation", "--no-compression"];
+    let mut arguments = vec!["--xml=-", "--ssl3", "--no-colour", "--no-heartbleed", "--no-check-certificate"];
+    let place = place.to_string();
+    arguments.extend(quiet);
+    arguments.push(&place);
+    let xml = rig.run("sslscan", &arguments);
+    let told = |enabled: u8| xml.contains(&format!("type=\"ssl\" version=\"3\" enabled=\"{enabled}\""));
+    assert!(told(0) || told(1), "sslscan does not tell of SSL 3.0:\n{xml}");
+    told(1)
 }
 
 /// Holds the status and the fields that portreeve saw against curl's.

@@ -4,6 +4,7 @@ use super::rig::{Rig, foreign};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Every version that is asked for, as reports name it.
 pub(crate) const VERSIONS: [&str; 5] = ["SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"];
@@ -37,10 +38,23 @@ pub(crate) fn probe(arguments: &[&str]) -> Report {
     portreeve(&all, &[0, 3])
 }
 
+/// The same with the waits that are usual, and how long it took.
+pub(crate) fn probe_timed(arguments: &[&str]) -> (Report, Duration) {
+    let mut all = vec!["probe"];
+    all.extend(arguments);
+    let begun = Instant::now();
+    let report = run(&all, &[0, 3]);
+    (report, begun.elapsed())
+}
+
 fn portreeve(arguments: &[&str], exits: &[i32]) -> Report {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
     // The machine may be busy with other tests.
-    command.args(arguments).args(["--format", "json", "--timeout", "2"]);
+    run(&[arguments, &["--timeout", "2"]].concat(), exits)
+}
+
+fn run(arguments: &[&str], exits: &[i32]) -> Report {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    command.args(arguments).args(["--format", "json"]);
     command.env_remove("PORTREEVE_LOG");
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
@@ -123,14 +137,21 @@ impl Report {
         &found["answer"]
     }
 
-    /// How each version of TLS was answered on a port, with SNI or without, in the words of the report.
+    /// How each version of TLS was answered on a port, in the words of the report, each time that it was asked.
+    pub(crate) fn answers(&self, port: u16) -> Vec<(String, String)> {
+        let seen = self.observations("tls-version", port).filter(|seen| seen["outcome"] != "skipped");
+        let answer =
+            |seen: &Value| seen["answer"]["answer"].as_str().map_or_else(|| seen["text"].to_string(), str::to_owned);
+        seen.map(|seen| (seen["question"]["version"].as_str().unwrap().to_owned(), answer(seen))).collect()
+    }
+
+    /// The same for servers that answer alike with SNI and without.
     pub(crate) fn versions(&self, port: u16) -> BTreeMap<String, String> {
         let mut versions = BTreeMap::new();
-        for seen in self.observations("tls-version", port).filter(|seen| seen["outcome"] != "skipped") {
-            let answer = seen["answer"]["answer"].as_str().map_or_else(|| seen["text"].to_string(), str::to_owned);
-            let version = seen["question"]["version"].as_str().unwrap().to_owned();
+        for (version, answer) in self.answers(port) {
             let before = versions.insert(version.clone(), answer.clone());
-            assert!(before.is_none_or(|before| before == answer), "{version} depends on SNI, or on luck: {seen:#}");
+            let same = before.as_ref().is_none_or(|before| *before == answer);
+            assert!(same, "{version} depends on SNI, or on luck: {before:?} and {answer}");
         }
         versions
     }

@@ -3,6 +3,7 @@
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
@@ -32,11 +33,14 @@ const OPENSSL_CONF: &str = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsy
 /// A place for the daemons of one test: a folder and a loopback address.
 pub(crate) struct Rig {
     pub(crate) address: Ipv4Addr,
+    /// Daemons that run as long as the rig does, which end before their folder goes.
+    kept: RefCell<Vec<Daemon>>,
     folder: TempDir,
 }
 
 impl Rig {
-    /// A place where `programs` can run; `None` where one of them is not installed.
+    /// A place where `programs` can run; `None` where one of them is not installed. Those with a folder in their name are
+    /// files, such as a daemon's modules.
     pub(crate) fn with(programs: &[&str]) -> Option<Self> {
         let missing: Vec<&str> = programs.iter().copied().filter(|program| find(program).is_none()).collect();
         if !missing.is_empty() {
@@ -51,7 +55,7 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         // Daemons that give up root must still get in.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        let rig = Self { address: own_address(), folder };
+        let rig = Self { address: own_address(), kept: RefCell::default(), folder };
         rig.write("openssl.cnf", OPENSSL_CONF);
         Some(rig)
     }
@@ -89,6 +93,18 @@ impl Rig {
         command
     }
 
+    /// Keeps a daemon until the rig goes.
+    pub(crate) fn keep(&self, daemon: Daemon) {
+        self.kept.borrow_mut().push(daemon);
+    }
+
+    /// The interpreter in the first line of a script: of a Python in a folder of its own, the one that has its packages.
+    pub(crate) fn interpreter_of(&self, script: &str) -> Command {
+        let text = fs::read_to_string(find(script).unwrap()).unwrap();
+        let interpreter = text.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap();
+        self.command(interpreter.trim())
+    }
+
     /// Runs a program to its end and gives back what it printed.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.command(program).args(arguments).output().unwrap();
@@ -124,7 +140,8 @@ impl Rig {
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|path| is_program(path))
+    let is_there = |path: &PathBuf| if Path::new(program).is_absolute() { path.is_file() } else { is_program(path) };
+    std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(is_there)
 }
 
 fn is_program(path: &Path) -> bool {

@@ -105,6 +105,29 @@ fn a_target_that_begins_to_drop_us_is_not_said_to_filter() {
     assert!(unseen > 0 && learned >= 20, "{learned} ports seen before the block, {unseen} not");
 }
 
+/// Drops the first eighty or so SYNs, as a way does that is down when a scan begins, whatever the clock says.
+const OUTAGE: &str = "table inet gate { chain input { type filter hook input priority 0
+    meta l4proto tcp quota until 5 kbytes drop
+}; }";
+
+/// Silence while nothing at all answered says nothing once something does.
+#[test]
+fn what_was_silent_while_the_way_was_down_is_asked_again() {
+    if !usable() {
+        return;
+    }
+    let mut perimeter = Perimeter::new(&[21]);
+    perimeter.target.nft(OUTAGE);
+    let all: Vec<u16> = (2000..2020).collect();
+    perimeter.tcp(v4(21), &[2003, 2017]);
+    // The only sign of life while TCP is down.
+    perimeter.udp_echo(v4(21), 3000);
+    let seen = Seen::probe(&perimeter, &[v4(21)], &all, &[3000]);
+    let mut truth = truth(&[(Tcp, &all, CLOSED), (Tcp, &[2003, 2017], OPEN)]);
+    truth.extend(seen.states(v4(21)).into_iter().filter(|((transport, _), _)| *transport != Tcp));
+    seen.ended(0).is(v4(21), &truth);
+}
+
 /// Serves an empty web page at 443, until the test's process ends.
 fn web(perimeter: &Perimeter, address: IpAddr) {
     let web = perimeter.target.inside(|| TcpListener::bind((address, 443)).unwrap());

@@ -31,6 +31,10 @@ pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: 
     let by = way.sender.map_or_else(String::new, |sender| format!(" by {sender}"));
     match way.passage {
         Passage::Passes | Passage::Refused => part,
+        Passage::Unproven => part
+            .but("nothing in this run answered on any port but 80 and 443, so this machine may be let out on those only")
+            .settle(SETTLE_WITH_CONTROL)
+            .at_most(Confidence::Medium),
         Passage::ProbablyBlocked => part
             .but(&format!("it is probably {BLOCKED}{by}: it is so at every server that refuses other ports"))
             .settle(SETTLE_WITH_CONTROL)
@@ -44,6 +48,16 @@ pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: 
 
 /// What `part` is worth that rests on a refusal by the target.
 pub(super) fn weigh_refusal(address: &AddressView<'_>, group: &Group<'_>, part: Part) -> Part {
+    let part = if address.only_refusals() {
+        part.but(
+            "everything at this address was refused with a RST, and nothing else came from it: a router may do so for a machine \
+             that is not there",
+        )
+        .settle("Ask also for a port that the server does serve, or look at the host.")
+        .at_most(Confidence::Medium)
+    } else {
+        part
+    };
     match way(address, group) {
         Some(Way { passage: Passage::Refused, .. }) => part
             .but("the control host, which listens there, seemed to refuse too: something on the way may do it for all")

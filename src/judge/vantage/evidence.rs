@@ -17,6 +17,9 @@ const LEAST: usize = 3;
 /// How many ports an address must refuse itself before its silence on a suspect stands out.
 const REFUSALS: usize = 2;
 
+/// Ports on which nearly every network lets its machines out: HTTP and HTTPS.
+const WEB: [u16; 2] = [80, 443];
+
 /// What was seen of all targets so far.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
@@ -35,6 +38,9 @@ struct Kind {
     /// Addresses that refuse most of what is asked, themselves.
     refusing: usize,
     suspects: BTreeMap<u16, Suspect>,
+    /// Whether anything came back from the ports of the web, and from any other.
+    web: bool,
+    beyond: bool,
 }
 
 /// What was seen of one port at all addresses.
@@ -77,6 +83,14 @@ impl Evidence {
         let mut sentences = Vec::new();
         for ((inside, v6), kind) in &self.kinds {
             let mut found: BTreeMap<Option<IpAddr>, (Vec<u16>, usize)> = BTreeMap::new();
+            if kind.web && !kind.beyond {
+                let unproven =
+                    |ports| Way { ports, v6: *v6, inside: *inside, passage: Passage::Unproven, sender: None };
+                for ports in known.unknown(*inside, *v6, &WEB) {
+                    ways.add(unproven(ports));
+                }
+                continue;
+            }
             for (port, suspect) in &kind.suspects {
                 let Some((sender, count)) = suspect.is_blocked() else { continue };
                 let Some(ports) = Ports::tcp(*port) else { continue };
@@ -163,6 +177,16 @@ impl Evidence {
                  from another network.",
             ));
         }
+        if ways.each().any(|way| way.passage == Passage::Unproven) {
+            return Some(Checkup::bad(
+                subject,
+                Standing::Warning,
+                "Nothing answered on any port but 80 and 443.",
+                "This machine may be let out on those only: silence on other ports need not be the servers' doing.",
+                "Settle it with a control host, a machine of yours outside that listens on the ports in question: \
+                 --control-host.",
+            ));
+        }
         let mut asked = false;
         let mut open: BTreeSet<u16> = BTreeSet::new();
         for ((inside, v6), kind) in &self.kinds {
@@ -198,6 +222,13 @@ impl Kind {
     fn add(&mut self, run: &AddressRun, seen: Seen<'_>) {
         let refuses = !run.health.silence_untrusted() && refuses_most(run.address, seen);
         self.refusing += usize::from(refuses);
+        for (range, observation) in seen.tcp(run.address) {
+            if !fact(observation).is_some_and(|fact| is_of_target(fact, run.address)) {
+                continue;
+            }
+            let beyond = range.each().any(|port| !WEB.contains(&port));
+            (self.beyond, self.web) = (self.beyond || beyond, self.web || !beyond);
+        }
         for port in SUSPECTS {
             let Some(fact) = seen.port(run.address, port) else { continue };
             let arrives = seen.reaches_witness(run.address, port);

@@ -26,11 +26,17 @@ const TRIES_MOST: usize = 24;
 const BLIND_TRIES_LEAST: u32 = 3;
 const BLIND_TRIES_MOST: u32 = 6;
 
+/// Of how many ports that are to be asked again the next is drawn.
+const SHUFFLED: usize = 256;
+
 /// How long after its first try a port is called silent at the earliest: a queue on the way may hold packets back.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Below this loss, an answer after a silence is odd enough to be asked for once more.
 const ODD_BELOW: f64 = 0.02;
+
+/// A path whose answers count as late so soon is steady.
+const STEADY: Duration = Duration::from_millis(60);
 
 /// How long witnesses must have been silent, and how many of them, before asking pauses.
 const SILENT_FOR: Duration = Duration::from_millis(1500);
@@ -108,8 +114,12 @@ struct Port {
     first: Duration,
     /// When the tries were sent that went unanswered.
     unanswered: Vec<Duration>,
-    /// The answer that waits for its confirmation.
+    /// The answer that waits for its confirmation, or a refusal that waits until a witness vouches for it.
     answer: Option<(PortFact, Duration)>,
+    /// When the SYN was sent that was refused.
+    refused_at: Duration,
+    /// What refused the port where refusals count for no more than silence.
+    refusal: Option<PortFact>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +128,8 @@ enum Stage {
     Flying,
     /// Waits in `again`.
     Again,
+    /// Refused; waits until ports that are open, and still open up, show that it was not a limit that refused.
+    Held,
     /// Silent often enough; waits for its grace.
     Lingering,
     Settled,
@@ -147,6 +159,7 @@ pub(super) struct Schedule<'p> {
     again: VecDeque<u32>,
     confirm: VecDeque<u32>,
     lingering: VecDeque<u32>,
+    held: VecDeque<u32>,
     /// SYNs that are neither answered nor late, oldest first.
     flying: VecDeque<Shot>,
     serial: u64,
@@ -175,6 +188,8 @@ impl<'p> Schedule<'p> {
             first: Duration::ZERO,
             unanswered: Vec::new(),
             answer: None,
+            refused_at: Duration::ZERO,
+            refusal: None,
         };
         Self {
             path,
@@ -187,6 +202,7 @@ impl<'p> Schedule<'p> {
             again: VecDeque::new(),
             confirm: VecDeque::new(),
             lingering: VecDeque::new(),
+            held: VecDeque::new(),
             flying: VecDeque::new(),
             serial: 0,
             overdue: 0,
@@ -219,6 +235,7 @@ impl<'p> Schedule<'p> {
     pub(super) fn step(&mut self, now: Duration) -> Step {
         self.expire(now);
         self.end_lingering(now);
+        self.release(now);
         self.watch(now);
         if self.watch == Watch::Cut {
             self.finish(&NotSettled::Skipped(Skip::StoppedAnswering), now);
@@ -260,7 +277,7 @@ impl<'p> Schedule<'p> {
         if !self.confirm.is_empty() || !self.again.is_empty() || self.fresh < self.ports.len() {
             return Some(now);
         }
-        if self.owes_a_witness() {
+        if self.owes_a_witness() || self.awaits_voucher() {
             Some(self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate()))
         } else {
             self.canary_at()
@@ -300,7 +317,9 @@ impl<'p> Schedule<'p> {
         // Not always the first after a pause: a limit that has just let its next SYN through would spare the witness, and
         // the witness would say that nothing is lost.
         if canary
-            && (!others || matches!(self.watch, Watch::Paused { .. }) || self.witnesses.turn_comes())
+            && (!others
+                || matches!(self.watch, Watch::Paused { .. })
+                || self.witnesses.turn_comes(self.throttle.burst()))
             && let Some(port) = self.witnesses.next()
         {
             return Some((port, Purpose::Witness));
@@ -314,13 +333,19 @@ impl<'p> Schedule<'p> {
             self.fresh += 1;
             return Some((port.number, Purpose::Ask(index)));
         }
-        // What lingered may have been answered late.
-        while let Some(index) = self.again.pop_front() {
+        // In no order, or the same ports would always be last of a burst, where a limit drops them, and witnesses elsewhere in
+        // it would vouch for their silence. What lingered may have been answered late.
+        while !self.again.is_empty() {
+            self.again.swap(0, self.witnesses.dice(self.again.len().min(SHUFFLED)));
+            let Some(index) = self.again.pop_front() else { break };
             if let Some(port) = self.ports.get(index as usize).filter(|port| port.stage == Stage::Again) {
                 return Some((port.number, Purpose::Ask(index)));
             }
         }
-        self.witnesses.next().filter(|_| self.owes_a_witness()).map(|port| (port, Purpose::Witness))
+        self.witnesses
+            .next()
+            .filter(|_| self.owes_a_witness() || self.awaits_voucher())
+            .map(|port| (port, Purpose::Witness))
     }
 
     /// When the next witness is to be asked, if silence is about that needs one.
@@ -333,12 +358,73 @@ impl<'p> Schedule<'p> {
             shot.sent + usual
         });
         let due = self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate());
-        if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
+        if self.awaits_voucher() {
+            Some(due)
+        } else if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
             Some(due.max(brewing?))
         } else if self.open > 0 {
             Some(due)
         } else {
             None
+        }
+    }
+
+    /// Whether refusals wait for an open port to show that it still opens.
+    fn awaits_voucher(&self) -> bool {
+        !self.held.is_empty() && self.witnesses.can_vouch()
+    }
+
+    /// Lets go of refusals for which witnesses have vouched, or for which nobody can.
+    fn release(&mut self, now: Duration) {
+        while let Some(&index) = self.held.front() {
+            let Some(port) = self.ports.get(index as usize) else { return };
+            if port.stage == Stage::Held {
+                let vouched = if self.witnesses.can_vouch() {
+                    self.witnesses.vouched(port.refused_at)
+                } else {
+                    // An open port may still be found.
+                    self.open == self.held.len()
+                };
+                if !vouched {
+                    return;
+                }
+                if let Some((fact, elapsed)) = self.ports.get_mut(index as usize).and_then(|port| port.answer.take()) {
+                    self.settle(index, Ok(fact), elapsed.min(now));
+                }
+            }
+            self.held.pop_front();
+        }
+    }
+
+    /// A port that is open was refused: something before the target refuses what is too much for it, and a refusal says no
+    /// more of a port than silence does.
+    fn doubt_refusals(&mut self) {
+        self.witnesses.doubt_refusals();
+        while let Some(index) = self.held.pop_front() {
+            let Some(port) = self.ports.get_mut(index as usize).filter(|port| port.stage == Stage::Held) else {
+                continue;
+            };
+            let Some((fact, _)) = port.answer.take() else { continue };
+            port.refusal = Some(fact);
+            port.unanswered.push(port.refused_at);
+            port.stage = Stage::Again;
+            self.again.push_back(index);
+        }
+    }
+
+    /// The port was refused.
+    fn refused(&mut self, index: u32, sent: Duration, fact: PortFact, elapsed: Duration) {
+        let Some(port) = self.ports.get_mut(index as usize) else { return };
+        if self.witnesses.doubts_refusals() {
+            port.refusal = Some(fact);
+            port.answer = None;
+            // A late one answers a try that was counted already.
+            if port.stage == Stage::Flying && !port.unanswered.contains(&sent) {
+                self.unanswered(index, sent);
+            }
+        } else {
+            (port.answer, port.refused_at, port.stage) = (Some((fact, elapsed)), sent, Stage::Held);
+            self.held.push_back(index);
         }
     }
 
@@ -360,7 +446,13 @@ impl<'p> Schedule<'p> {
             Purpose::Witness => self.witness_answered(shot, now, &fact, late),
             Purpose::Ask(index) | Purpose::Confirm(index) => {
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
-                if port.stage == Stage::Settled {
+                if matches!(port.stage, Stage::Settled | Stage::Held) {
+                    return;
+                }
+                let refusal = matches!(fact.state, PortState::Closed | PortState::Rejected);
+                if refusal && self.witnesses.doubts_refusals() {
+                    let elapsed = now.saturating_sub(port.first);
+                    self.refused(index, shot.sent, fact, elapsed);
                     return;
                 }
                 // A late answer was not lost; its silence was counted before its time.
@@ -371,7 +463,7 @@ impl<'p> Schedule<'p> {
                         (0..lost).for_each(|_| self.path.count(false));
                     }
                     self.path.count(true);
-                    self.throttle.answered(now, shot.sent, self.path.round_trip().map(|known| known.smoothed));
+                    self.throttle.answered(now, shot.sent, self.hearing());
                     self.witnesses.found(shot.port, fact.state == PortState::Open);
                     self.witnesses.good(shot.sent);
                 }
@@ -379,13 +471,21 @@ impl<'p> Schedule<'p> {
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
                 if let Some((first, elapsed)) = port.answer.take() {
                     let fact = agree(first, fact);
-                    self.settle(index, Ok(fact), elapsed);
+                    if matches!(fact.state, PortState::Closed | PortState::Rejected) {
+                        self.refused(index, shot.sent, fact, elapsed);
+                    } else {
+                        self.settle(index, Ok(fact), elapsed);
+                    }
                 } else if odd {
                     port.answer = Some((fact, now.saturating_sub(port.first)));
                     self.confirm.push_back(index);
                 } else {
                     let elapsed = now.saturating_sub(port.first);
-                    self.settle(index, Ok(fact), elapsed);
+                    if refusal {
+                        self.refused(index, shot.sent, fact, elapsed);
+                    } else {
+                        self.settle(index, Ok(fact), elapsed);
+                    }
                 }
             }
         }
@@ -401,6 +501,9 @@ impl<'p> Schedule<'p> {
             // Another answer than before is no sign that the port is as it was: like silence, but more telling.
             self.witness_lost(shot.sent, now);
             self.witnesses.forget(shot.serial);
+            if matches!(fact.state, PortState::Closed | PortState::Rejected) && !self.witnesses.doubts_refusals() {
+                self.doubt_refusals();
+            }
             return;
         }
         if self.witnesses.forget(shot.serial) {
@@ -409,6 +512,9 @@ impl<'p> Schedule<'p> {
             self.path.forgive(shot.sent);
         }
         self.witnesses.good(shot.sent);
+        if fact.state == PortState::Open {
+            self.witnesses.opened(shot.sent);
+        }
         if matches!(self.watch, Watch::Paused { .. }) {
             self.watch = Watch::Fine;
             self.throttle.resume(now);
@@ -432,7 +538,7 @@ impl<'p> Schedule<'p> {
     /// A witness did or did not answer.
     fn evidence(&mut self, sent: Duration, now: Duration, lost: bool) {
         self.path.evidence(sent, lost);
-        self.throttle.witnessed(now, sent, lost, self.path.round_trip().map(|known| known.smoothed));
+        self.throttle.witnessed(now, sent, lost, self.hearing());
     }
 
     /// This machine could not send `shot`.
@@ -468,6 +574,13 @@ impl<'p> Schedule<'p> {
         self.answer_within() + self.path.refusals_kept()
     }
 
+    /// How long it takes until it is known of a SYN whether it was answered. On a steady path losses are known soon after
+    /// answers; where answers take their time, the rate may not rise on those that have come while the losses are still out.
+    fn hearing(&self) -> Option<Duration> {
+        let late = self.path.timeout(Duration::ZERO);
+        self.path.round_trip().map(|known| if late > STEADY { late } else { known.smoothed })
+    }
+
     /// The same on a system that tells of refusals as soon as they come.
     fn answer_within(&self) -> Duration {
         self.path.timeout(self.patience / self.blind_tries())
@@ -488,11 +601,25 @@ impl<'p> Schedule<'p> {
 
     /// Whether the tries to `port` are enough to believe its silence, by all that is known of their surroundings by now.
     fn is_silent(&self, port: &Port) -> bool {
-        let tries = port.unanswered.len();
+        let tries = self.vouched(port);
         if !self.witnesses.known() {
-            return tries >= self.blind_tries() as usize;
+            return tries.len() >= self.blind_tries() as usize;
         }
-        tries >= TRIES_LEAST && self.path.all_lost(&port.unanswered) <= DOUBT.ln()
+        // Behind a limit losses come together, and what witnesses say of their moment is worth less for another.
+        let least = TRIES_LEAST + usize::from(self.throttle.limit().is_some());
+        tries.len() >= least && self.path.all_lost(tries) <= DOUBT.ln()
+    }
+
+    /// The tries whose silence counts.
+    fn vouched<'a>(&self, port: &'a Port) -> &'a [Duration] {
+        let from = self.witnesses.vouch_from();
+        let void = port.unanswered.partition_point(|sent| *sent < from);
+        port.unanswered.get(void..).unwrap_or_default()
+    }
+
+    /// Answers may have come that were not heard: what was sent until now counts for nothing.
+    pub(super) fn deaf_until(&mut self, now: Duration) {
+        self.witnesses.void(now);
     }
 
     /// SYNs that should have been answered by now.
@@ -515,7 +642,7 @@ impl<'p> Schedule<'p> {
         while let Some(shot) = self.flying.front() {
             let answered = match shot.purpose {
                 Purpose::Ask(index) | Purpose::Confirm(index) => {
-                    self.ports.get(index as usize).is_none_or(|port| port.stage == Stage::Settled)
+                    self.ports.get(index as usize).is_none_or(|port| matches!(port.stage, Stage::Settled | Stage::Held))
                 }
                 Purpose::Witness => !self.witnesses.is_flying(shot.serial),
             };
@@ -531,7 +658,12 @@ impl<'p> Schedule<'p> {
         if let Some(port) = self.ports.get_mut(index as usize)
             && let Some((fact, elapsed)) = port.answer.take()
         {
-            self.settle(index, Ok(fact), elapsed);
+            if matches!(fact.state, PortState::Closed | PortState::Rejected) {
+                let at = port.first + elapsed;
+                self.refused(index, at, fact, elapsed);
+            } else {
+                self.settle(index, Ok(fact), elapsed);
+            }
         }
     }
 
@@ -543,7 +675,7 @@ impl<'p> Schedule<'p> {
         port.unanswered.push(sent);
         self.last_silence = Some(self.last_silence.map_or(sent, |last| last.max(sent)));
         let Some(port) = self.ports.get(index as usize) else { return };
-        let enough = self.is_silent(port) || port.unanswered.len() >= TRIES_MOST;
+        let enough = self.is_silent(port) || self.vouched(port).len() >= TRIES_MOST;
         let (stage, queue) =
             if enough { (Stage::Lingering, &mut self.lingering) } else { (Stage::Again, &mut self.again) };
         queue.push_back(index);
@@ -566,9 +698,10 @@ impl<'p> Schedule<'p> {
                 }
                 let elapsed = now.saturating_sub(port.first);
                 if self.is_silent(port) {
-                    let fact = PortFact { state: PortState::Filtered, reason: PortReason::Silence, sender: None };
+                    let silence = PortFact { state: PortState::Filtered, reason: PortReason::Silence, sender: None };
+                    let fact = port.refusal.clone().unwrap_or(silence);
                     self.settle(index, Ok(fact), elapsed);
-                } else if port.unanswered.len() >= TRIES_MOST {
+                } else if self.vouched(port).len() >= TRIES_MOST {
                     self.settle(index, Err(NotSettled::Skipped(Skip::Lossy)), elapsed);
                 } else {
                     // Something was learned since: a witness was found, or was lost.
@@ -601,6 +734,9 @@ impl<'p> Schedule<'p> {
         }
         port.stage = Stage::Settled;
         self.open -= 1;
+        if !self.witnesses.known() && result.as_ref().is_ok_and(|fact| fact.reason == PortReason::Silence) {
+            self.witnesses.cannot_vouch(port.number);
+        }
         let (port, tries, started) = (port.number, port.tries, port.first);
         self.settled.push(Settled { port, result, tries, started, elapsed });
     }

@@ -105,6 +105,12 @@ impl Throttle {
         self.rate
     }
 
+    /// How many packets may leave at once.
+    pub(super) fn burst(&self) -> usize {
+        let packets = Duration::from_secs_f64(burst(self.rate).clamp(1.0, 1e6)).as_secs();
+        usize::try_from(packets).unwrap_or(usize::MAX)
+    }
+
     /// When the next packet may leave: now or later.
     pub(super) fn ready(&mut self, now: Duration) -> Duration {
         self.refill(now);
@@ -120,16 +126,16 @@ impl Throttle {
 
     /// A port answered. That others did not is known only later, if ever, so this says that something gets through, and not
     /// how much of it.
-    pub(super) fn answered(&mut self, now: Duration, sent: Duration, round_trip: Option<Duration>) {
+    pub(super) fn answered(&mut self, now: Duration, sent: Duration, hearing: Option<Duration>) {
         if sent >= self.interval.began {
             self.interval.through += 1;
-            self.settle(now, round_trip);
+            self.settle(now, hearing);
         }
     }
 
     /// A witness that was asked at `sent` answered, or did not. What was sent before the rate last changed says nothing of
     /// this rate.
-    pub(super) fn witnessed(&mut self, now: Duration, sent: Duration, lost: bool, round_trip: Option<Duration>) {
+    pub(super) fn witnessed(&mut self, now: Duration, sent: Duration, lost: bool, hearing: Option<Duration>) {
         if sent < self.interval.began {
             return;
         }
@@ -138,7 +144,7 @@ impl Throttle {
         } else {
             self.interval.answered += 1;
         }
-        self.settle(now, round_trip);
+        self.settle(now, hearing);
     }
 
     /// The target answers again after it had stopped: from here on at a quarter of the rate, which rises slowly.
@@ -165,11 +171,12 @@ impl Throttle {
         self.tokens = (self.tokens + passed * self.rate).min(burst(self.rate));
     }
 
-    /// At the end of an interval: what it says of the rate.
-    fn settle(&mut self, now: Duration, round_trip: Option<Duration>) {
+    /// At the end of an interval, which lasts at least two times `hearing`, the time until an answer is known or missed: what
+    /// it says of the rate.
+    fn settle(&mut self, now: Duration, hearing: Option<Duration>) {
         let Interval { began, sent, through, answered, lost } = self.interval;
         let age = now.saturating_sub(began);
-        if age < INTERVAL.max(round_trip.unwrap_or_default() * 2) {
+        if age < INTERVAL.max(hearing.unwrap_or_default() * 2) {
             return;
         }
         let witnesses = answered + lost;

@@ -22,6 +22,10 @@ const GAP: Duration = Duration::from_millis(40);
 /// VNC, and RPC over HTTP's end point mapper.
 const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 3389, 5432, 5900];
 
+/// How often open ports must have opened again before refusals elsewhere are believed.
+const VOUCHERS: u32 = 8;
+const VOUCHERS_SENSITIVE: u32 = 3;
+
 /// How often sensitive ports are asked in all.
 const SENSITIVE_MOST: u32 = 24;
 
@@ -29,6 +33,9 @@ const SENSITIVE_MOST: u32 = 24;
 pub fn is_sensitive(port: u16) -> bool {
     SENSITIVE.contains(&port)
 }
+
+/// How long before the first SYN that was answered silence may count: ports are asked in one burst, of which only some answer.
+const VOUCHED_BEFORE: Duration = Duration::from_millis(100);
 
 /// The witnesses of one address.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +52,18 @@ pub(super) struct Witnesses {
     /// SYNs without an answer yet.
     flying: HashMap<u64, Duration>,
     last_asked: Option<Duration>,
+    first_good: Option<Duration>,
     last_good: Option<Duration>,
+    /// What was sent before this time counts for nothing: answers to it may have come and not been heard.
+    void_before: Duration,
+    /// Ports whose silence was believed while nothing at all had answered.
+    unvouched: Vec<u16>,
     bad_in_a_row: u32,
-    asked: u32,
-    lost: u32,
+    /// How often an open port opened again, and when the last SYN for it was sent.
+    opened: u32,
+    last_opened: Duration,
+    /// An open port was refused.
+    doubts_refusals: bool,
 }
 
 impl Witnesses {
@@ -62,16 +77,12 @@ impl Witnesses {
         !(self.open.is_empty() && self.closed.is_empty() && self.sensitive.is_empty())
     }
 
-    /// How many canaries were sent, and how many of them stayed without an answer.
-    pub(super) fn count(&self) -> (u32, u32) {
-        (self.asked, self.lost)
-    }
-
     /// A port answered.
     pub(super) fn found(&mut self, port: u16, open: bool) {
         let list = match (open, is_sensitive(port) || self.also_sensitive.contains(&port)) {
             (true, false) => &mut self.open,
             (true, true) => &mut self.sensitive,
+            (false, _) if self.doubts_refusals => return,
             (false, _) => &mut self.closed,
         };
         if list.len() < KEPT && !list.contains(&port) {
@@ -79,11 +90,17 @@ impl Witnesses {
         }
     }
 
-    /// Whether a witness that is due goes now or after some other SYN: one time in four, by chance.
-    pub(super) fn turn_comes(&mut self) -> bool {
+    /// Whether a witness that is due goes now or after some other SYN, by chance: anywhere in a `burst`. Of a burst a limit
+    /// lets the first through, and a witness that were always among them would say that nothing is lost.
+    pub(super) fn turn_comes(&mut self, burst: usize) -> bool {
+        self.dice(burst.max(4)) == 0
+    }
+
+    /// A number below `sides`.
+    pub(super) fn dice(&mut self, sides: usize) -> usize {
         // Numerical Recipes' linear congruential generator: its high bits are random enough to be out of step.
         self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.dice >> 30 == 0
+        usize::try_from((self.dice >> 8) % u32::try_from(sides.max(1)).unwrap_or(u32::MAX)).unwrap_or(0)
     }
 
     /// The next to ask.
@@ -127,7 +144,6 @@ impl Witnesses {
     pub(super) fn asked(&mut self, serial: u64, now: Duration) {
         self.flying.insert(serial, now);
         self.last_asked = Some(now);
-        self.asked += 1;
     }
 
     /// Takes a SYN off the list; whether it was on it.
@@ -141,13 +157,13 @@ impl Witnesses {
 
     /// Something that was sent at `sent` to a port that answers was answered.
     pub(super) fn good(&mut self, sent: Duration) {
+        self.first_good = Some(self.first_good.map_or(sent, |first| first.min(sent)));
         self.last_good = Some(self.last_good.map_or(sent, |last| last.max(sent)));
         self.bad_in_a_row = 0;
     }
 
     pub(super) fn bad(&mut self) {
         self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
-        self.lost += 1;
     }
 
     pub(super) fn bad_in_a_row(&self) -> u32 {
@@ -157,6 +173,55 @@ impl Witnesses {
     /// When the latest SYN was sent that was answered.
     pub(super) fn last_good(&self) -> Option<Duration> {
         self.last_good
+    }
+
+    /// From when on silence may count: about when the first SYN was sent that was answered. Before, the target or the way
+    /// there may have been down.
+    pub(super) fn vouch_from(&self) -> Duration {
+        self.first_good.map_or(Duration::ZERO, |first| first.saturating_sub(VOUCHED_BEFORE)).max(self.void_before)
+    }
+
+    /// What was sent until now counts for nothing.
+    pub(super) fn void(&mut self, now: Duration) {
+        self.void_before = now;
+    }
+
+    /// Whether there is an open port that can show that refusals are the target's own.
+    pub(super) fn can_vouch(&self) -> bool {
+        !(self.open.is_empty() && self.sensitive.is_empty()) && !self.doubts_refusals
+    }
+
+    /// An open port, asked at `sent`, opened again.
+    pub(super) fn opened(&mut self, sent: Duration) {
+        self.opened += 1;
+        self.last_opened = self.last_opened.max(sent);
+    }
+
+    /// Whether open ports have opened often enough, and since a SYN that was refused.
+    pub(super) fn vouched(&self, refused_at: Duration) -> bool {
+        let enough = if self.open.is_empty() { VOUCHERS_SENSITIVE } else { VOUCHERS };
+        self.opened >= enough && self.last_opened >= refused_at
+    }
+
+    /// An open port was refused: from now on refusals prove nothing by themselves, and closed ports are no witnesses.
+    pub(super) fn doubt_refusals(&mut self) {
+        self.doubts_refusals = true;
+        self.closed.clear();
+    }
+
+    /// Whether refusals prove nothing by themselves.
+    pub(super) fn doubts_refusals(&self) -> bool {
+        self.doubts_refusals
+    }
+
+    /// The silence of this port was believed while nothing at all had answered.
+    pub(super) fn cannot_vouch(&mut self, port: u16) {
+        self.unvouched.push(port);
+    }
+
+    /// The ports whose silence nobody vouched for; they are forgotten.
+    pub(super) fn take_unvouched(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.unvouched)
     }
 
     /// Whether the port answered as it did before.

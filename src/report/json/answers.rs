@@ -1,10 +1,11 @@
 //! Answers, one kind for each question.
 
+use super::certificates::Certificate;
 use super::suites::Suites;
 use crate::model::fact::{self, Fact, PortReason, PortState};
 use crate::model::http::Scheme;
 use crate::model::service::{Identified, Product, Service as Spoken};
-use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, Trust};
+use crate::model::tls::{TlsAnswer, TlsPreface};
 use crate::model::udp::{Rationed, UdpProtocol};
 use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
 use crate::report::describe::version_name;
@@ -207,52 +208,6 @@ pub(super) struct ProductSeen {
     path: &'static str,
 }
 
-/// A certificate, and what a careful client makes of it.
-#[derive(Debug, Serialize, JsonSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own, named in the format")]
-pub(super) struct Certificate {
-    /// The subject.
-    subject: String,
-    /// The issuer.
-    issuer: String,
-    /// The names it is for.
-    names: Vec<String>,
-    /// The serial number, hexadecimal.
-    serial: String,
-    /// SHA-256 of it, hexadecimal.
-    sha256: String,
-    /// Start of validity.
-    not_before: String,
-    /// End of validity.
-    not_after: String,
-    /// Whole days to the end of validity; negative when over.
-    days_left: i64,
-    /// Validity has not begun.
-    not_yet_valid: bool,
-    /// It vouches for itself.
-    self_signed: bool,
-    /// The key.
-    key: String,
-    /// The key is too weak.
-    weak_key: bool,
-    /// The signature algorithm.
-    signature: String,
-    /// The signature algorithm is too weak.
-    weak_signature: bool,
-    /// How many certificates were served.
-    chain_length: usize,
-    /// The name it was checked against.
-    checked_name: String,
-    /// Whether it is valid for that name.
-    name_matches: bool,
-    /// `trusted`, `untrusted` or `unknown`.
-    trust: &'static str,
-    /// Why it is not trusted, or why that is unknown.
-    trust_reason: Option<String>,
-    /// The negotiated version.
-    negotiated: String,
-}
-
 impl From<&Fact> for Answer {
     fn from(fact: &Fact) -> Self {
         match fact {
@@ -439,38 +394,6 @@ impl From<&Identified> for ProductSeen {
             version: seen.version.as_ref().map(ToString::to_string),
             evidence: seen.evidence.to_string(),
             path: seen.path.as_str(),
-        }
-    }
-}
-
-impl From<&CertificateFact> for Certificate {
-    fn from(fact: &CertificateFact) -> Self {
-        let (trust, trust_reason) = match &fact.trust {
-            Trust::Trusted => ("trusted", None),
-            Trust::Untrusted { reason } => ("untrusted", Some(reason.to_string())),
-            Trust::Unknown { reason } => ("unknown", Some(reason.clone())),
-        };
-        Self {
-            subject: fact.subject.to_string(),
-            issuer: fact.issuer.to_string(),
-            names: fact.names.iter().map(ToString::to_string).collect(),
-            serial: fact.serial.clone(),
-            sha256: fact.sha256.clone(),
-            not_before: fact.not_before.clone(),
-            not_after: fact.not_after.clone(),
-            days_left: fact.days_left,
-            not_yet_valid: fact.not_yet_valid,
-            self_signed: fact.self_signed,
-            key: fact.key.clone(),
-            weak_key: fact.weak_key,
-            signature: fact.signature.clone(),
-            weak_signature: fact.weak_signature,
-            chain_length: fact.chain_length,
-            checked_name: fact.checked_name.clone(),
-            name_matches: fact.name_matches,
-            trust,
-            trust_reason,
-            negotiated: version_name(fact.negotiated),
         }
     }
 }

@@ -26,8 +26,9 @@ pub(super) fn describe(info: &SubjectPublicKeyInfo<'_>) -> Key {
     if is_rsa(info) {
         return match info.parsed() {
             Ok(PublicKey::RSA(key)) => {
-                let leading_zeros = key.modulus.iter().take_while(|byte| **byte == 0).count();
-                let bits = (key.modulus.len() - leading_zeros).saturating_mul(8);
+                let mut modulus = key.modulus.iter().skip_while(|byte| **byte == 0);
+                let first = modulus.next().map_or(0, |byte| u8::BITS - byte.leading_zeros());
+                let bits = usize::try_from(first).unwrap_or_default() + modulus.count().saturating_mul(8);
                 Key { name: format!("RSA {bits}"), bits, weak: bits < 2048 }
             }
             _ => unreadable("RSA"),

@@ -9,7 +9,15 @@ const P256: &str = include_str!("samples/p256.hex");
 
 fn read_at(sample: &str, checked_name: &str, now: i64) -> CertificateFact {
     let trust = Trust::Trusted;
-    let served = Served { chain_length: 1, checked_name, now, trust, negotiated: 0x0303 };
+    let served = Served {
+        chain_length: 1,
+        checked_name,
+        now,
+        trust,
+        negotiated: 0x0303,
+        chain: ChainFact::default(),
+        staple: <_>::default(),
+    };
     read_certificate(&from_hex(sample), served).expect("a certificate")
 }
 
@@ -98,7 +106,15 @@ fn self_signed_is_about_the_signature() {
 
 #[test]
 fn what_is_no_certificate_is_said_so() {
-    let served = || Served { chain_length: 0, checked_name: "x", now: 0, trust: Trust::Trusted, negotiated: 0 };
+    let served = || Served {
+        chain_length: 0,
+        checked_name: "x",
+        now: 0,
+        trust: Trust::Trusted,
+        negotiated: 0,
+        chain: ChainFact::default(),
+        staple: <_>::default(),
+    };
     assert!(read_certificate(b"", served()).is_err());
     assert!(read_certificate(&vec![0x30; LIMIT + 1], served()).is_err());
 }
@@ -111,13 +127,13 @@ proptest! {
         leaf[at] = byte;
         leaf.truncate(end);
         let trust = Trust::Trusted;
-        let served = Served { chain_length: 1, checked_name: "x.example.com", now, trust, negotiated: 0 };
+        let served = Served { chain_length: 1, checked_name: "x.example.com", now, trust, negotiated: 0, chain: ChainFact::default(), staple: <_>::default() };
         let _ = read_certificate(&leaf, served);
     }
 
     #[test]
     fn any_bytes_are_read_without_panic(bytes: Vec<u8>, name: String) {
-        let served = Served { chain_length: 1, checked_name: &name, now: 0, trust: Trust::Trusted, negotiated: 0 };
+        let served = Served { chain_length: 1, checked_name: &name, now: 0, trust: Trust::Trusted, negotiated: 0, chain: ChainFact::default(), staple: <_>::default() };
         let _ = read_certificate(&bytes, served);
         let _ = name_matches(&String::from_utf8_lossy(&bytes), &name);
     }

@@ -109,3 +109,26 @@ fn only_these_are_open_is_not_said_where_some_are_blocked_here() {
     assert_eq!(check.verdict, Verdict::Inconclusive);
     assert!(check.why.starts_with("1 TCP port is blocked"), "{check:?}");
 }
+
+#[test]
+fn silence_is_worth_less_where_nothing_but_the_web_ever_answered() {
+    let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", "tcp/3306 filtered"]);
+    let by = |ways: &Ways| check(&fixture, ways, |view, ports| unreachable(view, ports, &TERMS), "tcp/3306");
+    assert_eq!(by(&Ways::default()).confidence, Confidence::High);
+    let check = by(&ways("tcp/444-65535", Passage::Unproven));
+    assert_eq!((check.verdict, check.confidence), (Verdict::Pass, Confidence::Medium));
+    assert!(check.why.contains("80 and 443"), "{check:?}");
+    assert!(check.settle.unwrap().contains("--control-host"));
+}
+
+#[test]
+fn a_refusal_is_worth_less_where_nothing_but_refusals_came() {
+    let by = |ports: &[&str]| {
+        let fixture = Fixture::new("203.0.113.5", ports);
+        check(&fixture, &Ways::default(), |view, ports| unreachable(view, ports, &TERMS), "tcp/3306")
+    };
+    let alone = by(&["tcp/3306 closed", "tcp/443 closed"]);
+    assert_eq!((alone.verdict, alone.confidence), (Verdict::Pass, Confidence::Medium));
+    assert!(alone.why.contains("a machine that is not there"), "{alone:?}");
+    assert_eq!(by(&["tcp/3306 closed", "tcp/443 open"]).confidence, Confidence::High);
+}

@@ -185,3 +185,18 @@ proptest! {
         prop_assert!(said(&hosts, Subject::OutboundBlocks).1.is_empty());
     }
 }
+
+#[test]
+fn where_only_the_ports_of_the_web_answered_nothing_is_proven_of_the_others() {
+    let hosts = [Host::new("203.0.113.1", &["tcp/443 open", "tcp/80 closed", "tcp/3306 filtered"])];
+    let (checkup, ways) = said(&hosts, Subject::OutboundBlocks);
+    assert_eq!(checkup.unwrap().0, Standing::Warning);
+    assert_eq!(ways, ["tcp/1-79 Unproven v6=false", "tcp/81-442 Unproven v6=false", "tcp/444-65535 Unproven v6=false"]);
+    // One answer elsewhere, whatever it is and wherever, shows that others are let out.
+    for answer in ["tcp/8484 open", "tcp/3389 closed"] {
+        let both = [hosts[0].clone(), Host::new("203.0.113.2", &[answer])];
+        assert_eq!(said(&both, Subject::OutboundBlocks).1, [""; 0], "{answer}");
+    }
+    // Nothing answered at all: that is the address's matter.
+    assert_eq!(said(&[Host::new("203.0.113.3", &["tcp/443 filtered"])], Subject::OutboundBlocks).1, [""; 0]);
+}

@@ -1,0 +1,154 @@
+//! Certificates and their chains in words.
+
+use crate::model::certificate::{ChainLink, ChainProblem, LinkRole, Staple, Transparency};
+use crate::model::fact::Fact;
+use crate::model::observation::{Attempt, Observation};
+use crate::model::question::Question;
+use crate::model::tls::{CertificateFact, Trust};
+use std::fmt::Write as _;
+
+/// What a certificate is, in one sentence without a full stop.
+pub(super) fn describe(on: &str, question: Question, fact: &CertificateFact) -> String {
+    let without = matches!(question, Question::Certificate { sni: false, .. });
+    let mut text = format!(
+        "{on} serves{} a certificate of {} by {}, valid {} to {}",
+        if without { " without SNI" } else { "" },
+        fact.subject,
+        if fact.self_signed { "itself".to_owned() } else { fact.issuer.to_string() },
+        day(&fact.not_before),
+        day(&fact.not_after),
+    );
+    let validity = match fact.days_left {
+        _ if fact.not_yet_valid => "not valid yet".to_owned(),
+        left if left < 0 => format!("expired {} days ago", left.unsigned_abs()),
+        left => format!("{left} days left"),
+    };
+    let trust = match &fact.trust {
+        Trust::Trusted => "trusted".to_owned(),
+        Trust::Untrusted { reason } => format!("not trusted: {}", why_untrusted(fact, reason.as_str())),
+        Trust::Unknown { reason } => format!("trust unknown: {reason}"),
+    };
+    let name = if fact.name_matches { "is valid for" } else { "is NOT valid for" };
+    let _ = write!(
+        text,
+        "; {validity}; {trust}; {name} {}; key {}; signed with {}; {}; {}",
+        fact.checked_name,
+        weighed(&fact.key, fact.weak_key),
+        weighed(&fact.signature, fact.weak_signature),
+        describe_transparency(fact.transparency),
+        describe_staple(fact),
+    );
+    text
+}
+
+/// The problems of the chain, or else the verifier's own words.
+fn why_untrusted(fact: &CertificateFact, reason: &str) -> String {
+    let problems: Vec<String> = fact.chain.problems.iter().map(ToString::to_string).collect();
+    if problems.is_empty() { reason.to_owned() } else { problems.join(", and ") }
+}
+
+fn weighed(what: &str, weak: bool) -> String {
+    format!("{what}{}", if weak { " (weak)" } else { "" })
+}
+
+fn describe_transparency(transparency: Transparency) -> String {
+    match (transparency.embedded, transparency.stapled) {
+        (None, _) => "SCTs that cannot be read".to_owned(),
+        (Some(0), 0) => "no SCT".to_owned(),
+        (Some(embedded), 0) => format!("{embedded} SCT{}", if embedded == 1 { "" } else { "s" }),
+        (Some(embedded), stapled) => format!("{embedded} SCTs in it and {stapled} in the OCSP staple"),
+    }
+}
+
+fn describe_staple(fact: &CertificateFact) -> String {
+    let mut text = match &fact.staple {
+        Staple::NotAsked => "OCSP staple not asked for".to_owned(),
+        Staple::None => "no OCSP staple".to_owned(),
+        Staple::Unreadable { what } => format!("an OCSP staple of no use: {what}"),
+        Staple::Answer(answer) => {
+            let until = answer.next_update.as_deref().map_or("until further notice", day);
+            let fault = answer.fault().map_or_else(String::new, |fault| format!(", but {fault}"));
+            format!("OCSP staple: {} ({} to {until}){fault}", answer.status, day(&answer.this_update))
+        }
+    };
+    if fact.must_staple {
+        text.push_str(", which the certificate demands (must-staple)");
+    }
+    text
+}
+
+/// The chain that an observation tells of, a line for each certificate; none where it tells of no chain.
+pub fn chain(observation: &Observation) -> Vec<String> {
+    let Attempt::Answered { fact: Fact::Certificate(fact) } = &observation.attempt else { return Vec::new() };
+    let links = &fact.chain.links;
+    if links.is_empty() {
+        return Vec::new();
+    }
+    let order = if fact.chain.out_of_order { ", out of order" } else { "" };
+    let more = fact.chain_length.saturating_sub(links.len());
+    let mut lines = vec![format!("chain of {} as sent{order}:", fact.chain_length)];
+    lines.extend(links.iter().enumerate().map(|(position, link)| format!("{position} {}", describe_link(link))));
+    if more > 0 {
+        lines.push(format!("and {more} more, which were not read"));
+    }
+    if let Some(missing) = missing(fact) {
+        lines.push(missing);
+    }
+    lines
+}
+
+/// What should have come after the last certificate.
+fn missing(fact: &CertificateFact) -> Option<String> {
+    fact.chain.problems.iter().find_map(|problem| match problem {
+        ChainProblem::Incomplete { missing } => Some(format!("- missing: {missing}")),
+        ChainProblem::IssuerNotSent { issuer } => Some(format!("- not sent: {issuer}")),
+        _ => None,
+    })
+}
+
+fn describe_link(link: &ChainLink) -> String {
+    let role = match link.role {
+        // What there is to say of it is in the sentence above.
+        LinkRole::Leaf => return format!("leaf: {}", link.subject),
+        LinkRole::Intermediate => "intermediate",
+        LinkRole::Root => "root (needs not be sent)",
+        LinkRole::Duplicate => "sent twice",
+        LinkRole::Stray => "certifies none of these",
+        LinkRole::Unreadable => return format!("cannot be read, SHA-256 {}", link.sha256),
+    };
+    let by = if link.self_signed { "itself".to_owned() } else { link.issuer.to_string() };
+    let date = if link.expired {
+        format!("EXPIRED {}", day(&link.not_after))
+    } else if link.not_yet_valid {
+        format!("NOT VALID before {}", day(&link.not_before))
+    } else {
+        format!("until {}", day(&link.not_after))
+    };
+    // A root is trusted for what it is, not for its signature.
+    let weak_signature = link.weak_signature && !link.self_signed;
+    format!(
+        "{role}: {} by {by}; {date}; {}; {}",
+        link.subject,
+        weighed(&link.key, link.weak_key),
+        weighed(&link.signature, weak_signature)
+    )
+}
+
+/// The day of an RFC 3339 instant.
+fn day(instant: &str) -> &str {
+    instant.split('T').next().unwrap_or(instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chain;
+    use crate::report::fixture::everything;
+
+    #[test]
+    fn a_chain_is_told_line_by_line() {
+        let run = everything();
+        let told: Vec<String> = run.targets.iter().flat_map(|target| &target.observations).flat_map(chain).collect();
+        assert!(told.iter().all(|line| !line.contains('\n')));
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
