@@ -37,6 +37,7 @@ use crate::model::observation::{Attempt, Blame, Cause, Failure, Skip, Stage};
 use crate::model::peer_text::PeerText;
 use crate::model::ports::Transport;
 use crate::model::question::Question;
+use crate::model::suites::Unsettled;
 use crate::model::tls::TlsPreface;
 use crate::model::udp::UdpRation;
 use crate::net::dial::Dialer;
@@ -280,16 +281,17 @@ impl Asker {
         versions.into_outcomes(self)
     }
 
-    /// Asks which suites and groups a port accepts in the versions of `controls`.
+    /// Asks which suites and groups a port accepts in the versions of `controls`; `unsettled` are others that it may accept too.
     pub async fn ask_suites<'a>(
         &'a self,
         peer: &'a Peer,
         question: Question,
         preface: TlsPreface,
         controls: &[Control<'a>],
+        unsettled: Vec<Unsettled>,
     ) -> Outcome {
         let mut session = Session::new(self, peer, question.port());
-        let answer = suites::ask(&mut session, preface, controls).await.map(Fact::Suites);
+        let answer = suites::ask(&mut session, preface, controls, unsettled).await.map(Fact::Suites);
         self.outcome(&session, question, answer)
     }
 

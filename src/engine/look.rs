@@ -10,8 +10,9 @@ use crate::model::observation::{Attempt, Cause};
 use crate::model::ports::Transport;
 use crate::model::question::Question;
 use crate::model::service::Service;
+use crate::model::suites::Unsettled;
 use crate::model::tls::{TlsPreface, TlsVersion};
-use crate::probe::{Known, Peer, TlsVersions};
+use crate::probe::{Control, Known, Peer, TlsVersions};
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -170,23 +171,27 @@ impl AddressScan<'_> {
         };
         // What is known when the run is stopped stays.
         let _ = self.stop.unless(versions.settle()).await;
-        let controls = [true, false].map(|sni| (sni, versions.accepted(sni)));
+        let mut controls = versions.accepted(true);
+        let nameless = versions.accepted(false);
         let outcomes = self.asker.tls_versions(versions);
         let mut entries: Vec<Entry> =
             outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect();
-        // With SNI where it is accepted so: that is how clients come.
-        let accepted = controls.into_iter().find(|(_, controls)| !controls.is_empty());
-        if let Some((sni, controls)) = accepted.filter(|_| !self.plan.follow_up.suites.is_empty()) {
-            let question = Question::Suites { port, sni };
-            self.events.tell(Event::Planned { target: self.number, questions: 1 });
-            let peer = self.peer();
-            let asked = self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls)).await;
-            self.events.tell(Event::Asked { target: self.number, questions: 1 });
-            entries.push(match asked {
-                Ok(outcome) => self.entry(question, outcome),
-                Err(skip) => self.skipped(question, skip),
-            });
+        if self.plan.follow_up.suites.is_empty() {
+            return entries;
         }
+        // With SNI where it is accepted so: that is how clients come.
+        let question = Question::Suites { port, sni: !controls.is_empty() };
+        controls.extend(without(nameless, &controls));
+        controls.sort_by_key(Control::version);
+        let unsettled = unsettled(&entries, &controls);
+        let peer = self.peer();
+        self.events.tell(Event::Planned { target: self.number, questions: 1 });
+        let asked = self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled)).await;
+        self.events.tell(Event::Asked { target: self.number, questions: 1 });
+        entries.push(match asked {
+            Ok(outcome) => self.entry(question, outcome),
+            Err(skip) => self.skipped(question, skip),
+        });
         entries
     }
 
@@ -241,6 +246,31 @@ impl AddressScan<'_> {
 fn looked_into(entries: &[Entry]) -> BTreeSet<u16> {
     let asked = entries.iter().filter(|entry| matches!(entry.question, Question::Service { .. }));
     asked.map(|entry| entry.question.port()).collect()
+}
+
+/// Those of `more` for versions that none of `known` is for.
+fn without<'a>(more: Vec<Control<'a>>, known: &[Control<'a>]) -> Vec<Control<'a>> {
+    more.into_iter().filter(|one| known.iter().all(|other| other.version() != one.version())).collect()
+}
+
+/// The versions of which nobody could tell whether they are accepted, with the first reason.
+fn unsettled(entries: &[Entry], accepted: &[Control<'_>]) -> Vec<Unsettled> {
+    let mut unsettled: Vec<Unsettled> = Vec::new();
+    for entry in entries {
+        let Question::TlsVersion { version, .. } = entry.question else { continue };
+        let why = match &entry.attempt {
+            Attempt::Failed { failure } => failure.to_string(),
+            Attempt::Skipped { skip } => skip.to_string(),
+            Attempt::Answered { .. } => continue,
+        };
+        let is_told = accepted.iter().any(|control| control.version() == version)
+            || unsettled.iter().any(|other| other.version == version);
+        if !is_told {
+            unsettled.push(Unsettled { version, why });
+        }
+    }
+    unsettled.sort_by_key(|one| one.version);
+    unsettled
 }
 
 /// Whether the connection was closed or reset before an answer, or could not be made.

@@ -8,6 +8,18 @@ use serde::{Deserialize, Serialize};
 pub struct SuitesFact {
     /// The versions.
     pub versions: Vec<VersionSuites>,
+    /// Versions of which nobody could tell whether they are accepted, and so not with which suites.
+    #[serde(default)]
+    pub unsettled: Vec<Unsettled>,
+}
+
+/// A version of which nobody could tell whether it is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// The version.
+    pub version: TlsVersion,
+    /// Why.
+    pub why: String,
 }
 
 /// What is accepted in one version.
@@ -15,6 +27,8 @@ pub struct SuitesFact {
 pub struct VersionSuites {
     /// The version.
     pub version: TlsVersion,
+    /// Whether it was asked with SNI; where a version is accepted only without, it is asked so.
+    pub sni: bool,
     /// The accepted suites: in the server's order where it has one that is known, else in ours. Numbers of IANA's registry;
     /// of SSL 2.0 the three bytes of the kind.
     pub suites: Vec<u32>,
@@ -28,6 +42,8 @@ pub struct VersionSuites {
     pub groups_incomplete: Option<String>,
     /// The lengths of the primes of finite-field Diffie-Hellman that the server chose itself, in bits, shortest first.
     pub dh_bits: Vec<u32>,
+    /// Why there may be others.
+    pub dh_incomplete: Option<String>,
 }
 
 /// Whose order decides which suite is chosen.

@@ -2,9 +2,10 @@
 //!
 //! For each version that is accepted the suites are spread over hellos side by side ([`search`]); then the order is asked for
 //! ([`order`]), and the groups. A connection that is closed, or met by silence, refuses nothing by itself: what it offered is
-//! offered again alone, and a closed connection counts only while a hello that is known to work still does. What stays
-//! unclear makes the list incomplete, and says why.
+//! offered again alone, and closed connections count only among hellos that are known to work and still do ([`alone`]). What
+//! stays unclear makes the list incomplete, and says why.
 
+mod alone;
 mod hellos;
 mod order;
 mod search;
@@ -13,15 +14,16 @@ use super::Stop;
 use super::session::Session;
 use crate::catalog::suite_policy;
 use crate::model::observation::Skip;
-use crate::model::suites::{SuiteOrder, SuitesFact, VersionSuites};
+use crate::model::suites::{SuiteOrder, SuitesFact, Unsettled, VersionSuites};
 use crate::model::tls::{TlsPreface, TlsVersion};
 use crate::wire::tls::{Offer, Parts, Shape, all_suites, groups, usual_suites};
+use alone::alone;
 use futures::future::{join, join_all};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use hellos::{Hellos, Topic};
 use order::Ranking;
 use search::{Pick, Said, Search, Why};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 /// The most suites that a hello offers here; some old servers cannot take 128.
 const MOST: usize = 100;
@@ -46,6 +48,13 @@ pub struct Control<'a> {
     pub(super) suite: u32,
 }
 
+impl Control<'_> {
+    /// The version for which it is.
+    pub fn version(&self) -> TlsVersion {
+        self.offer.version
+    }
+}
+
 /// A search under way: what is offered, in which hello.
 #[derive(Debug)]
 struct Task<'c, 'a> {
@@ -59,6 +68,7 @@ pub(super) async fn ask<'a>(
     session: &mut Session<'a>,
     preface: TlsPreface,
     controls: &[Control<'a>],
+    unsettled: Vec<Unsettled>,
 ) -> Result<SuitesFact, Stop> {
     if preface == TlsPreface::MySql {
         return Err(Stop::Skipped(Skip::WouldBeBlocked));
@@ -69,7 +79,7 @@ pub(super) async fn ask<'a>(
         controls.iter().partition(|control| control.offer.version == TlsVersion::Ssl2);
     for control in &later {
         tasks.push(Task { control, topic: Topic::Suites, search: suites_of(control) });
-        if control.offer.version == TlsVersion::Tls13 {
+        if control.version() == TlsVersion::Tls13 {
             tasks.push(Task { control, topic: Topic::Groups, search: groups_of(control) });
         }
     }
@@ -83,10 +93,10 @@ pub(super) async fn ask<'a>(
     let mut curves: Vec<Task<'_, '_>> = Vec::new();
     for task in tasks.iter().filter(|task| matches!(task.topic, Topic::Suites)) {
         let suites = with(&in_our_order(task), Parts::is_ephemeral_curve);
-        if task.control.offer.version != TlsVersion::Tls13 && !suites.is_empty() {
+        if task.control.version() != TlsVersion::Tls13 && !suites.is_empty() {
             curves.push(Task {
                 control: task.control,
-                topic: Topic::Curves { suites },
+                topic: Topic::Curves { suites, beside: None },
                 search: groups_of(task.control),
             });
         }
@@ -97,27 +107,30 @@ pub(super) async fn ask<'a>(
     let searches = join_all(curves.iter_mut().map(|task| exhaust(&hellos, task)));
     let ((orders, primes), _) = join(join(orders, primes), searches).await;
     alone(&hellos, &mut curves).await;
-    join_all(curves.iter_mut().map(|task| beside_the_certificate(&hellos, task))).await;
+    let mut beside: Vec<Task<'_, '_>> = curves.iter().flat_map(beside_the_certificate).collect();
+    join_all(beside.iter_mut().map(|task| exhaust(&hellos, task))).await;
+    alone(&hellos, &mut beside).await;
 
     let mut versions: Vec<VersionSuites> = kinds;
-    for ((task, (suites, order)), dh_bits) in accepted.iter().zip(orders).zip(primes) {
-        let version = task.control.offer.version;
-        let groups = tasks
-            .iter()
-            .chain(&curves)
-            .find(|other| other.control.offer.version == version && !matches!(other.topic, Topic::Suites));
+    for ((task, (suites, order)), (dh_bits, dh_incomplete)) in accepted.iter().zip(orders).zip(primes) {
+        let version = task.control.version();
+        let about_groups =
+            |other: &&Task<'_, '_>| other.control.version() == version && !matches!(other.topic, Topic::Suites);
+        let searches: Vec<&Task<'_, '_>> = tasks.iter().chain(&curves).chain(&beside).filter(about_groups).collect();
         versions.push(VersionSuites {
             version,
+            sni: task.control.offer.server_name.is_some(),
             suites: suites.into_iter().map(u32::from).collect(),
             order,
             incomplete: incomplete(task),
-            groups: groups.map(in_our_order).unwrap_or_default(),
-            groups_incomplete: groups.and_then(|task| task.search.incomplete()).map(Why::words),
+            groups: groups_found(version, &searches),
+            groups_incomplete: searches.iter().find_map(|task| task.search.incomplete()).map(Why::words),
             dh_bits,
+            dh_incomplete,
         });
     }
     session.join(&hellos.into_session());
-    Ok(SuitesFact { versions })
+    Ok(SuitesFact { versions, unsettled })
 }
 
 /// Why the suites may lack some; a suite that was accepted before and is not now is a contradiction.
@@ -127,8 +140,11 @@ fn incomplete(task: &Task<'_, '_>) -> Option<String> {
     task.search.incomplete().map(Why::words).or_else(|| (!found).then(lost))
 }
 
+/// How many suites a hello offers at most: no more than one that the server has accepted, or it may be the length that is
+/// refused.
 fn most(control: &Control<'_>) -> usize {
-    if control.offer.shape == Shape::Small { MOST_OF_SMALL } else { MOST }
+    let most = if control.offer.shape == Shape::Small { MOST_OF_SMALL } else { MOST };
+    most.min(control.offer.suites.len()).max(1)
 }
 
 fn suites_of(control: &Control<'_>) -> Search {
@@ -144,20 +160,21 @@ fn suites_of(control: &Control<'_>) -> Search {
 fn groups_of(control: &Control<'_>) -> Search {
     let all = groups(control.offer.version);
     let (likely, others) = all.split_at_checked(LIKELY_GROUPS).unwrap_or((&all, &[]));
-    let most = if control.offer.version == TlsVersion::Tls13 { FEW } else { FEW_GROUPS };
+    let most = if control.version() == TlsVersion::Tls13 { FEW } else { FEW_GROUPS };
     Search::new(likely, FEW_GROUPS, others, most)
 }
 
-/// What was found: suites in the order that most servers have which have one, groups in that of our hellos.
+/// The suites that were found, in the order that most servers have which have one.
 fn in_our_order(task: &Task<'_, '_>) -> Vec<u16> {
-    let version = task.control.offer.version;
-    if matches!(task.topic, Topic::Suites) {
-        let mut found = task.search.found().to_vec();
-        found.sort_by_key(|suite| (rank(*suite), *suite));
-        return found;
-    }
+    let mut found = task.search.found().to_vec();
+    found.sort_by_key(|suite| (rank(*suite), *suite));
+    found
+}
+
+/// The groups that were found, in the order of our hellos.
+fn groups_found(version: TlsVersion, searches: &[&Task<'_, '_>]) -> Vec<u16> {
     let all = groups(version);
-    let found = task.search.found();
+    let found: BTreeSet<u16> = searches.iter().flat_map(|task| task.search.found()).copied().collect();
     let strange = found.iter().filter(|item| !all.contains(item));
     all.iter().filter(|item| found.contains(item)).chain(strange).copied().collect()
 }
@@ -192,51 +209,24 @@ async fn exhaust(hellos: &Hellos<'_>, task: &mut Task<'_, '_>) {
     }
 }
 
-/// Offers one after the other what met no clear word; a closed connection refuses where a hello that is known to work is
-/// accepted afterwards.
-async fn alone(hellos: &Hellos<'_>, tasks: &mut [Task<'_, '_>]) {
-    let mut doubtful = None;
-    for task in tasks.iter_mut() {
-        let mut open = VecDeque::from(task.search.take_unheard());
-        while let Some(offered) = open.pop_front() {
-            let said = hellos.offer(task.control, &task.topic, to_send(&task.topic, &offered)).await;
-            task.search.tell(offered, said);
-            open.extend(std::iter::from_fn(|| task.search.next()));
-        }
-        if task.search.may_be_refused() {
-            doubtful = Some(task.control);
-        }
-    }
-    if let Some(control) = doubtful
-        && hellos.works(control).await
-    {
-        for task in tasks {
-            task.search.refuse_unheard();
-        }
-    }
-}
-
 /// In TLS 1.2 and before, a server with a certificate for an elliptic curve wants that curve among the client's groups (RFC 8422,
 /// section 5.1): what it refused alone is offered again before each curve that may be the certificate's.
-async fn beside_the_certificate(hellos: &Hellos<'_>, task: &mut Task<'_, '_>) {
-    let Topic::Curves { suites } = &task.topic else { return };
+fn beside_the_certificate<'c, 'a>(task: &Task<'c, 'a>) -> Vec<Task<'c, 'a>> {
+    let Topic::Curves { suites, .. } = &task.topic else { return Vec::new() };
     let ecdsa = with(suites, |parts| parts.exchanges("ECDSA"));
-    let found = task.search.found().to_vec();
-    if ecdsa.is_empty() || hellos.is_over() {
-        return;
+    if ecdsa.is_empty() {
+        return Vec::new();
     }
-    let topic = Topic::Curves { suites: ecdsa };
+    let found = task.search.found();
+    let refused: Vec<u16> = groups(task.control.version()).into_iter().filter(|group| !found.contains(group)).collect();
     let certified = [0x0017, 0x0018, 0x0019].into_iter().filter(|curve| found.contains(curve));
-    let refused: Vec<u16> =
-        groups(task.control.offer.version).into_iter().filter(|group| !found.contains(group)).collect();
-    let pairs: Vec<(u16, u16)> = certified.flat_map(|curve| refused.iter().map(move |group| (*group, curve))).collect();
-    let control = task.control;
-    let asked = pairs.iter().map(|(group, curve)| hellos.offer(control, &topic, vec![*group, *curve]));
-    for ((group, _), said) in pairs.iter().zip(join_all(asked).await) {
-        if said == Said::Picked(*group) && !task.search.found().contains(group) {
-            task.search.tell(vec![*group], said);
-        }
-    }
+    certified
+        .map(|curve| Task {
+            control: task.control,
+            topic: Topic::Curves { suites: ecdsa.clone(), beside: Some(curve) },
+            search: Search::new(&refused, FEW_GROUPS, &[], FEW_GROUPS),
+        })
+        .collect()
 }
 
 fn to_send(topic: &Topic, items: &[u16]) -> Vec<u16> {
@@ -385,10 +375,10 @@ async fn favours_chacha(hellos: &Hellos<'_>, control: &Control<'_>, items: &[u16
 }
 
 /// The primes that the server chooses: for suites that prove who it is, and for anonymous and export ones, which often have
-/// another.
-async fn primes(hellos: &Hellos<'_>, task: &Task<'_, '_>) -> Vec<u32> {
-    if task.control.offer.version == TlsVersion::Tls13 {
-        return Vec::new();
+/// another. And why there may be more.
+async fn primes(hellos: &Hellos<'_>, task: &Task<'_, '_>) -> (Vec<u32>, Option<String>) {
+    if task.control.version() == TlsVersion::Tls13 {
+        return (Vec::new(), None);
     }
     let suites = with(&in_our_order(task), Parts::is_ephemeral_prime);
     let export = |suite: &u16| is(*suite, |parts| parts.exchange.contains("EXPORT"));
@@ -396,9 +386,15 @@ async fn primes(hellos: &Hellos<'_>, task: &Task<'_, '_>) -> Vec<u32> {
     let (exported, rest): (Vec<u16>, Vec<u16>) = suites.into_iter().partition(export);
     let (unproved, proved): (Vec<u16>, Vec<u16>) = rest.into_iter().partition(anonymous);
     let kinds = [exported, unproved, proved];
-    let asked = kinds.into_iter().filter(|suites| !suites.is_empty()).map(|suites| hellos.prime(task.control, suites));
-    let lengths: BTreeSet<u32> = join_all(asked).await.into_iter().flatten().collect();
-    lengths.into_iter().collect()
+    let asked = kinds.iter().filter(|suites| !suites.is_empty()).map(|suites| hellos.prime(task.control, suites));
+    let (mut lengths, mut incomplete) = (BTreeSet::new(), None);
+    for length in join_all(asked).await {
+        match length {
+            Ok(bits) => drop(lengths.insert(bits)),
+            Err(why) => incomplete = Some(why.words()),
+        }
+    }
+    (lengths.into_iter().collect(), incomplete)
 }
 
 /// The kinds of cipher of SSL 2.0, all of which one answer names; the client chooses among them.
@@ -408,8 +404,17 @@ async fn ssl2_kinds(hellos: &Hellos<'_>, control: &Control<'_>) -> VersionSuites
         Err(why) => (vec![control.suite], Some(why.words())),
     };
     let order = if suites.len() < 2 { SuiteOrder::Single } else { SuiteOrder::Client };
-    let (groups, dh_bits) = (Vec::new(), Vec::new());
-    VersionSuites { version: TlsVersion::Ssl2, suites, order, incomplete, groups, groups_incomplete: None, dh_bits }
+    VersionSuites {
+        version: TlsVersion::Ssl2,
+        sni: false,
+        suites,
+        order,
+        incomplete,
+        groups: Vec::new(),
+        groups_incomplete: None,
+        dh_bits: Vec::new(),
+        dh_incomplete: None,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::catalog::suite_policy::{
 use crate::model::fact::Fact;
 use crate::model::question::Question;
 use crate::model::run::TargetRun;
-use crate::model::suites::{SuiteOrder, SuitesFact, VersionSuites};
+use crate::model::suites::{SuiteOrder, SuitesFact, Unsettled, VersionSuites};
+use crate::model::tls::TlsVersion;
 use crate::wire::tls::Parts;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -22,6 +23,8 @@ pub(super) struct Accepted {
     /// What is to be known of all versions.
     pub(super) meaning: String,
     pub(super) versions: Vec<Table>,
+    /// Versions of which nobody could tell whether they are accepted.
+    pub(super) unsettled: Vec<String>,
 }
 
 /// The suites of one version.
@@ -65,17 +68,37 @@ pub(super) fn accepted(run: &TargetRun) -> Vec<Accepted> {
             "What is weak is said by the policy of {DATE}; it decides no item of a guide. Suites that chain blocks (CBC) are \
              not called weak.{without}"
         );
-        all.push(Accepted { address: observation.address, port, meaning, versions: tables(fact) });
+        all.push(Accepted {
+            address: observation.address,
+            port,
+            meaning,
+            versions: tables(fact, sni),
+            unsettled: unsettled(fact),
+        });
     }
     all
 }
 
-fn tables(fact: &SuitesFact) -> Vec<Table> {
+fn tables(fact: &SuitesFact, sni: bool) -> Vec<Table> {
     // The newest version first, as most clients negotiate it.
-    fact.versions.iter().rev().map(table).collect()
+    fact.versions.iter().rev().map(|version| table(version, sni)).collect()
 }
 
-fn table(version: &VersionSuites) -> Table {
+/// What is not known, version by version.
+fn unsettled(fact: &SuitesFact) -> Vec<String> {
+    let told = |one: &Unsettled| {
+        format!("{}: could not tell whether it is accepted, nor with which suites: {}.", one.version, one.why)
+    };
+    fact.unsettled.iter().rev().map(told).collect()
+}
+
+/// What to add of a version that is accepted only without SNI, where others are with it.
+fn nameless(version: &VersionSuites, sni: bool) -> &'static str {
+    // SSL knows no SNI.
+    if sni && !version.sni && version.version >= TlsVersion::Tls10 { ", without SNI" } else { "" }
+}
+
+fn table(version: &VersionSuites, sni: bool) -> Table {
     let by_server = matches!(version.order, SuiteOrder::Server { .. });
     let rows = version.suites.iter().enumerate().map(|(place, suite)| Row {
         place: if by_server { (place + 1).to_string() } else { String::new() },
@@ -90,7 +113,7 @@ fn table(version: &VersionSuites) -> Table {
     let count = counted(version.suites.len(), "suite", "suites");
     let at_least = if version.incomplete.is_some() { "at least " } else { "" };
     Table {
-        title: format!("{}: {at_least}{count}, {}", version.version, order(&version.order)),
+        title: format!("{}{}: {at_least}{count}, {}", version.version, nameless(version, sni), order(&version.order)),
         rows: rows.collect(),
         incomplete: version.incomplete.as_ref().map(|why| format!("Incomplete, there may be more: {why}.")),
         notes: notes(version),
@@ -138,23 +161,38 @@ fn notes(version: &VersionSuites) -> Vec<Note> {
     if !lengths.is_empty() {
         let weak = version.dh_bits.iter().any(|bits| *bits < SHORTEST_PRIME);
         notes.push(Note { text: format!("Diffie-Hellman prime: {}.", listed(&lengths)), weak });
-    } else if primes {
-        notes.push(Note { text: "Diffie-Hellman prime: not known.".to_owned(), weak: true });
+    }
+    match &version.dh_incomplete {
+        Some(why) if lengths.is_empty() => {
+            notes.push(Note { text: format!("Diffie-Hellman prime: not known: {why}."), weak: true });
+        }
+        Some(why) => notes.push(Note { text: format!("There may be other primes: {why}."), weak: true }),
+        None if lengths.is_empty() && primes => {
+            notes.push(Note { text: "Diffie-Hellman prime: not known.".to_owned(), weak: true });
+        }
+        None => {}
     }
     notes
 }
 
 /// The suites in one sentence.
 pub(super) fn describe(on: &str, question: Question, fact: &SuitesFact) -> String {
-    let without = if matches!(question, Question::Suites { sni: false, .. }) { " without SNI" } else { "" };
-    let versions: Vec<String> = fact.versions.iter().rev().map(in_short).collect();
+    let sni = !matches!(question, Question::Suites { sni: false, .. });
+    let without = if sni { "" } else { " without SNI" };
+    let versions: Vec<String> = fact.versions.iter().rev().map(|version| in_short(version, sni)).collect();
+    let unsettled: Vec<String> = fact.unsettled.iter().rev().map(|one| one.version.to_string()).collect();
+    let open = if unsettled.is_empty() {
+        String::new()
+    } else {
+        format!("; nobody could tell whether it accepts {}, nor with which suites", listed(&unsettled))
+    };
     if versions.is_empty() {
-        return format!("{on} accepts no version of TLS{without} whose suites could be asked for");
+        return format!("{on} accepts no version of TLS{without} whose suites could be asked for{open}");
     }
-    format!("{on} accepts{without} {} (policy of {DATE})", versions.join("; "))
+    format!("{on} accepts{without} {}{open} (policy of {DATE})", versions.join("; "))
 }
 
-fn in_short(version: &VersionSuites) -> String {
+fn in_short(version: &VersionSuites, sni: bool) -> String {
     let mut weak: Vec<&'static str> = Vec::new();
     let mut count = 0;
     for suite in &version.suites {
@@ -168,7 +206,8 @@ fn in_short(version: &VersionSuites) -> String {
     }
     let at_least = if version.incomplete.is_some() { "at least " } else { "" };
     let suites = counted(version.suites.len(), "suite", "suites");
-    let mut text = format!("{at_least}{suites} of {}, {}", version.version, order(&version.order));
+    let nameless = nameless(version, sni);
+    let mut text = format!("{at_least}{suites} of {}{nameless}, {}", version.version, order(&version.order));
     if count > 0 {
         let _ = write!(text, ", {count} weak ({})", weak.join(", "));
     }

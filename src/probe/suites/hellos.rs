@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const AT_ONCE: u32 = 16;
 
 /// How long a port is asked about its suites, in all.
-const ENDPOINT: Duration = Duration::from_secs(15);
+const ENDPOINT: Duration = Duration::from_secs(10);
 
 /// What is offered, and by which part of the answer it is known what was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) enum Topic {
     Curves {
         /// The suites.
         suites: Vec<u16>,
+        /// A group that is offered behind, which counts for none where it is chosen.
+        beside: Option<u16>,
     },
 }
 
@@ -93,9 +95,13 @@ impl<'a> Hellos<'a> {
                     .await
                     .map(|answer| group_of(&answer, version))
             }
-            Topic::Curves { suites } => {
-                let offer = Offer { suites: suites.clone(), groups: items, ..control.offer.clone() };
-                self.exchange(offer, read_key_exchange).await.map(|answer| curve_of(&answer, version))
+            Topic::Curves { suites, beside } => {
+                let groups = items.into_iter().chain(*beside).collect();
+                let offer = Offer { suites: suites.clone(), groups, ..control.offer.clone() };
+                let said = self.exchange(offer, read_key_exchange).await.map(|answer| curve_of(&answer, version));
+                said.map(
+                    |said| if beside.is_some_and(|beside| said == Said::Picked(beside)) { Said::Refused } else { said },
+                )
             }
         };
         said.unwrap_or_else(Said::Unclear)
@@ -108,14 +114,23 @@ impl<'a> Hellos<'a> {
         matches!(answer, Ok(ServerAnswer::Hello(hello)) if hello.version == version.wire())
     }
 
-    /// The length of the prime that is chosen for `suites`, in bits.
-    pub(super) async fn prime(&self, control: &Control<'_>, suites: Vec<u16>) -> Option<u32> {
-        let _slot = self.slots.acquire().await.ok();
-        let offer = Offer { suites, ..control.offer.clone() };
-        match self.exchange(offer, read_key_exchange).await {
-            Ok(KeyExchangeAnswer::Chosen { exchange: KeyExchange::Prime { bits }, .. }) => Some(bits),
-            _ => None,
+    /// The length of the prime that is chosen for `suites`, in bits. What meets no clear word is asked once more, alone.
+    pub(super) async fn prime(&self, control: &Control<'_>, suites: &[u16]) -> Result<u32, Why> {
+        let ask = async || {
+            let offer = Offer { suites: suites.to_vec(), ..control.offer.clone() };
+            match self.exchange(offer, read_key_exchange).await? {
+                KeyExchangeAnswer::Chosen { exchange: KeyExchange::Prime { bits }, .. } => Ok(bits),
+                _ => Err(Why::Odd("suites are accepted at one time and refused at another".to_owned())),
+            }
+        };
+        {
+            let _slot = self.slots.acquire().await.ok();
+            if let Ok(bits) = ask().await {
+                return Ok(bits);
+            }
         }
+        let _slots: Option<SemaphorePermit<'_>> = self.slots.acquire_many(AT_ONCE).await.ok();
+        ask().await
     }
 
     /// The kinds of cipher of SSL 2.0.

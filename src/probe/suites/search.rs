@@ -37,7 +37,7 @@ pub(in crate::probe) enum Why {
 }
 
 impl Why {
-    /// Whether it refuses where it is met alone, while another hello is accepted.
+    /// Whether it refuses where hellos that are known to work are accepted before and after.
     pub(in crate::probe) fn may_refuse(&self) -> bool {
         matches!(self, Self::HungUp | Self::Alert(_))
     }
@@ -126,19 +126,9 @@ impl Search {
         deal(&items, self.most)
     }
 
-    /// Forgets what met no clear word alone, for it refuses: another hello was accepted right afterwards.
-    pub(in crate::probe) fn refuse_unheard(&mut self) {
-        self.unheard.retain(|(_, why)| !why.may_refuse());
-    }
-
     /// Why the list may lack some.
     pub(in crate::probe) fn incomplete(&self) -> Option<&Why> {
         self.unheard.first().map(|(_, why)| why)
-    }
-
-    /// Whether something met no clear word that may be a refusal.
-    pub(in crate::probe) fn may_be_refused(&self) -> bool {
-        self.unheard.iter().any(|(_, why)| why.may_refuse())
     }
 }
 
@@ -245,7 +235,5 @@ mod tests {
         let offered = search.next().unwrap();
         search.tell(offered, Said::Picked(9));
         assert!(matches!(search.incomplete(), Some(Why::Odd(_))) && search.found().is_empty());
-        search.refuse_unheard();
-        assert!(search.incomplete().is_some());
     }
 }

@@ -13,6 +13,17 @@ pub(super) struct Suites {
     policy: &'static str,
     /// Every version that is accepted, oldest first.
     versions: Vec<Version>,
+    /// Versions of which nobody could tell whether they are accepted: what is weak may be there.
+    unsettled: Vec<Unsettled>,
+}
+
+/// A version of which nobody could tell whether it is accepted.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Unsettled {
+    /// Such as `TLS 1.0`.
+    version: String,
+    /// Why.
+    why: String,
 }
 
 /// What is accepted in one version.
@@ -21,6 +32,8 @@ pub(super) struct Suites {
 struct Version {
     /// Such as `TLS 1.2`.
     version: String,
+    /// Whether it was asked with SNI; a version that is accepted only without is asked so.
+    sni: bool,
     /// Whether `suites` is exactly what is accepted.
     exact: bool,
     /// Why it is not.
@@ -41,6 +54,8 @@ struct Version {
     dh_bits: Vec<u32>,
     /// Whether the shortest of them is weak.
     dh_weak: bool,
+    /// Why there may be others.
+    dh_incomplete: Option<String>,
 }
 
 /// A suite.
@@ -74,7 +89,15 @@ struct Group {
 
 impl From<&SuitesFact> for Suites {
     fn from(fact: &SuitesFact) -> Self {
-        Self { policy: suite_policy::DATE, versions: fact.versions.iter().map(Version::from).collect() }
+        Self {
+            policy: suite_policy::DATE,
+            versions: fact.versions.iter().map(Version::from).collect(),
+            unsettled: fact
+                .unsettled
+                .iter()
+                .map(|one| Unsettled { version: one.version.to_string(), why: one.why.clone() })
+                .collect(),
+        }
     }
 }
 
@@ -88,6 +111,7 @@ impl From<&VersionSuites> for Version {
         };
         Self {
             version: fact.version.to_string(),
+            sni: fact.sni,
             exact: fact.incomplete.is_none(),
             incomplete: fact.incomplete.clone(),
             order,
@@ -98,6 +122,7 @@ impl From<&VersionSuites> for Version {
             groups_incomplete: fact.groups_incomplete.clone(),
             dh_bits: fact.dh_bits.clone(),
             dh_weak: fact.dh_bits.iter().any(|bits| *bits < suite_policy::SHORTEST_PRIME),
+            dh_incomplete: fact.dh_incomplete.clone(),
         }
     }
 }

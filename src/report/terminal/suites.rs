@@ -28,6 +28,10 @@ pub(super) fn render(page: &mut Page, target: &TargetRun) {
                 page.paragraph(6, if note.weak { YELLOW } else { PLAIN }, &note.text);
             }
         }
+        for version in &port.unsettled {
+            page.gap();
+            page.paragraph(2, RED, version);
+        }
     }
 }
 
