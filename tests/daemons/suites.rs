@@ -1,12 +1,19 @@
-//! The suites and groups that daemons accept, held against their configuration and against sslscan in the same run.
+//! The suites and groups that daemons accept, held against their configuration, against sslscan and `openssl s_client` in the
+//! same run.
 
+use super::fronts::{Away, Front, Hello, hand_on, plainly};
 use super::issuer::{Identity, self_signed};
-use super::report::{Report, probe};
+use super::report::{Report, probe, probe_timed};
 use super::rig::{Daemon, Rig};
 use super::webserver::nginx;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{SocketAddrV4, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// A certificate with an RSA key, which every suite of TLS 1.2 but those of ECDSA and DSS can use.
 fn rsa(rig: &Rig) -> Identity {
@@ -75,6 +82,72 @@ fn sorted(numbers: &[u64]) -> Vec<u64> {
     numbers
 }
 
+/// What `openssl s_client` prints about a handshake, if it succeeds.
+fn s_client(rig: &Rig, server: &Daemon, options: &[&str]) -> Option<String> {
+    let place = server.socket.to_string();
+    let mut command = rig.command("timeout");
+    let output = command.args(["20", "openssl", "s_client", "-connect", &place]).args(options).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_done = text.lines().any(|line| line.starts_with("New, ") && !line.contains("(NONE)"));
+    is_done.then_some(text)
+}
+
+fn option_of(version: &str) -> &'static str {
+    match version {
+        "TLS 1.0" => "-tls1",
+        "TLS 1.1" => "-tls1_1",
+        "TLS 1.2" => "-tls1_2",
+        "TLS 1.3" => "-tls1_3",
+        other => panic!("{other}"),
+    }
+}
+
+/// Whether `openssl s_client` gets a group, with that of the certificate behind it.
+fn s_client_agrees(rig: &Rig, server: &Daemon, version: &str, group: u64) -> bool {
+    let (name, told) = match group {
+        0x17 => ("P-256", "prime256v1"),
+        0x18 => ("P-384", "secp384r1"),
+        0x19 => ("P-521", "secp521r1"),
+        0x1d => ("X25519", "X25519"),
+        0x1e => ("X448", "X448"),
+        _ => return false,
+    };
+    let groups = format!("{name}:P-256");
+    let options = [option_of(version), "-groups", &groups, "-cipher", "ECDHE:@SECLEVEL=0"];
+    let text = s_client(rig, server, &options).unwrap_or_default();
+    text.lines().any(|line| line.starts_with("Server Temp Key: ") && line.contains(told))
+}
+
+/// Every suite that `openssl` knows, offered alone by its client, is accepted exactly where portreeve says so. What only one of
+/// them knows is left out.
+#[track_caller]
+fn agree_with_s_client(rig: &Rig, server: &Daemon, report: &Report) {
+    let mut wrong = String::new();
+    for (version, ours) in versions(report, server) {
+        let known =
+            rig.run("openssl", &["ciphers", "-s", "-stdname", option_of(version), "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]);
+        let ours: Vec<&str> =
+            ours["suites"].as_array().unwrap().iter().filter_map(|suite| suite["name"].as_str()).collect();
+        for line in known.lines() {
+            let mut words = line.split_whitespace();
+            let (standard, Some("-"), Some(name)) = (words.next().unwrap(), words.next(), words.next()) else {
+                continue;
+            };
+            let is_new = standard.starts_with("TLS_AES") || standard.starts_with("TLS_CHACHA");
+            if is_new != (version == "TLS 1.3") || standard.contains("PSK") || standard.contains("SRP") {
+                continue;
+            }
+            let cipher = format!("{name}:@SECLEVEL=0");
+            let option = if is_new { ["-ciphersuites", name] } else { ["-cipher", &cipher] };
+            let theirs = s_client(rig, server, &[[option_of(version)].as_slice(), &option].concat()).is_some();
+            if theirs != ours.contains(&standard) {
+                let _ = writeln!(wrong, "{version} {standard}: s_client {theirs}, portreeve {}", !theirs);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{wrong}", server.socket);
+}
+
 /// Holds what portreeve saw against sslscan: the same suites, and in the same order where the server has one; the same groups.
 #[track_caller]
 fn agree(rig: &Rig, server: &Daemon, order: &str) -> Report {
@@ -101,14 +174,65 @@ fn agree(rig: &Rig, server: &Daemon, order: &str) -> Report {
             let _ = writeln!(wrong, "{version}: the order is the {order}'s, not {}", our["order"]);
         }
         // It asks for groups in TLS 1.2 and 1.3 only.
-        if let Some(theirs) = groups.get(version)
-            && sorted(&numbers(our, "groups")) != sorted(theirs)
-        {
-            let _ = writeln!(wrong, "{version}: groups {:#}\nsslscan: {theirs:#06x?}", our["groups"]);
+        if let Some(theirs) = groups.get(version) {
+            let ours = numbers(our, "groups");
+            // It offers each alone, and so finds none but the certificate's where that is for an elliptic curve.
+            let more = ours.iter().filter(|group| !theirs.contains(group));
+            let false_groups: Vec<&u64> =
+                more.filter(|group| !s_client_agrees(rig, server, version, **group)).collect();
+            if !false_groups.is_empty() || theirs.iter().any(|group| !ours.contains(group)) {
+                let _ = writeln!(
+                    wrong,
+                    "{version}: groups {ours:#06x?}\nsslscan: {theirs:#06x?}, s_client {false_groups:?}"
+                );
+            }
         }
     }
     assert!(wrong.is_empty(), "{place}\n{wrong}");
     report
+}
+
+/// The second Oakley group, 1024 bits (RFC 2409, section 6.2).
+const SHORT_PRIME: &str = "-----BEGIN DH PARAMETERS-----
+MIGHAoGBAP//////////yQ/aoiFowjTExmKLgNwc0SkCTgiKZ8x0Agu+pjsTmyJR
+Sgh5jjQE3e+VGbPNOkMbMCsKbfJfFDdP4TVtbVHCReSFtXZiXn7G9ExC6aY37WsL
+/1y29Aa37e44a/taiZ+lrp8kEXxLH+ZJKGZR7OZTgf//////////AgEC
+-----END DH PARAMETERS-----
+";
+
+#[test]
+fn every_suite_is_accepted_that_openssl_gets_and_no_other() {
+    let Some(rig) = Rig::with(&["openssl", "timeout"]) else { return };
+    for (identity, ciphers) in [
+        (rsa(&rig), "ALL:COMPLEMENTOFALL:@SECLEVEL=0"),
+        (self_signed(&rig), "ALL:COMPLEMENTOFALL:@SECLEVEL=0"),
+        (rsa(&rig), "eNULL:aNULL:AES128-SHA:@SECLEVEL=0"),
+    ] {
+        let server = s_server(&rig, &identity, &["-cipher", ciphers]);
+        let report = ask(&server);
+        assert!(versions(&report, &server).len() == 4);
+        agree_with_s_client(&rig, &server, &report);
+    }
+}
+
+#[test]
+fn tls_1_3_alone_has_its_suites_and_groups_and_no_primes() {
+    let Some(rig) = Rig::with(&["openssl", "sslscan", "timeout"]) else { return };
+    let options =
+        ["-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_AES_128_CCM_8_SHA256"];
+    for (order, identity) in [("client", rsa(&rig)), ("server", self_signed(&rig))] {
+        let preference: &[&str] = if order == "server" { &["-serverpref"] } else { &[] };
+        let server = s_server(&rig, &identity, &[&options, preference].concat());
+        let report = ask(&server);
+        let seen = versions(&report, &server);
+        let only = seen["TLS 1.3"];
+        assert!(seen.len() == 1 && only["exact"] == true && only["order"] == order, "{seen:#?}");
+        let suites = numbers(only, "suites");
+        let own = [0x1301, 0x1302, 0x1305];
+        assert!(if order == "server" { suites == own } else { sorted(&suites) == own }, "{suites:#06x?}");
+        assert!(only["dh_bits"].as_array().unwrap().is_empty() && only["dh_incomplete"].is_null());
+        agree_with_s_client(&rig, &server, &report);
+    }
 }
 
 #[test]
@@ -150,9 +274,8 @@ fn a_server_that_gives_chacha_to_who_asks_for_it_first_has_an_order_of_its_own()
 fn groups_and_a_short_prime_are_those_that_were_configured() {
     let Some(rig) = Rig::with(&["openssl", "sslscan"]) else { return };
     let identity = rsa(&rig);
-    let prime = rig.path("prime.pem");
+    let prime = rig.write("prime.pem", SHORT_PRIME);
     let prime = prime.to_str().unwrap();
-    rig.run("openssl", &["dhparam", "-dsaparam", "-out", prime, "1024"]);
     let options = ["-cipher", "ALL:@SECLEVEL=0", "-groups", "P-384:X25519", "-dhparam", prime];
     let server = s_server(&rig, &identity, &options);
     let report = agree(&rig, &server, "client");
@@ -202,5 +325,158 @@ fn the_suites_of_nginx() {
         let report = agree(&rig, &server, order);
         let answer = report.answer("suites", server.port());
         assert!(answer["policy"].as_str().unwrap().starts_with("20"), "{answer:#}");
+    }
+}
+
+/// nginx with a few suites and versions, for fronts.
+fn behind(rig: &Rig) -> SocketAddrV4 {
+    let identity = rsa(rig);
+    let settings = format!(
+        "ssl_certificate {};\nssl_certificate_key {};\nssl_protocols TLSv1 TLSv1.2 TLSv1.3;\n\
+         ssl_ciphers {FEW}:@SECLEVEL=0;\nssl_prefer_server_ciphers on;\nlocation / {{ return 200 hello; }}",
+        identity.certificate.display(),
+        identity.key.display()
+    );
+    let server = nginx(rig, "ssl", &settings);
+    let place = server.socket;
+    rig.keep(server);
+    place
+}
+
+const FEW: &str = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-SHA:AES128-SHA:DHE-RSA-AES128-SHA";
+
+/// What a server with these accepts, in its order; it has no prime, so nothing with DHE.
+const TRUTH: [(&str, &[u64]); 3] =
+    [("TLS 1.0", &[0xc014, 0x002f]), ("TLS 1.2", &[0xc02f, 0xc014, 0x002f]), ("TLS 1.3", &[0x1302, 0x1303, 0x1301])];
+
+/// How long versions and suites may take together, with what a busy machine may add.
+const BOUND: Duration = Duration::from_secs(24);
+
+/// Nothing is said to be accepted that is not; what is said to be exact is so; what is missing is said to be. With `whole`
+/// nothing is missing.
+#[track_caller]
+fn never_wrong(front: &Front, whole: bool) {
+    let (report, took) = probe_timed(&["tls", "--ciphers", &front.place.to_string()]);
+    assert!(took < BOUND, "{took:?}");
+    let answer = report.answer("suites", front.place.port());
+    let list = |name: &str| answer[name].as_array().unwrap();
+    for (version, truth) in TRUTH {
+        let unsettled = list("unsettled").iter().any(|one| one["version"] == version);
+        let Some(seen) = list("versions").iter().find(|seen| seen["version"] == version) else {
+            assert!(unsettled && !whole, "{version} is missing: {answer:#}");
+            continue;
+        };
+        let ours = numbers(seen, "suites");
+        assert!(ours.iter().all(|suite| truth.contains(suite)), "{version}: {seen:#}");
+        let is_all = sorted(&ours) == sorted(truth);
+        assert!(if seen["exact"] == true { is_all } else { !whole }, "{version}: {seen:#}");
+        assert!(seen["order"] != "client" && seen["order"] != "single", "{version}: {seen:#}");
+        assert!(seen["order"] != "server" || !is_all || ours == truth, "{version}: {seen:#}");
+    }
+    assert!(list("versions").iter().all(|seen| TRUTH.iter().any(|(version, _)| seen["version"] == *version)));
+}
+
+/// A front that hands on whom `welcome` lets in, and turns the others away.
+fn picky(rig: &Rig, away: Away, welcome: impl Fn(&Hello) -> bool + Send + Sync + 'static) -> Front {
+    let server = behind(rig);
+    Front::start(rig, move |mut stream| {
+        let Some(hello) = Hello::read(&mut stream) else { return };
+        if welcome(&hello) { hand_on(&stream, &hello, server, plainly) } else { away.turn(stream) }
+    })
+}
+
+const PROGRAMS: [&str; 2] = ["nginx", "openssl"];
+
+#[test]
+fn a_refusal_may_be_a_closed_connection() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    let server = behind(&rig);
+    for away in [Away::Close, Away::Reset] {
+        // Whatever the server answers with an alert is a closed connection, as SChannel has it.
+        let front = Front::start(&rig, move |mut stream| {
+            let Some(hello) = Hello::read(&mut stream) else { return };
+            let Ok(mut inside) = TcpStream::connect(server) else { return };
+            let mut first = [0];
+            let answered = inside.write_all(&hello.bytes).and_then(|()| inside.peek(&mut first));
+            let refused = !matches!(answered, Ok(1..)) || first != [22];
+            drop(inside);
+            if refused { away.turn(stream) } else { hand_on(&stream, &hello, server, plainly) }
+        });
+        never_wrong(&front, true);
+    }
+}
+
+#[test]
+fn where_few_suites_are_welcome_no_more_are_offered() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    for away in [Away::Close, Away::Alert(40), Away::Silence] {
+        never_wrong(&picky(&rig, away, |hello| hello.suites <= 100), false);
+        never_wrong(&picky(&rig, away, |hello| hello.suites <= 30), false);
+    }
+}
+
+#[test]
+fn who_comes_second_waits_or_is_turned_away() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    let server = behind(&rig);
+    let waits = Front::one_by_one(&rig, move |mut stream| {
+        let Some(hello) = Hello::read(&mut stream) else { return };
+        hand_on(&stream, &hello, server, plainly);
+    });
+    never_wrong(&waits, true);
+    for away in [Away::Close, Away::Reset] {
+        let busy = AtomicUsize::new(0);
+        let front = Front::start(&rig, move |mut stream| {
+            if busy.fetch_add(1, Ordering::SeqCst) > 0 {
+                away.turn(stream);
+            } else if let Some(hello) = Hello::read(&mut stream) {
+                hand_on(&stream, &hello, server, plainly);
+            }
+            busy.fetch_sub(1, Ordering::SeqCst);
+        });
+        never_wrong(&front, false);
+    }
+}
+
+#[test]
+fn what_a_limited_rate_turns_away_is_not_refused() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    let server = behind(&rig);
+    for (most, away) in [(3, Away::Close), (10, Away::Reset), (20, Away::Alert(80))] {
+        let served: Mutex<Vec<Instant>> = Mutex::default();
+        let front = Front::start(&rig, move |mut stream| {
+            let is_too_many = {
+                let (mut served, now) = (served.lock().unwrap(), Instant::now());
+                served.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
+                served.push(now);
+                served.len() > most && served.pop().is_some()
+            };
+            if is_too_many {
+                away.turn(stream);
+            } else if let Some(hello) = Hello::read(&mut stream) {
+                hand_on(&stream, &hello, server, plainly);
+            }
+        });
+        never_wrong(&front, false);
+    }
+}
+
+#[test]
+fn who_stops_answering_in_the_middle_leaves_an_incomplete_list() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    let server = behind(&rig);
+    for away in [Away::Close, Away::Reset, Away::Silence] {
+        for after in [40, 60, 90] {
+            let count = AtomicUsize::new(0);
+            let front = Front::start(&rig, move |mut stream| {
+                let Some(hello) = Hello::read(&mut stream) else { return };
+                if count.fetch_add(1, Ordering::SeqCst) < after {
+                    hand_on(&stream, &hello, server, plainly);
+                } else {
+                    away.turn(stream);
+                }
+            });
+            never_wrong(&front, false);
+        }
     }
 }
