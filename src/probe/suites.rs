@@ -24,6 +24,7 @@ use hellos::{Hellos, Topic};
 use order::Ranking;
 use search::{Pick, Said, Search, Why};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The most suites that a hello offers here; some old servers cannot take 128.
 const MOST: usize = 100;
@@ -39,6 +40,9 @@ const FEW_GROUPS: usize = 2;
 
 /// How many groups servers often accept, in the order of [`groups`]: x25519, the curves of NIST, x448.
 const LIKELY_GROUPS: usize = 5;
+
+/// How long a server that may serve one at a time is left alone before it is asked once more in the usual way.
+const BEFORE_ANOTHER_SHAPE: Duration = Duration::from_millis(50);
 
 /// A hello that is known to be accepted.
 #[derive(Clone, Debug)]
@@ -74,6 +78,7 @@ pub(super) async fn ask<'a>(
         return Err(Stop::Skipped(Skip::WouldBeBlocked));
     }
     let hellos = Hellos::new(session.branch(), preface);
+    let controls = as_usual(&hellos, controls).await;
     let mut tasks: Vec<Task<'_, '_>> = Vec::new();
     let (ssl2, later): (Vec<_>, Vec<_>) =
         controls.iter().partition(|control| control.offer.version == TlsVersion::Ssl2);
@@ -131,6 +136,25 @@ pub(super) async fn ask<'a>(
     }
     session.join(&hellos.into_session());
     Ok(SuitesFact { versions, unsettled })
+}
+
+/// A hello of another shape may have been accepted only because the usual one met a server that was busy. It would hide suites:
+/// without extensions nobody agrees on a curve. So the usual one is tried once more, alone.
+async fn as_usual<'a>(hellos: &Hellos<'_>, controls: &[Control<'a>]) -> Vec<Control<'a>> {
+    let mut usual = Vec::with_capacity(controls.len());
+    for control in controls {
+        let mut control = control.clone();
+        if control.offer.shape != Shape::Usual {
+            let offer = Offer::usual(control.version(), control.offer.server_name);
+            let other = Control { offer, suite: control.suite };
+            tokio::time::sleep(BEFORE_ANOTHER_SHAPE).await;
+            if hellos.works(&other).await {
+                control = other;
+            }
+        }
+        usual.push(control);
+    }
+    usual
 }
 
 /// Why the suites may lack some; a suite that was accepted before and is not now is a contradiction.
@@ -249,7 +273,11 @@ fn arranged(items: &[u16]) -> Vec<u16> {
 async fn order_of(hellos: &Hellos<'_>, task: &Task<'_, '_>, firsts: Vec<Pick>) -> (Vec<u16>, SuiteOrder) {
     let items = in_our_order(task);
     if items.len() < 2 {
-        return (items, SuiteOrder::Single);
+        let order = match incomplete(task) {
+            Some(why) => SuiteOrder::Unknown { why },
+            None => SuiteOrder::Single,
+        };
+        return (items, order);
     }
     let decided = match decide(firsts, &items) {
         Some(decided) => decided,

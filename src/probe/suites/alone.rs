@@ -44,8 +44,15 @@ pub(super) async fn alone(hellos: &Hellos<'_>, tasks: &mut [Task<'_, '_>]) {
     for (place, task) in tasks.iter_mut().enumerate() {
         open.extend(task.search.take_unheard().into_iter().map(|offered| (place, offered)));
     }
-    let mut left = Vec::new();
+    let mut left: Vec<Closed> = Vec::new();
     for pause in PAUSES {
+        // Where not even that works, waiting is all that may help.
+        let Some(control) = open.front().and_then(|(place, _)| tasks.get(*place)).map(|task| task.control) else {
+            break;
+        };
+        if !work(hellos, control, 1, pause).await {
+            continue;
+        }
         // As long as something is refused or accepted at this pace, there may be more to offer.
         while !open.is_empty() && !hellos.is_over() {
             left = one_by_one(hellos, tasks, &mut open, pause).await;
@@ -59,11 +66,12 @@ pub(super) async fn alone(hellos: &Hellos<'_>, tasks: &mut [Task<'_, '_>]) {
             break;
         }
     }
-    // What is open was closed last, or the time was over before it was offered.
+    // What is open was closed last, or never offered: the time was over, or hellos that are known to work no longer did.
+    let otherwise = if hellos.is_over() { Why::OutOfTime } else { Why::Stopped };
     for (place, offered) in open {
         let Some(task) = tasks.get_mut(place) else { continue };
         let met = left.iter().find(|closed| closed.place == place && closed.offered == offered);
-        task.search.tell(offered, Said::Unclear(met.map_or(Why::OutOfTime, |closed| closed.why.clone())));
+        task.search.tell(offered, Said::Unclear(met.map_or_else(|| otherwise.clone(), |closed| closed.why.clone())));
     }
 }
 

@@ -30,6 +30,8 @@ pub(in crate::probe) enum Why {
     Silent,
     /// No connection could be made.
     NoConnection,
+    /// What was accepted before is so no longer.
+    Stopped,
     /// Our time was over.
     OutOfTime,
     /// Something else.
@@ -49,6 +51,7 @@ impl Why {
             Self::Alert(number) => format!("some hellos are answered by alert {number}, whatever they offer"),
             Self::Silent => "some hellos are not answered".to_owned(),
             Self::NoConnection => "some connections could not be made".to_owned(),
+            Self::Stopped => "what was accepted before was turned away later".to_owned(),
             Self::OutOfTime => "the time for this port was over".to_owned(),
             Self::Odd(what) => what.clone(),
         }
