@@ -261,7 +261,8 @@ pub(super) struct WhatArgs {
     /// Every TCP port, 1 to 65535: the proof that nothing else is open.
     #[arg(long)]
     pub(super) sweep: bool,
-    /// Also which suites and groups every port with TLS accepts, and what is weak about them: shown, and judged by no item.
+    /// Also which suites and groups every port with TLS accepts, and what is weak about them. Judged by the items of the
+    /// guide `beyond` about suites, which need this option.
     #[arg(long)]
     pub(super) ciphers: bool,
     /// Ask only IPv4 addresses.

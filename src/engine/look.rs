@@ -11,7 +11,7 @@ use crate::model::ports::Transport;
 use crate::model::question::Question;
 use crate::model::service::Service;
 use crate::model::suites::Unsettled;
-use crate::model::tls::{TlsPreface, TlsVersion};
+use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::probe::{Control, Known, Peer, TlsVersions};
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -261,6 +261,12 @@ fn unsettled(entries: &[Entry], accepted: &[Control<'_>]) -> Vec<Unsettled> {
         let why = match &entry.attempt {
             Attempt::Failed { failure } => failure.to_string(),
             Attempt::Skipped { skip } => skip.to_string(),
+            // What is no TLS is no SSL 2.0 either.
+            Attempt::Answered { fact: Fact::Tls { answer: TlsAnswer::NotTls { .. } } }
+                if version != TlsVersion::Ssl2 =>
+            {
+                "the answer is no TLS".to_owned()
+            }
             Attempt::Answered { .. } => continue,
         };
         let is_told = accepted.iter().any(|control| control.version() == version)

@@ -142,6 +142,10 @@ impl Plan {
         note(&mut follow_up.service);
         match rule {
             Rule::TlsRefused { .. } => note(&mut follow_up.tls_versions),
+            Rule::SuitesRefused { .. } => {
+                note(&mut follow_up.tls_versions);
+                note(&mut follow_up.suites);
+            }
             Rule::CertificateValid { .. } => note(&mut follow_up.certificate),
             Rule::Reachable { answers_as: Some(AnswersAs::Product(_)), .. }
             | Rule::Unreachable { product: Some(_), .. }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many hellos are under way at once: a web server bears them without turning others away.
-const AT_ONCE: u32 = 16;
+const AT_ONCE: u32 = 24;
 
 /// How long a port is asked about its suites, in all.
 const ENDPOINT: Duration = Duration::from_secs(10);
