@@ -113,14 +113,16 @@ fn open(fact: &SuitesFact) -> Option<String> {
     })
 }
 
-/// A version that is accepted by its own hello, and that the suites say nothing of.
+/// A version that is accepted by its own hello, or may be, and that the suites say nothing of.
 fn missing(address: &AddressView<'_>, port: u16, fact: &SuitesFact) -> Option<String> {
-    let accepted = |version: TlsVersion| {
-        [true, false]
-            .into_iter()
-            .any(|sni| matches!(address.tls(port, version, sni), Answer::Got(TlsAnswer::Accepted { .. }, _)))
-    };
     let listed = |version: TlsVersion| fact.versions.iter().any(|one| one.version == version && !one.suites.is_empty());
-    let missing = TlsVersion::ALL.into_iter().find(|version| accepted(*version) && !listed(*version))?;
-    Some(format!("{missing} is accepted, and with which suites is not known"))
+    TlsVersion::ALL.into_iter().filter(|version| !listed(*version)).find_map(|version| {
+        [true, false].into_iter().find_map(|sni| match address.tls(port, version, sni) {
+            Answer::Got(TlsAnswer::Accepted { .. }, _) => {
+                Some(format!("{version} is accepted, and with which suites is not known"))
+            }
+            Answer::None(why, _) => Some(format!("{version}: {why}")),
+            _ => None,
+        })
+    })
 }
