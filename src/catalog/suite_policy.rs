@@ -1,6 +1,6 @@
 //! What is weak about suites, groups and primes: a dated policy with its sources.
 //!
-//! It changes no verdict. Reports show it beside what a server accepts, and name its date.
+//! Reports show it beside what a server accepts, and name its date; rules name the weaknesses that they refuse.
 
 use crate::wire::tls::{Parts, kind_name, suite_name};
 

@@ -65,8 +65,7 @@ pub(super) fn accepted(run: &TargetRun) -> Vec<Accepted> {
         };
         let without = if sni { "" } else { " Asked without SNI." };
         let meaning = format!(
-            "What is weak is said by the policy of {DATE}; it decides no item of a guide. Suites that chain blocks (CBC) are \
-             not called weak.{without}"
+            "What is weak is said by the policy of {DATE}. Suites that chain blocks (CBC) are not called weak.{without}"
         );
         all.push(Accepted {
             address: observation.address,

@@ -3,7 +3,7 @@
 
 use super::fronts::{Away, Front, Hello, hand_on, plainly};
 use super::issuer::{Identity, self_signed};
-use super::report::{Report, probe, probe_timed};
+use super::report::{Report, probe, probe_timed, scan};
 use super::rig::{Daemon, Rig};
 use super::webserver::nginx;
 use serde_json::Value;
@@ -325,6 +325,35 @@ fn the_suites_of_nginx() {
         let report = agree(&rig, &server, order);
         let answer = report.answer("suites", server.port());
         assert!(answer["policy"].as_str().unwrap().starts_with("20"), "{answer:#}");
+    }
+}
+
+#[test]
+fn items_about_suites_are_judged_where_these_are_asked_for() {
+    let Some(rig) = Rig::with(&["openssl"]) else { return };
+    let identity = rsa(&rig);
+    let strong = "ECDHE-RSA-AES256-GCM-SHA384";
+    let cases = [
+        (strong.to_owned(), "pass", "pass"),
+        (format!("{strong}:AES128-SHA"), "pass", "fail"),
+        (format!("{strong}:ECDHE-RSA-NULL-SHA"), "fail", "pass"),
+    ];
+    for (ciphers, broken, secret) in cases {
+        let server = s_server(&rig, &identity, &["-tls1_2", "-cipher", &format!("{ciphers}:@SECLEVEL=0")]);
+        let place = ["--role", "iis", "--guide", "beyond", "--moved", &server.moved(443)];
+        let report = scan(&rig, &[place.as_slice(), &["--ciphers"]].concat());
+        report.says(
+            "BEY-TLS-03",
+            broken,
+            if broken == "fail" { &["TLS_ECDHE_RSA_WITH_NULL_SHA (TLS 1.2)"] } else { &[] },
+        );
+        report.says(
+            "BEY-TLS-04",
+            secret,
+            if secret == "fail" { &["TLS_RSA_WITH_AES_128_CBC_SHA (TLS 1.2)"] } else { &[] },
+        );
+        let without = scan(&rig, &place);
+        assert!(without.observations("suites", server.port()).count() == 0 && !without.judges("BEY-TLS-03"));
     }
 }
 
