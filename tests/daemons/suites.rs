@@ -330,7 +330,7 @@ fn the_suites_of_nginx() {
 
 #[test]
 fn items_about_suites_are_judged_where_these_are_asked_for() {
-    let Some(rig) = Rig::with(&["openssl"]) else { return };
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
     let identity = rsa(&rig);
     let strong = "ECDHE-RSA-AES256-GCM-SHA384";
     let cases = [
@@ -339,7 +339,11 @@ fn items_about_suites_are_judged_where_these_are_asked_for() {
         (format!("{strong}:ECDHE-RSA-NULL-SHA"), "fail", "pass"),
     ];
     for (ciphers, broken, secret) in cases {
-        let server = s_server(&rig, &identity, &["-tls1_2", "-cipher", &format!("{ciphers}:@SECLEVEL=0")]);
+        let settings = format!(
+            "{}ssl_ciphers {ciphers}:@SECLEVEL=0;\nlocation / {{ return 200 hello; }}",
+            certified(&identity, "TLSv1.2")
+        );
+        let server = nginx(&rig, "ssl", &settings);
         let place = ["--role", "iis", "--guide", "beyond", "--moved", &server.moved(443)];
         let report = scan(&rig, &[place.as_slice(), &["--ciphers"]].concat());
         report.says(
@@ -357,14 +361,17 @@ fn items_about_suites_are_judged_where_these_are_asked_for() {
     }
 }
 
+fn certified(identity: &Identity, versions: &str) -> String {
+    let (certificate, key) = (identity.certificate.display(), identity.key.display());
+    format!("ssl_certificate {certificate};\nssl_certificate_key {key};\nssl_protocols {versions};\n")
+}
+
 /// nginx with a few suites and versions, for fronts.
 fn behind(rig: &Rig) -> SocketAddrV4 {
     let identity = rsa(rig);
     let settings = format!(
-        "ssl_certificate {};\nssl_certificate_key {};\nssl_protocols TLSv1 TLSv1.2 TLSv1.3;\n\
-         ssl_ciphers {FEW}:@SECLEVEL=0;\nssl_prefer_server_ciphers on;\nlocation / {{ return 200 hello; }}",
-        identity.certificate.display(),
-        identity.key.display()
+        "{}ssl_ciphers {FEW}:@SECLEVEL=0;\nssl_prefer_server_ciphers on;\nlocation / {{ return 200 hello; }}",
+        certified(&identity, "TLSv1 TLSv1.2 TLSv1.3")
     );
     let server = nginx(rig, "ssl", &settings);
     let place = server.socket;
