@@ -28,7 +28,11 @@ struct Unsettled {
 
 /// What is accepted in one version.
 #[derive(Debug, Serialize, JsonSchema)]
-#[expect(clippy::struct_field_names, clippy::struct_excessive_bools, reason = "the names of the format, each of its own")]
+#[expect(
+    clippy::struct_field_names,
+    clippy::struct_excessive_bools,
+    reason = "the names of the format, each of its own"
+)]
 struct Version {
     /// Such as `TLS 1.2`.
     version: String,
