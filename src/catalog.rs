@@ -11,4 +11,5 @@ pub mod exploited;
 pub mod guide;
 pub mod inventory;
 pub mod rule;
+pub mod suite_policy;
 mod toml_file;

@@ -11,6 +11,7 @@ mod http;
 mod part;
 mod ports;
 mod product;
+mod suites;
 mod tls;
 pub mod vantage;
 mod view;
@@ -145,6 +146,7 @@ fn apply(rule: &Rule, view: &View<'_>) -> Vec<Part> {
         }
         Rule::OnlyTheseOpen { ports } => ports::only_these_open(view, ports),
         Rule::TlsRefused { versions } => tls::refused(view, versions),
+        Rule::SuitesRefused { weaknesses } => suites::refused(view, weaknesses),
         Rule::HttpsServed { ports } => tls::https_served(view, ports),
         Rule::CertificateValid { ports } => tls::certificate_valid(view, ports),
         Rule::HeaderAbsent { headers, skip_products } => http::header_absent(view, headers, skip_products),

@@ -14,6 +14,7 @@ pub mod ports;
 pub mod question;
 pub mod run;
 pub mod service;
+pub mod suites;
 pub mod target;
 pub mod tls;
 pub mod udp;

@@ -18,6 +18,7 @@ mod rdp;
 mod service;
 mod session;
 mod smb1;
+mod suites;
 mod talk;
 pub mod tcp_ports;
 mod tls_version;
@@ -26,6 +27,7 @@ mod witness;
 
 pub use service::begins_otherwise;
 pub use session::Peer;
+pub use suites::Control;
 pub use tls_versions::TlsVersions;
 pub use witness::{AskedPort, Awaited, Inquest, Proofs, WitnessSettings};
 
@@ -35,6 +37,7 @@ use crate::model::observation::{Attempt, Blame, Cause, Failure, Skip, Stage};
 use crate::model::peer_text::PeerText;
 use crate::model::ports::Transport;
 use crate::model::question::Question;
+use crate::model::suites::Unsettled;
 use crate::model::tls::TlsPreface;
 use crate::model::udp::UdpRation;
 use crate::net::dial::Dialer;
@@ -230,6 +233,7 @@ impl Asker {
             Question::Certificate { sni, .. } => {
                 certificate::ask(session, preface, sni).await.map(|fact| Fact::Certificate(Box::new(fact)))
             }
+            Question::Suites { .. } => Err(bug("suites are asked beside hellos that are accepted").into()),
             Question::Http { port, request } => {
                 let scheme = scheme(session, known, port).await?;
                 http::ask(session, scheme, request).await.map(|answer| Fact::Http(Box::new(answer)))
@@ -275,6 +279,20 @@ impl Asker {
     /// What came of asking for versions, one question for each version and way of asking.
     pub fn tls_versions(&self, versions: TlsVersions<'_>) -> Vec<(Question, Outcome)> {
         versions.into_outcomes(self)
+    }
+
+    /// Asks which suites and groups a port accepts in the versions of `controls`; `unsettled` are others that it may accept too.
+    pub async fn ask_suites<'a>(
+        &'a self,
+        peer: &'a Peer,
+        question: Question,
+        preface: TlsPreface,
+        controls: &[Control<'a>],
+        unsettled: Vec<Unsettled>,
+    ) -> Outcome {
+        let mut session = Session::new(self, peer, question.port());
+        let answer = suites::ask(&mut session, preface, controls, unsettled).await.map(Fact::Suites);
+        self.outcome(&session, question, answer)
     }
 
     /// What speaks on a port, in a hurry: only whether anything is said at all `within` this time.

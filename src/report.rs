@@ -15,6 +15,7 @@ pub mod lines;
 mod proof;
 mod reading;
 mod reference;
+mod suites;
 pub mod terminal;
 pub mod text;
 

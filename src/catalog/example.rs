@@ -15,6 +15,7 @@ use crate::model::peer_text::PeerText;
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::service::{Identified, Product, Service, Version};
+use crate::model::suites::{SuiteOrder, SuitesFact, VersionSuites};
 use crate::model::target::{ControlServer, Role};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion, Trust};
 use crate::model::udp::Rationed;
@@ -189,6 +190,7 @@ fn about_tcp(port: u16, said: &str) -> Option<Seen> {
             let fact = Fact::Certificate(Box::new(certificate(kind)?));
             Some(seen(Question::Certificate { port, sni: true }, fact))
         }
+        ("suites", numbers) => suites(port, numbers),
         ("nla", [state @ ("enforced" | "off")]) => {
             Some(seen(Question::RdpNla { port }, Fact::RdpNla { enforced: *state == "enforced", code: 5 }))
         }
@@ -213,6 +215,29 @@ fn tls(port: u16, version: TlsVersion, rest: &[&str]) -> Option<Seen> {
         _ => return None,
     };
     Some(seen(question, Fact::Tls { answer }))
+}
+
+/// Suites of TLS 1.2, with the numbers of the registry; `incomplete` behind them where there may be more.
+fn suites(port: u16, numbers: &[&str]) -> Option<Seen> {
+    let question = Question::Suites { port, sni: true };
+    let (numbers, incomplete) = match numbers {
+        ["timeout"] => return Some(timed_out(question)),
+        [numbers @ .., "incomplete"] => (numbers, Some("some hellos are not answered".to_owned())),
+        numbers => (numbers, None),
+    };
+    let suites: Option<Vec<u32>> = numbers.iter().map(|number| u32::from_str_radix(number, 16).ok()).collect();
+    let version = VersionSuites {
+        version: TlsVersion::Tls12,
+        sni: true,
+        suites: suites.filter(|suites| !suites.is_empty())?,
+        order: SuiteOrder::Client,
+        incomplete,
+        groups: Vec::new(),
+        groups_incomplete: None,
+        dh_bits: Vec::new(),
+        dh_incomplete: None,
+    };
+    Some(seen(question, Fact::Suites(SuitesFact { versions: vec![version], unsettled: Vec::new() })))
 }
 
 fn service(name: &str) -> Option<(Service, Option<TlsPreface>)> {

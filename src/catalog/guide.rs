@@ -51,6 +51,11 @@ impl Guide {
         }
     }
 
+    /// Leaves out the items that rest on which suites are accepted, for a run in which nobody asks for them.
+    pub fn leave_out_suites(&mut self) {
+        self.items.retain(|item| !item.rules.iter().any(|rule| matches!(rule.rule, Rule::SuitesRefused { .. })));
+    }
+
     /// The items that concern a target with these roles.
     pub fn items_for<'a>(&'a self, roles: &'a BTreeSet<Role>) -> impl Iterator<Item = &'a Item> + 'a {
         self.items.iter().filter(move |item| !item.roles.as_ref().unwrap_or(&self.roles).is_disjoint(roles))

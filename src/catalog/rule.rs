@@ -1,5 +1,6 @@
 //! The closed set of rules that a catalog may use, and how they are written.
 
+use super::suite_policy::Weakness;
 use super::toml_file::Reader;
 use crate::model::ports::Ports;
 use crate::model::service::{Product, Version};
@@ -129,6 +130,11 @@ pub enum Rule {
         /// The versions.
         versions: Vec<TlsVersion>,
     },
+    /// No suite with any of these weaknesses is accepted on any TLS port.
+    SuitesRefused {
+        /// The weaknesses.
+        weaknesses: Vec<Weakness>,
+    },
     /// None of these header fields is sent on any web port.
     HeaderAbsent {
         /// The fields' names.
@@ -217,6 +223,10 @@ impl Rule {
                 let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
                 format!("{} not accepted on any TLS port", versions.join(", "))
             }
+            Self::SuitesRefused { weaknesses } => {
+                let words: Vec<&str> = weaknesses.iter().map(|weakness| weakness.words()).collect();
+                format!("no suite with {} accepted on any TLS port", words.join(", "))
+            }
             Self::HeaderAbsent { headers, .. } => format!("no header {} in any answer", headers.join(", ")),
             Self::MethodDenied { method: Method::Options, .. } => "OPTIONS denied".to_owned(),
             Self::MethodDenied { method: Method::Trace, .. } => "TRACE denied".to_owned(),
@@ -270,6 +280,7 @@ pub(super) struct RawRule {
     inside: Option<Spanned<String>>,
     product: Option<Spanned<String>>,
     versions: Option<Spanned<Vec<Spanned<String>>>>,
+    weaknesses: Option<Spanned<Vec<Spanned<String>>>>,
     headers: Option<Spanned<Vec<Spanned<String>>>>,
     skip_products: Option<Spanned<Vec<Spanned<String>>>>,
     method: Option<Spanned<String>>,
@@ -283,11 +294,12 @@ pub(super) struct RawRule {
     pub(super) example: Vec<super::example::RawExample>,
 }
 
-const CHECKS: [&str; 19] = [
+const CHECKS: [&str; 20] = [
     "reachable",
     "unreachable",
     "only-these-open",
     "tls-refused",
+    "suites-refused",
     "header-absent",
     "method-denied",
     "hostless-header-absent",
@@ -344,6 +356,10 @@ impl RawRule {
             "tls-refused" => {
                 Rule::TlsRefused { versions: fields.list(self.versions, "versions", "a TLS version", &TLS_VERSIONS)? }
             }
+            "suites-refused" => {
+                let known = Weakness::ALL.map(|weakness| (weakness.as_str(), weakness));
+                Rule::SuitesRefused { weaknesses: fields.list(self.weaknesses, "weaknesses", "a weakness", &known)? }
+            }
             "header-absent" => Rule::HeaderAbsent {
                 headers: fields.headers(self.headers)?,
                 skip_products: fields.skip(self.skip_products),
@@ -396,6 +412,7 @@ impl RawRule {
             "unreachable" => &["ports", "exception", "grows", "inside", "product"],
             "only-these-open" | "https-served" | "certificate-valid" => &["ports"],
             "tls-refused" => &["versions"],
+            "suites-refused" => &["weaknesses"],
             "header-absent" => &["headers", "skip_products"],
             "method-denied" => &["method", "skip_products"],
             "hostless-header-absent" | "hostless-address-hidden" => &["skip_products"],
@@ -414,6 +431,7 @@ impl RawRule {
             ("inside", self.inside.as_ref().map(Spanned::span)),
             ("product", self.product.as_ref().map(Spanned::span)),
             ("versions", self.versions.as_ref().map(Spanned::span)),
+            ("weaknesses", self.weaknesses.as_ref().map(Spanned::span)),
             ("headers", self.headers.as_ref().map(Spanned::span)),
             ("skip_products", self.skip_products.as_ref().map(Spanned::span)),
             ("method", self.method.as_ref().map(Spanned::span)),

@@ -1,16 +1,19 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
-use crate::catalog::expected::parse_ports;
-use crate::catalog::inventory::{parse_host, parse_name, read_move};
-use crate::model::expected::{Direction, RulePorts};
-use crate::model::ports::{Ports, Transport, parse_range};
+mod values;
+
+use crate::model::expected::RulePorts;
+use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
+use values::{
+    allowed, denied, host, lasts, moved, name, nowhere, only_tcp_ports, ports, rate, role_parser, seconds, tcp_ports,
+    udp_ports, yes_no,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -247,6 +250,7 @@ impl From<ControlPlace> for ControlServer {
 /// What to ask.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What to ask")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct WhatArgs {
     /// Only this guide; a file of your own takes the place of the guide with its id [default: every guide of the roles].
     #[arg(short, long = "guide", value_name = "ID|FILE")]
@@ -257,6 +261,10 @@ pub(super) struct WhatArgs {
     /// Every TCP port, 1 to 65535: the proof that nothing else is open.
     #[arg(long)]
     pub(super) sweep: bool,
+    /// Also which suites and groups every port with TLS accepts, and what is weak about them. Judged by the items of the
+    /// guide `beyond` about suites, which need this option.
+    #[arg(long)]
+    pub(super) ciphers: bool,
     /// Ask only IPv4 addresses.
     #[arg(short = '4', long = "ipv4", conflicts_with = "only_v6")]
     pub(super) only_v4: bool,
@@ -468,6 +476,9 @@ pub(super) enum ProbeCommand {
         /// The name to send as SNI and to check the certificate against.
         #[arg(long, value_name = "NAME", value_parser = name)]
         sni: Option<String>,
+        /// Also which suites and groups are accepted in each version, in whose order, and what is weak about them.
+        #[arg(long)]
+        ciphers: bool,
         /// Trust these certificate authorities (PEM) beside the system's.
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
@@ -583,87 +594,6 @@ pub(super) enum GuidesCommand {
     },
 }
 
-fn role_parser() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
-        .map(|text| Role::ALL.into_iter().find(|role| role.as_str() == text).unwrap_or(Role::Iis))
-}
-
-fn host(text: &str) -> Result<Host, String> {
-    parse_host(text).map_err(|error| error.replace("as moved (`\"tcp/443\" = ", "with --moved (`tcp/443="))
-}
-
-/// An address that nobody has. This machine answers for its own.
-fn nowhere(text: &str) -> Result<IpAddr, String> {
-    let wrong = || "an address that nobody has, such as 192.0.2.1; HOST goes before --nowhere".to_owned();
-    let address: IpAddr = text.parse().map_err(|_| wrong())?;
-    if address.is_loopback() || address.is_unspecified() || address.is_multicast() { Err(wrong()) } else { Ok(address) }
-}
-
-fn name(text: &str) -> Result<String, String> {
-    parse_name(text)
-}
-
-fn yes_no(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "yes" | "true" | "y" => Ok(true),
-        "no" | "false" | "n" => Ok(false),
-        _ => Err("yes or no".to_owned()),
-    }
-}
-
-fn ports(text: &str) -> Result<Ports, String> {
-    text.trim().parse().map_err(|error: crate::model::ports::PortsError| error.to_string())
-}
-
-fn allowed(text: &str) -> Result<RulePorts, String> {
-    parse_ports(Direction::Allow, text)
-}
-
-fn denied(text: &str) -> Result<RulePorts, String> {
-    parse_ports(Direction::Deny, text)
-}
-
-fn tcp_ports(text: &str) -> Result<Ports, String> {
-    parse_range(Transport::Tcp, text.trim()).map_err(|error| error.to_string())
-}
-
-/// TCP ports, with or without the transport in front.
-fn only_tcp_ports(text: &str) -> Result<Ports, String> {
-    let text = text.trim();
-    tcp_ports(text.strip_prefix("tcp/").unwrap_or(text))
-}
-
-fn udp_ports(text: &str) -> Result<Ports, String> {
-    parse_range(Transport::Udp, text.trim()).map_err(|error| error.to_string())
-}
-
-fn moved(text: &str) -> Result<Moved, String> {
-    let (from, to) = text.split_once('=').ok_or("write the guides' port and the real one, such as tcp/8040=443")?;
-    let from = if from.contains('/') { ports(from)? } else { tcp_ports(from)? };
-    read_move(from, to.trim())
-}
-
-fn rate(text: &str) -> Result<NonZeroU32, String> {
-    let number = text.parse::<NonZeroU32>().ok().filter(|number| number.get() <= 1_000_000);
-    number.ok_or_else(|| "a whole number from 1 to 1000000".to_owned())
-}
-
-fn lasts(text: &str) -> Result<Duration, String> {
-    let wrong = || "a time from 1s to 24h, such as 90s, 30m or 1h30m".to_owned();
-    let lasts: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    let lasts = Duration::try_from(lasts).map_err(|_| wrong())?;
-    (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&lasts).then_some(lasts).ok_or_else(wrong)
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || "a number of seconds from 0.05 to 86400, such as 2 or 0.5".to_owned();
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    if !(0.05..=86_400.0).contains(&seconds) {
-        return Err(wrong());
-    }
-    Ok(Duration::from_secs_f64(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -672,28 +602,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn ports_of_a_control_host_are_tcp_ports() {
-        assert_eq!(only_tcp_ports("443"), only_tcp_ports(" tcp/443"));
-        assert!(only_tcp_ports("udp/75").is_err());
-    }
-
-    #[test]
-    fn a_witness_stays_for_a_day_at_most() {
-        for (text, seconds) in [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("24h", 86_400)] {
-            assert_eq!(lasts(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "0s", "-1h", "25h", "5", "soon"] {
-            assert!(lasts(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_moved_port_is_read() {
-        let moved = moved("8040=443").unwrap();
-        assert_eq!((moved.from.to_string(), moved.to.to_string()), ("tcp/8040".into(), "tcp/443".into()));
-        assert!(super::moved("8040").is_err() && super::moved("udp/1-3=5").is_err());
     }
 }

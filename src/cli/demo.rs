@@ -7,6 +7,7 @@ use super::scan::{Files, both, terminal};
 use super::session::{self, Brief, Families};
 use super::vantage;
 use crate::catalog::builtin::Catalogs;
+use crate::catalog::guide::Guide;
 use crate::engine::plan::Extra;
 use crate::model::ports::{Ports, Transport};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
@@ -46,7 +47,8 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let inventory = folder.join("targets.toml");
     std::fs::write(&inventory, inventory_of(&targets)).map_err(|error| machine(shown(&inventory).as_str(), &error))?;
 
-    let catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
+    let mut catalogs = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
+    catalogs.guides.iter_mut().for_each(Guide::leave_out_suites);
     let timing = DefaultTiming::parse_from(["demo", "--timeout", "0.4"]).timing;
     let families = Families { ipv4: true, ipv6: false };
     let engine = session::engine(&timing, families, Some(&ca_file), false, session::PATIENCE_OF_SCAN, shared)?;

@@ -95,6 +95,7 @@ fn follow_up(plan: &Plan) -> Vec<(String, &Wanted)> {
         &wanted.tls_versions,
     ));
     asked.push(("where TLS is spoken: the certificate".to_owned(), &wanted.certificate));
+    asked.push(("where TLS is spoken: the suites of each version".to_owned(), &wanted.suites));
     asked.extend(wanted.http.iter().map(|(request, wanted)| (format!("where HTTP is spoken: {request}"), wanted)));
     asked.push(("where HTTP is spoken: the product, by its own pages".to_owned(), &wanted.products));
     asked.push(("where RDP is spoken: whether network level authentication is enforced".to_owned(), &wanted.rdp_nla));

@@ -44,8 +44,10 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
             proving = witness::settings(&prove)?;
             (ports(&hosts, &tcp, &udp)?, shared, None)
         }
-        ProbeCommand::Tls { places, sni, ca_file, shared } => {
+        ProbeCommand::Tls { places, sni, ciphers, ca_file, shared } => {
             let follow_up = FollowUp { tls_versions: by_user(), certificate: by_user(), ..service() };
+            let suites = if ciphers { by_user() } else { BTreeSet::new() };
+            let follow_up = FollowUp { suites, ..follow_up };
             let mut inquiries = at_places(&places, Some(443), sni.as_deref(), &follow_up)?;
             for inquiry in &mut inquiries {
                 inquiry.plan.expects_tls = true;
@@ -270,8 +272,9 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     if args.format == Format::Text {
         for target in &run.targets {
             let proof = report::terminal::firewall_proof(target, shared.columns(), shared.colour());
-            if !proof.is_empty() {
-                let _ = write!(text, "\n{proof}");
+            let suites = report::terminal::accepted_suites(target, shared.columns(), shared.colour());
+            for table in [proof, suites].into_iter().filter(|table| !table.is_empty()) {
+                let _ = write!(text, "\n{table}");
             }
         }
         for doubt in report::doubts_of_vantage(&run.vantage) {

@@ -8,6 +8,7 @@ use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
 use super::{dry_run, guides, witness};
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
+use crate::catalog::guide::Guide;
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
 use crate::engine::plan::Extra;
 use crate::model::expected::{Direction, ExpectedRule, RulePorts};
@@ -20,7 +21,10 @@ use std::path::Path;
 
 /// Runs `portreeve scan`.
 pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
-    let catalogs = guides::catalogs(&args.what.guides)?;
+    let mut catalogs = guides::catalogs(&args.what.guides)?;
+    if !args.what.ciphers {
+        catalogs.guides.iter_mut().for_each(Guide::leave_out_suites);
+    }
     let targets = targets(&args)?;
     if let Some(target) = targets
         .iter()
@@ -33,7 +37,7 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
             roles.join(", ")
         )));
     }
-    let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep };
+    let extra = Extra { ports: args.what.ports.clone(), sweep: args.what.sweep, suites: args.what.ciphers };
     let families = Families::of_options(args.what.only_v4, args.what.only_v6);
     let witness = witness::settings(&args.prove)?;
     let mut engine = session::engine(

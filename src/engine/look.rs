@@ -10,8 +10,9 @@ use crate::model::observation::{Attempt, Cause};
 use crate::model::ports::Transport;
 use crate::model::question::Question;
 use crate::model::service::Service;
-use crate::model::tls::{TlsPreface, TlsVersion};
-use crate::probe::{Known, Peer, TlsVersions};
+use crate::model::suites::Unsettled;
+use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
+use crate::probe::{Control, Known, Peer, TlsVersions};
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -115,7 +116,7 @@ impl AddressScan<'_> {
             let known = Known { preface: Some(TlsPreface::Direct), ..Known::default() };
             let mut entries = early.certificate;
             self.ask_alone(&mut entries, &known).await;
-            entries.extend(self.settled(early.versions).await);
+            entries.extend(self.settled(port, TlsPreface::Direct, early.versions).await);
             return entries;
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
@@ -133,8 +134,8 @@ impl AddressScan<'_> {
             futures::join!(self.tls_versions(&peer, port, tls), self.counted(questions, &known));
         self.ask_alone(&mut found, &known).await;
         entries.extend(found);
-        if let Some(versions) = versions {
-            entries.extend(self.settled(versions).await);
+        if let (Some(versions), Some(preface)) = (versions, tls) {
+            entries.extend(self.settled(port, preface, versions).await);
         }
         entries
     }
@@ -161,7 +162,8 @@ impl AddressScan<'_> {
     }
 
     /// What came of asking for versions, after what had no clear answer was asked again.
-    async fn settled(&self, versions: TlsAsked<'_>) -> Vec<Entry> {
+    /// Then, where they are wanted, the suites of those that are accepted.
+    async fn settled(&self, port: u16, preface: TlsPreface, versions: TlsAsked<'_>) -> Vec<Entry> {
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         let mut versions = match versions {
             Ok(versions) => versions,
@@ -169,8 +171,28 @@ impl AddressScan<'_> {
         };
         // What is known when the run is stopped stays.
         let _ = self.stop.unless(versions.settle()).await;
+        let mut controls = versions.accepted(true);
+        let nameless = versions.accepted(false);
         let outcomes = self.asker.tls_versions(versions);
-        outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect()
+        let mut entries: Vec<Entry> =
+            outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect();
+        if self.plan.follow_up.suites.is_empty() {
+            return entries;
+        }
+        // With SNI where it is accepted so: that is how clients come.
+        let question = Question::Suites { port, sni: !controls.is_empty() };
+        controls.extend(without(nameless, &controls));
+        controls.sort_by_key(Control::version);
+        let unsettled = unsettled(&entries, &controls);
+        let peer = self.peer();
+        self.events.tell(Event::Planned { target: self.number, questions: 1 });
+        let asked = self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled)).await;
+        self.events.tell(Event::Asked { target: self.number, questions: 1 });
+        entries.push(match asked {
+            Ok(outcome) => self.entry(question, outcome),
+            Err(skip) => self.skipped(question, skip),
+        });
+        entries
     }
 
     /// What the items want to know of a port where `service` speaks.
@@ -224,6 +246,37 @@ impl AddressScan<'_> {
 fn looked_into(entries: &[Entry]) -> BTreeSet<u16> {
     let asked = entries.iter().filter(|entry| matches!(entry.question, Question::Service { .. }));
     asked.map(|entry| entry.question.port()).collect()
+}
+
+/// Those of `more` for versions that none of `known` is for.
+fn without<'a>(more: Vec<Control<'a>>, known: &[Control<'a>]) -> Vec<Control<'a>> {
+    more.into_iter().filter(|one| known.iter().all(|other| other.version() != one.version())).collect()
+}
+
+/// The versions of which nobody could tell whether they are accepted, with the first reason.
+fn unsettled(entries: &[Entry], accepted: &[Control<'_>]) -> Vec<Unsettled> {
+    let mut unsettled: Vec<Unsettled> = Vec::new();
+    for entry in entries {
+        let Question::TlsVersion { version, .. } = entry.question else { continue };
+        let why = match &entry.attempt {
+            Attempt::Failed { failure } => failure.to_string(),
+            Attempt::Skipped { skip } => skip.to_string(),
+            // What is no TLS is no SSL 2.0 either.
+            Attempt::Answered { fact: Fact::Tls { answer: TlsAnswer::NotTls { .. } } }
+                if version != TlsVersion::Ssl2 =>
+            {
+                "the answer is no TLS".to_owned()
+            }
+            Attempt::Answered { .. } => continue,
+        };
+        let is_told = accepted.iter().any(|control| control.version() == version)
+            || unsettled.iter().any(|other| other.version == version);
+        if !is_told {
+            unsettled.push(Unsettled { version, why });
+        }
+    }
+    unsettled.sort_by_key(|one| one.version);
+    unsettled
 }
 
 /// Whether the connection was closed or reset before an answer, or could not be made.

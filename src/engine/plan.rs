@@ -38,6 +38,8 @@ pub struct FollowUp {
     pub tls_versions: Wanted,
     /// Which certificate is served.
     pub certificate: Wanted,
+    /// Which suites are accepted, where `tls_versions` is asked too.
+    pub suites: Wanted,
     /// What answers these requests.
     pub http: BTreeMap<Request, Wanted>,
     /// Which products answer.
@@ -55,6 +57,8 @@ pub struct Extra {
     pub ports: Vec<Ports>,
     /// Every TCP port.
     pub sweep: bool,
+    /// The suites of every port that speaks TLS.
+    pub suites: bool,
 }
 
 /// Who wants what no item wants.
@@ -88,6 +92,12 @@ impl Plan {
         }
         for ports in &extra.ports {
             plan.ports.entry(*ports).or_default().insert(BY_USER.to_owned());
+        }
+        if extra.suites {
+            let follow_up = &mut plan.follow_up;
+            for wanted in [&mut follow_up.service, &mut follow_up.tls_versions, &mut follow_up.suites] {
+                wanted.insert(BY_USER.to_owned());
+            }
         }
         plan.want_rules(target);
         plan
@@ -132,6 +142,10 @@ impl Plan {
         note(&mut follow_up.service);
         match rule {
             Rule::TlsRefused { .. } => note(&mut follow_up.tls_versions),
+            Rule::SuitesRefused { .. } => {
+                note(&mut follow_up.tls_versions);
+                note(&mut follow_up.suites);
+            }
             Rule::CertificateValid { .. } => note(&mut follow_up.certificate),
             Rule::Reachable { answers_as: Some(AnswersAs::Product(_)), .. }
             | Rule::Unreachable { product: Some(_), .. }

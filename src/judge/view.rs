@@ -11,6 +11,7 @@ use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::service::{Identified, Product, Service};
+use crate::model::suites::SuitesFact;
 use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
 use crate::model::vantage::{Way, Ways};
@@ -232,6 +233,15 @@ impl<'a> AddressView<'a> {
     pub(super) fn tls(&self, port: u16, version: TlsVersion, sni: bool) -> Answer<&'a TlsAnswer> {
         Answer::from(self.others.get(&Question::TlsVersion { port, version, sni }), |fact| match fact {
             Fact::Tls { answer } => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// The suites, with SNI or without, as they were asked for.
+    pub(super) fn suites(&self, port: u16) -> Answer<&'a SuitesFact> {
+        let asked = [true, false].map(|sni| self.others.get(&Question::Suites { port, sni }));
+        Answer::from(asked.into_iter().flatten().next(), |fact| match fact {
+            Fact::Suites(suites) => Some(suites),
             _ => None,
         })
     }

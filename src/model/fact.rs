@@ -3,6 +3,7 @@
 use super::http::HttpAnswer;
 use super::peer_text::PeerText;
 use super::service::{Identified, Service};
+use super::suites::SuitesFact;
 use super::tls::{CertificateFact, TlsAnswer, TlsPreface};
 use super::udp::{Rationed, UdpProtocol, grouped};
 use super::witness::WitnessFact;
@@ -206,6 +207,8 @@ pub enum Fact {
     },
     /// To [`super::question::Question::Certificate`].
     Certificate(Box<CertificateFact>),
+    /// To [`super::question::Question::Suites`].
+    Suites(SuitesFact),
     /// To [`super::question::Question::Http`].
     Http(Box<HttpAnswer>),
     /// To [`super::question::Question::Products`]: those that were recognised, possibly none.

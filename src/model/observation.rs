@@ -222,6 +222,8 @@ pub enum Skip {
     StoppedAnswering,
     /// So many packets are lost on the way that silence cannot be told from loss.
     Lossy,
+    /// MySQL blocks clients that break off a hundred handshakes, and this would.
+    WouldBeBlocked,
 }
 
 impl fmt::Display for Skip {
@@ -232,6 +234,7 @@ impl fmt::Display for Skip {
             Self::NoName => "the target has no name to send as SNI",
             Self::NoRoute => "this machine has no route to such addresses",
             Self::StoppedAnswering => "the target had stopped answering",
+            Self::WouldBeBlocked => "MySQL blocks clients that break off so many handshakes (`max_connect_errors`)",
             Self::Lossy => "too many packets are lost on the way to tell silence from loss",
         })
     }

@@ -38,6 +38,13 @@ pub enum Question {
         /// Whether the hello names the server.
         sni: bool,
     },
+    /// Which suites are accepted in each version of TLS, in whose order, and which groups?
+    Suites {
+        /// The port.
+        port: u16,
+        /// Whether the hellos name the server.
+        sni: bool,
+    },
     /// What answers this request?
     Http {
         /// The port.
@@ -85,6 +92,7 @@ impl Question {
             Self::Service { port }
             | Self::TlsVersion { port, .. }
             | Self::Certificate { port, .. }
+            | Self::Suites { port, .. }
             | Self::Http { port, .. }
             | Self::Products { port }
             | Self::RdpNla { port }
@@ -101,6 +109,7 @@ impl fmt::Display for Question {
             Self::Service { port } => write!(f, "service on tcp/{port}"),
             Self::TlsVersion { port, version, sni } => write!(f, "{version} on tcp/{port}, {}", with(sni)),
             Self::Certificate { port, sni } => write!(f, "certificate on tcp/{port}, {}", with(sni)),
+            Self::Suites { port, sni } => write!(f, "suites on tcp/{port}, {}", with(sni)),
             Self::Http { port, request } => write!(f, "{request} on tcp/{port}"),
             Self::Products { port } => write!(f, "products on tcp/{port}"),
             Self::RdpNla { port } => write!(f, "network level authentication on tcp/{port}"),

@@ -7,6 +7,7 @@
 //! hello itself, and is sent smaller ones.
 
 use super::session::{Peer, Session};
+use super::suites::Control;
 use super::tls_version::{self, Hello};
 use super::{Asker, Outcome, Stop};
 use crate::model::fact::Fact;
@@ -215,6 +216,20 @@ impl<'a> TlsVersions<'a> {
                 return;
             }
         }
+    }
+
+    /// Every version that is accepted with SNI, or without, with a hello for it that was.
+    pub fn accepted(&self, sni: bool) -> Vec<Control<'a>> {
+        let versions = TlsVersion::ALL.into_iter();
+        let of = |version| self.of(sni).filter(move |asked: &&Asked<'_>| asked.offer.version == version);
+        versions
+            .filter_map(|version| {
+                of(version).find_map(|asked| match asked.answer {
+                    Ok(TlsAnswer::Accepted { suite }) => Some(Control { offer: asked.offer.clone(), suite }),
+                    _ => None,
+                })
+            })
+            .collect()
     }
 
     /// What came of it, version by version.

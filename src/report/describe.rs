@@ -1,7 +1,6 @@
 //! Observations in words, one sentence each, the same in every report.
 
-use super::certificate;
-use super::proof;
+use super::{certificate, proof, suites};
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::http::{HttpAnswer, Request};
 use crate::model::observation::{Attempt, Blame, Observation};
@@ -50,6 +49,7 @@ fn describe_fact(question: Question, fact: &Fact) -> String {
         Fact::Service { service, tls } => describe_service(&on, service, *tls),
         Fact::Tls { answer } => describe_tls(&on, question, answer),
         Fact::Certificate(fact) => certificate::describe(&on, question, fact),
+        Fact::Suites(fact) => suites::describe(&on, question, fact),
         Fact::Http(answer) => describe_http(&on, question, answer),
         Fact::Products { products } => describe_products(&on, products),
         Fact::RdpNla { enforced: true, code } => {

@@ -14,6 +14,7 @@ mod document;
 mod findings;
 mod observations;
 mod rules;
+mod suites;
 mod vantage;
 
 use crate::model::run::Run;

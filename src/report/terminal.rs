@@ -8,6 +8,7 @@ mod host;
 mod page;
 mod proof;
 mod rules;
+mod suites;
 mod summary;
 mod vantage;
 
@@ -82,6 +83,13 @@ pub fn render(run: &Run, options: &Options) -> String {
 pub fn firewall_proof(target: &TargetRun, width: usize, colour: bool) -> String {
     let mut page = Page::new(width, colour);
     proof::render(&mut page, target);
+    page.finish()
+}
+
+/// The suites that a target's ports accept, alone; nothing where they were not asked for.
+pub fn accepted_suites(target: &TargetRun, width: usize, colour: bool) -> String {
+    let mut page = Page::new(width, colour);
+    suites::render(&mut page, target);
     page.finish()
 }
 

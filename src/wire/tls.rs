@@ -8,7 +8,9 @@ mod alert;
 mod answer;
 mod chain;
 mod hello;
+mod key_exchange;
 mod messages;
+mod parts;
 mod ssl2;
 mod suite;
 
@@ -16,8 +18,10 @@ pub use alert::alert_name;
 pub use answer::{ServerAnswer, ServerHello, read_answer_to, read_server_answer, says_goodbye};
 pub use chain::read_certificate_chain;
 pub use hello::{Offer, Seed, Shape, client_hello, groups, is_server_name};
-pub use ssl2::kind_name;
-pub use suite::{all_suites, suite_name};
+pub use key_exchange::{KeyExchange, KeyExchangeAnswer, read_key_exchange};
+pub use parts::Parts;
+pub use ssl2::{kind_name, read_kinds};
+pub use suite::{all_suites, suite_name, usual as usual_suites};
 
 /// How many bytes are read for a ServerHello or an alert; a real one takes less than a hundredth of it.
 pub const ANSWER_LIMIT: usize = 64 * 1024;

@@ -28,6 +28,7 @@ mod quirks;
 mod report;
 mod rig;
 mod stacks;
+mod suites;
 mod tls;
 mod web;
 mod webserver;

@@ -93,6 +93,11 @@ impl Report {
         }
     }
 
+    /// Whether an item is in the report.
+    pub(crate) fn judges(&self, item: &str) -> bool {
+        self.list("findings").any(|finding| finding["item"] == item)
+    }
+
     /// The observations of one kind of question about a port.
     pub(crate) fn observations(&self, ask: &str, port: u16) -> impl Iterator<Item = &Value> {
         self.list("observations")

@@ -13,6 +13,7 @@ use crate::report::reading::{
     opposed_by, products_seen, rules_tallied, tallied, timing, vantages, with_verdict,
 };
 use crate::report::reference::Reference;
+use crate::report::suites::{Accepted, COLUMNS as SUITE_COLUMNS, accepted};
 use crate::report::text::{capitalised, counted, listed, number};
 use askama::Template;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +93,7 @@ struct Host<'a> {
     counts_in_words: String,
     cautions: Vec<Caution>,
     proofs: Vec<Table>,
+    suites: Vec<Accepted>,
     disagreements: Vec<&'a Disagreement>,
     sections: Vec<Section<'a>>,
     failures: Vec<Card<'a>>,
@@ -283,6 +285,7 @@ impl<'a> Host<'a> {
             counts_in_words: counts_in_words(&tally),
             cautions: cautions(run),
             proofs: tables(run),
+            suites: accepted(run),
             disagreements: run.disagreements.iter().collect(),
             sections: sections(run),
             failures: cards(Verdict::Fail),

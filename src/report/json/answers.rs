@@ -1,6 +1,7 @@
 //! Answers, one kind for each question.
 
 use super::certificates::Certificate;
+use super::suites::Suites;
 use crate::model::fact::{self, Fact, PortReason, PortState};
 use crate::model::http::Scheme;
 use crate::model::service::{Identified, Product, Service as Spoken};
@@ -40,6 +41,8 @@ pub(super) enum Answer {
     },
     /// The certificate that was served.
     Certificate(Box<Certificate>),
+    /// The suites and groups that are accepted.
+    Suites(Suites),
     /// The head of an HTTP response.
     Http {
         /// `http` or `https`.
@@ -233,6 +236,7 @@ impl From<&Fact> for Answer {
                 Self::Tls { answer, number, detail }
             }
             Fact::Certificate(fact) => Self::Certificate(Box::new(fact.as_ref().into())),
+            Fact::Suites(fact) => Self::Suites(fact.into()),
             Fact::Http(answer) => Self::Http {
                 scheme: match answer.scheme {
                     Scheme::Http => "http",

@@ -33,7 +33,8 @@ pub(super) struct Observation {
     answer: Option<Answer>,
     /// Why there is no answer, where it was asked.
     failure: Option<Failure>,
-    /// Why it was not asked: `interrupted`, `out-of-time`, `no-name` or `no-route`.
+    /// Why it was not asked: `interrupted`, `out-of-time`, `no-name`, `no-route`, `stopped-answering`, `lossy` or
+    /// `would-be-blocked`.
     skipped: Option<&'static str>,
 }
 
@@ -77,6 +78,13 @@ enum Question {
         /// The TCP port.
         port: u16,
         /// Whether the hello named the server.
+        sni: bool,
+    },
+    /// Which suites are accepted in each version of TLS, in whose order, and which groups?
+    Suites {
+        /// The TCP port.
+        port: u16,
+        /// Whether the hellos named the server.
         sni: bool,
     },
     /// What answers this request?
@@ -160,6 +168,7 @@ fn skip_name(skip: &observation::Skip) -> &'static str {
         observation::Skip::NoRoute => "no-route",
         observation::Skip::StoppedAnswering => "stopped-answering",
         observation::Skip::Lossy => "lossy",
+        observation::Skip::WouldBeBlocked => "would-be-blocked",
     }
 }
 
@@ -172,6 +181,7 @@ impl From<&question::Question> for Question {
                 Self::TlsVersion { port, version: version.to_string(), sni }
             }
             question::Question::Certificate { port, sni } => Self::Certificate { port, sni },
+            question::Question::Suites { port, sni } => Self::Suites { port, sni },
             question::Question::Http { port, request } => {
                 let (method, http_version, host_field) = match request {
                     http::Request::Get(_) => ("GET", "1.1", true),

@@ -1,7 +1,7 @@
 //! One host's block: who it is, what to know before believing it, then the findings.
 
 use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW};
-use super::{Lists, Options, findings, proof, rules};
+use super::{Lists, Options, findings, proof, rules, suites};
 use crate::model::expected::RuleTally;
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
@@ -44,6 +44,7 @@ pub(super) fn render(page: &mut Page, target: &TargetRun, options: &Options) {
     }
     rules::render(page, target, options);
     proof::render(page, target);
+    suites::render(page, target);
     let mut hidden = Vec::new();
     for verdict in Verdict::ALL {
         let found = with_verdict(target, verdict);

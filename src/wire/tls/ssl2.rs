@@ -54,6 +54,22 @@ pub(super) fn client_hello(random: &[u8; 32]) -> Vec<u8> {
     record
 }
 
+/// Reads the kinds of cipher that a server of SSL 2.0 names in its answer, all of them at once: those that it has in common
+/// with the hello (section 5.3 of the protocol). None where something else answered.
+pub fn read_kinds(bytes: &[u8]) -> Parse<Vec<u32>> {
+    let kinds = || {
+        let mut record = Bytes::stream(bytes);
+        let length = record.u16()? & RECORD_LIMIT;
+        server_hello(Bytes::whole(record.take(usize::from(length))?)).map(|(_, kinds)| kinds)
+    };
+    match read_answer(bytes) {
+        Parse::Done(ServerAnswer::Hello(hello)) if hello.version == TlsVersion::Ssl2.wire() => kinds().into(),
+        Parse::Done(_) => Parse::Done(Vec::new()),
+        Parse::Incomplete => Parse::Incomplete,
+        Parse::Malformed(what) => Parse::Malformed(what),
+    }
+}
+
 /// Reads what answered: SSL 2.0, or TLS records from a server that knows better.
 pub(super) fn read_answer(bytes: &[u8]) -> Parse<ServerAnswer> {
     match bytes {
@@ -76,16 +92,18 @@ fn answer(bytes: &[u8]) -> Result<ServerAnswer, Stop> {
         Some(&(ERROR | SERVER_HELLO)) | None => {}
         Some(_) => return Err(bad("no message of an SSL 2.0 server")),
     }
-    let mut body = Bytes::whole(record.take(usize::from(length))?);
+    let message = record.take(usize::from(length))?;
+    let mut body = Bytes::whole(message);
     match body.u8()? {
         ERROR => Ok(ServerAnswer::Ssl2Error { code: body.u16()? }),
-        SERVER_HELLO => server_hello(body),
+        SERVER_HELLO => server_hello(Bytes::whole(message)).map(|(hello, _)| ServerAnswer::Hello(hello)),
         _ => Err(bad("no message of an SSL 2.0 server")),
     }
 }
 
-/// SERVER-HELLO (section 5.3 of the protocol).
-fn server_hello(mut body: Bytes<'_>) -> Result<ServerAnswer, Stop> {
+/// SERVER-HELLO (section 5.3 of the protocol), and the kinds of cipher in it.
+fn server_hello(mut body: Bytes<'_>) -> Result<(ServerHello, Vec<u32>), Stop> {
+    body.u8()?; // its type
     let (_session_hit, certificate_type) = (body.u8()?, body.u8()?);
     let version = body.u16()?;
     let (certificate, kinds, connection) = (body.u16()?, body.u16()?, body.u16()?);
@@ -93,15 +111,17 @@ fn server_hello(mut body: Bytes<'_>) -> Result<ServerAnswer, Stop> {
         return Err(bad("no SERVER-HELLO of SSL 2.0"));
     }
     body.take(usize::from(certificate))?;
-    let kind = match *body.take(usize::from(kinds))? {
-        [a, b, c, ..] => u32::from_be_bytes([0, a, b, c]),
-        _ => 0,
-    };
+    let kinds: Vec<u32> = body
+        .take(usize::from(kinds))?
+        .chunks(3)
+        .map(|kind| kind.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        .collect();
     body.take(usize::from(connection))?;
     if !body.is_empty() {
         return Err(bad("a SERVER-HELLO of SSL 2.0 goes on behind its end"));
     }
-    Ok(ServerAnswer::Hello(ServerHello { version, suite: kind, is_retry: false, group: None }))
+    let suite = kinds.first().copied().unwrap_or(0);
+    Ok((ServerHello { version, suite, is_retry: false, group: None }, kinds))
 }
 
 #[cfg(test)]
@@ -128,6 +148,9 @@ mod tests {
             let expected = ServerHello { version: 2, suite, is_retry: false, group: None };
             assert_eq!(answer, ServerAnswer::Hello(expected));
         }
+        let kinds = only_whole(&hello(&[7, 0, 0xc0, 1, 0, 0x80], &[]), read_kinds);
+        assert_eq!(kinds, [0x0007_00c0, 0x0001_0080]);
+        assert_eq!(read_kinds(&[21, 3, 1, 0, 2, 2, 70]), Parse::Done(Vec::new()));
         assert_eq!(kind_name(0x0007_00c0), Some("SSL_CK_DES_192_EDE3_CBC_WITH_MD5"));
     }
 
@@ -158,7 +181,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
-            let _ = read_answer(&bytes);
+            let _ = (read_answer(&bytes), read_kinds(&bytes));
         }
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn few(version: TlsVersion) -> Vec<u16> {
 }
 
 /// The suites that the usual hello of `version` offers, best first.
-pub(super) fn usual(version: TlsVersion) -> Vec<u16> {
+pub fn usual(version: TlsVersion) -> Vec<u16> {
     let parts: &[&[u16]] = match version {
         TlsVersion::Ssl2 => &[],
         TlsVersion::Ssl3 => &[&CLASSIC],
