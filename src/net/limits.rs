@@ -3,6 +3,7 @@
 use super::failure::is_exhausted;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
@@ -91,6 +92,31 @@ pub(super) fn raise_open_files() -> usize {
     MOST
 }
 
+/// How much of this process waits now, see [`is_short`].
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether something of this process waits because this machine ran out of files, ports or memory. What is under way
+/// meanwhile may leave late or not at all, and its silence says nothing of anybody else.
+pub fn is_short() -> bool {
+    WAITING.load(Ordering::Relaxed) > 0
+}
+
+/// Counts as waiting while it lives.
+struct Waiting;
+
+impl Waiting {
+    fn new() -> Self {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Runs `operation`, and again after growing pauses while this machine says that it ran out of something; then the error.
 pub async fn patiently<T>(operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     patiently_from(FIRST_PAUSE, operation).await
@@ -105,6 +131,7 @@ pub(super) async fn patiently_from<T>(
         match operation() {
             Err(error) if is_exhausted(&error) => {
                 debug!(%error, ?pause, "waiting for this machine to have room again");
+                let _waiting = Waiting::new();
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }

@@ -22,6 +22,7 @@ use crate::model::observation::{Attempt, Skip};
 use crate::net::dial::Clearance;
 use crate::net::failure::millis;
 use crate::net::knock::Knock;
+use crate::net::limits;
 use crate::net::raw::RawSyn;
 use crate::net::tcp::{self, NoConnection};
 use futures::FutureExt as _;
@@ -36,6 +37,9 @@ pub use witnesses::is_sensitive;
 
 /// From how many ports on they are asked by SYNs of our own, where this process may send them: for fewer it saves nothing.
 pub const RAW_FROM: usize = 1000;
+
+/// How long nothing is sent while this machine waits for room.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What was learned of the way to an address; kept from one set of its ports to the next.
 #[derive(Clone, Debug)]
@@ -79,8 +83,9 @@ impl Acquaintance {
         &self.throttle
     }
 
-    /// Ports whose silence was believed while nothing at all had answered; they are forgotten here. Once something does
-    /// answer they are to be asked again: the target, or the way to it, may have been down.
+    /// Ports whose silence was believed while nothing at all had answered, or whose refusal before it was seen that open
+    /// ports are refused too; they are forgotten here. Once something does answer they are to be asked again: the target, or
+    /// the way to it, may have been down, or something refuses for it.
     pub fn take_unvouched(&mut self) -> Vec<u16> {
         self.witnesses.take_unvouched()
     }
@@ -189,6 +194,10 @@ pub(super) async fn ask(
             overflowed = lost;
             schedule.deaf_until(now());
         }
+        let short = limits::is_short();
+        if short {
+            schedule.deaf_until(now());
+        }
         let step = schedule.step(now());
         for settled in schedule.take_settled() {
             emit(settled);
@@ -196,6 +205,7 @@ pub(super) async fn ask(
         let until = match step {
             Step::Done => break,
             Step::Wait(until) => until,
+            Step::Send if short => now() + SHORT_PAUSE,
             Step::Send => {
                 if clearance.is_none() {
                     clearance = match raw {
@@ -237,7 +247,7 @@ pub(super) async fn ask(
                     schedule.finish(&NotSettled::Skipped(Skip::NoRoute), now());
                 }
             }
-            cleared = cleared(asker, raw.is_some()), if step == Step::Send => clearance = Some(cleared),
+            cleared = cleared(asker, raw.is_some()), if step == Step::Send && !short => clearance = Some(cleared),
             () = &mut timer => {}
         }
     }

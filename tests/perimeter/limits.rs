@@ -64,6 +64,44 @@ fn a_limit_on_syns_is_no_firewall_for_the_hasty_either() {
     }
 }
 
+/// A limit that refuses what is too much for it: its refusals say nothing of the ports.
+#[test]
+fn a_limit_that_refuses_makes_no_open_port_closed() {
+    if !usable() {
+        return;
+    }
+    for refusal in ["reject with tcp reset", "reject with icmpx type admin-prohibited"] {
+        for (limit, options) in
+            [("100/second burst 20 packets", &[][..]), ("200/second burst 50 packets", &["--rate", "2000"])]
+        {
+            let mut perimeter = Perimeter::new(&[16]);
+            let rules = SYN_LIMIT
+                .replace("200/second burst 50 packets", limit)
+                .replace("packets } drop", &format!("packets }} {refusal}"));
+            perimeter.target.nft(&rules);
+            let all: Vec<u16> = (2000..2070).collect();
+            let open: Vec<u16> = (2000..2070).step_by(3).collect();
+            for address in [v4(16), v6(16)] {
+                perimeter.tcp(address, &open);
+            }
+            let mut command = crate::seen::probe(&[v4(16), v6(16)], &all, &[]);
+            command.args(["--format", "json"]).args(options);
+            let seen = Seen::of(perimeter.scanner.inside(|| command.output().unwrap()));
+            let hasty = !options.is_empty();
+            for address in [v4(16), v6(16)] {
+                let states = seen.states(address);
+                assert_eq!(states.len(), all.len(), "{address}, {limit}, {refusal}: a port is lost");
+                for port in &open {
+                    let state = &states[&(Tcp, *port)];
+                    let undecided = state.starts_with("unstable") || state.starts_with("skipped");
+                    assert!(state == OPEN || hasty && undecided, "{address} {port}, {limit}, {refusal}: {state}");
+                }
+                assert!(hasty || seen.open(address) == open, "{address}, {limit}, {refusal}");
+            }
+        }
+    }
+}
+
 /// After forty SYNs within a minute a source is dropped for a minute.
 const BLOCK: &str = "table inet gate {
     set talkers { type ipv4_addr; flags dynamic; timeout 1m; }

@@ -66,6 +66,11 @@ pub struct Path {
     total: Tally,
     /// Evidence by the time at which the tries were sent, oldest first: the bucket's number and what it holds.
     recent: VecDeque<(u64, Tally)>,
+    /// How many SYNs were sent to ports whose state is not known, by the same buckets.
+    load: VecDeque<(u64, u64)>,
+    /// The share of witnesses lost, each weighed by the SYNs that were sent about when it was: what a limit takes of a burst
+    /// is not made good by witnesses in the quiet between bursts.
+    under_load: f64,
     /// Evidence of other addresses in this run, over the same first hops.
     pooled: Tally,
     /// How long this system keeps a refusal to itself before it tells of it.
@@ -144,6 +149,39 @@ impl Path {
         while self.recent.len() > KEPT {
             self.recent.pop_front();
         }
+        self.under_load = self.weigh_by_load();
+    }
+
+    /// A SYN is sent to a port whose state is not known.
+    pub(super) fn loaded(&mut self, sent: Duration) {
+        let bucket = bucket(sent);
+        match self.load.back_mut() {
+            Some((number, count)) if *number == bucket => *count += 1,
+            _ => self.load.push_back((bucket, 1)),
+        }
+        while self.load.len() > KEPT {
+            self.load.pop_front();
+        }
+    }
+
+    fn weigh_by_load(&self) -> f64 {
+        let mut load = self.load.iter().peekable();
+        let (mut lost, mut all) = (0.0, 0.0);
+        for (number, tally) in &self.recent {
+            while load.next_if(|(other, _)| other < number).is_some() {}
+            if let Some((_, count)) = load.next_if(|(other, _)| other == number) {
+                all += float(*count);
+                lost += float(*count) * float(tally.lost) / float(tally.asked.max(1));
+            }
+        }
+        if all > 0.0 { lost / all } else { 0.0 }
+    }
+
+    /// What was evidence is none: what answered was not the target.
+    pub(super) fn forget_evidence(&mut self) {
+        self.total = Tally::default();
+        self.recent.clear();
+        self.under_load = 0.0;
     }
 
     /// A try that was counted as lost was answered after all, late.
@@ -158,16 +196,21 @@ impl Path {
     /// How probable it is that a try sent at `sent` was lost, were there somebody to answer it.
     pub(super) fn loss(&self, sent: Duration) -> f64 {
         let usual = self.usual_loss();
-        let reach = self.round_trip.map_or(NEAR, |known| NEAR.max(known.smoothed * 2));
+        let wide = self.round_trip.map_or(NEAR, |known| NEAR.max(known.smoothed * 2));
+        // What happened around a try can only make it worth less: a quiet moment proves nothing of a noisy path. At the edge
+        // of an outage the nearer surroundings tell more, in the middle the wider.
+        let local = self.loss_within(sent, NEAR, usual).max(self.loss_within(sent, wide, usual));
+        usual.max(local).max(self.under_load).clamp(LOSS_LEAST, LOSS_MOST)
+    }
+
+    fn loss_within(&self, sent: Duration, reach: Duration, usual: f64) -> f64 {
         let (first, last) = (bucket(sent.saturating_sub(reach)), bucket(sent + reach));
         let near = self.recent.iter().rev().skip_while(|(number, _)| *number > last);
         let mut around = Tally::default();
         for (_, tally) in near.take_while(|(number, _)| *number >= first) {
             add(&mut around, *tally);
         }
-        // What happened around a try can only make it worth less: a quiet moment proves nothing of a noisy path.
-        let local = (float(around.lost) + PRIOR_WEIGHT * usual) / (float(around.asked) + PRIOR_WEIGHT);
-        usual.max(local).clamp(LOSS_LEAST, LOSS_MOST)
+        (float(around.lost) + PRIOR_WEIGHT * usual) / (float(around.asked) + PRIOR_WEIGHT)
     }
 
     /// The loss over the whole scan of the address, with what others met.

@@ -7,11 +7,14 @@
 //!
 //! Pure: time is a [`Duration`] since the run began, given by the caller, and the caller sends.
 
+mod refusals;
+
 use super::path::Path;
 use super::throttle::Throttle;
 use super::witnesses::Witnesses;
 use crate::model::fact::{PortFact, PortReason, PortState};
 use crate::model::observation::{Failure, Skip};
+use refusals::{Rechecks, is_refusal};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -118,8 +121,10 @@ struct Port {
     answer: Option<(PortFact, Duration)>,
     /// When the SYN was sent that was refused.
     refused_at: Duration,
-    /// What refused the port where refusals count for no more than silence.
+    /// An earlier refusal, of which it is not known what it is worth.
     refusal: Option<PortFact>,
+    /// Asked again because it was refused before any open port was known.
+    rechecked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +133,8 @@ enum Stage {
     Flying,
     /// Waits in `again`.
     Again,
+    /// Has an odd answer; waits in `confirm`.
+    Doubted,
     /// Refused; waits until ports that are open, and still open up, show that it was not a limit that refused.
     Held,
     /// Silent often enough; waits for its grace.
@@ -160,6 +167,7 @@ pub(super) struct Schedule<'p> {
     confirm: VecDeque<u32>,
     lingering: VecDeque<u32>,
     held: VecDeque<u32>,
+    rechecks: Rechecks,
     /// SYNs that are neither answered nor late, oldest first.
     flying: VecDeque<Shot>,
     serial: u64,
@@ -190,6 +198,7 @@ impl<'p> Schedule<'p> {
             answer: None,
             refused_at: Duration::ZERO,
             refusal: None,
+            rechecked: false,
         };
         Self {
             path,
@@ -203,6 +212,7 @@ impl<'p> Schedule<'p> {
             confirm: VecDeque::new(),
             lingering: VecDeque::new(),
             held: VecDeque::new(),
+            rechecks: Rechecks::default(),
             flying: VecDeque::new(),
             serial: 0,
             overdue: 0,
@@ -241,7 +251,7 @@ impl<'p> Schedule<'p> {
             self.finish(&NotSettled::Skipped(Skip::StoppedAnswering), now);
             return Step::Done;
         }
-        if self.open == 0 && !self.owes_a_witness() {
+        if self.open == 0 && (!self.owes_a_witness() || self.witnesses.cannot_be_asked()) {
             return Step::Done;
         }
         if !self.witnesses.known() {
@@ -253,6 +263,9 @@ impl<'p> Schedule<'p> {
             && let Some(port) = self.ports.get(index as usize)
         {
             sooner(port.first + self.grace());
+        }
+        if let Some(at) = self.recheck_at() {
+            sooner(at);
         }
         match self.wanted_at(now) {
             Some(at) if at <= now => {
@@ -292,6 +305,7 @@ impl<'p> Schedule<'p> {
         self.serial += 1;
         match purpose {
             Purpose::Ask(index) | Purpose::Confirm(index) => {
+                self.path.loaded(now);
                 if let Some(port) = self.ports.get_mut(index as usize) {
                     if port.tries == 0 {
                         port.first = now;
@@ -312,6 +326,9 @@ impl<'p> Schedule<'p> {
     }
 
     fn choose(&mut self, now: Duration) -> Option<(u16, Purpose)> {
+        if let Some(port) = self.voucher_between() {
+            return Some((port, Purpose::Witness));
+        }
         let canary = matches!(self.watch, Watch::Paused { .. }) || self.canary_at().is_some_and(|at| at <= now);
         let others = !(self.confirm.is_empty() && self.again.is_empty() && self.fresh == self.ports.len());
         // Not always the first after a pause: a limit that has just let its next SYN through would spare the witness, and
@@ -320,12 +337,14 @@ impl<'p> Schedule<'p> {
             && (!others
                 || matches!(self.watch, Watch::Paused { .. })
                 || self.witnesses.turn_comes(self.throttle.burst()))
-            && let Some(port) = self.witnesses.next()
+            && let Some(port) = self.next_witness()
         {
             return Some((port, Purpose::Witness));
         }
-        if let Some(index) = self.confirm.pop_front() {
-            return Some((self.ports.get(index as usize)?.number, Purpose::Confirm(index)));
+        while let Some(index) = self.confirm.pop_front() {
+            if let Some(port) = self.ports.get(index as usize).filter(|port| port.stage == Stage::Doubted) {
+                return Some((port.number, Purpose::Confirm(index)));
+            }
         }
         // The ports that were never asked go first: the more is known of the path, the fewer tries silence needs.
         if let Some(port) = self.ports.get(self.fresh) {
@@ -339,13 +358,14 @@ impl<'p> Schedule<'p> {
             self.again.swap(0, self.witnesses.dice(self.again.len().min(SHUFFLED)));
             let Some(index) = self.again.pop_front() else { break };
             if let Some(port) = self.ports.get(index as usize).filter(|port| port.stage == Stage::Again) {
+                self.rechecks.asked(port.rechecked);
                 return Some((port.number, Purpose::Ask(index)));
             }
         }
-        self.witnesses
-            .next()
-            .filter(|_| self.owes_a_witness() || self.awaits_voucher())
-            .map(|port| (port, Purpose::Witness))
+        if self.owes_a_witness() || self.awaits_voucher() {
+            return self.next_witness().map(|port| (port, Purpose::Witness));
+        }
+        None
     }
 
     /// When the next witness is to be asked, if silence is about that needs one.
@@ -369,65 +389,6 @@ impl<'p> Schedule<'p> {
         }
     }
 
-    /// Whether refusals wait for an open port to show that it still opens.
-    fn awaits_voucher(&self) -> bool {
-        !self.held.is_empty() && self.witnesses.can_vouch()
-    }
-
-    /// Lets go of refusals for which witnesses have vouched, or for which nobody can.
-    fn release(&mut self, now: Duration) {
-        while let Some(&index) = self.held.front() {
-            let Some(port) = self.ports.get(index as usize) else { return };
-            if port.stage == Stage::Held {
-                let vouched = if self.witnesses.can_vouch() {
-                    self.witnesses.vouched(port.refused_at)
-                } else {
-                    // An open port may still be found.
-                    self.open == self.held.len()
-                };
-                if !vouched {
-                    return;
-                }
-                if let Some((fact, elapsed)) = self.ports.get_mut(index as usize).and_then(|port| port.answer.take()) {
-                    self.settle(index, Ok(fact), elapsed.min(now));
-                }
-            }
-            self.held.pop_front();
-        }
-    }
-
-    /// A port that is open was refused: something before the target refuses what is too much for it, and a refusal says no
-    /// more of a port than silence does.
-    fn doubt_refusals(&mut self) {
-        self.witnesses.doubt_refusals();
-        while let Some(index) = self.held.pop_front() {
-            let Some(port) = self.ports.get_mut(index as usize).filter(|port| port.stage == Stage::Held) else {
-                continue;
-            };
-            let Some((fact, _)) = port.answer.take() else { continue };
-            port.refusal = Some(fact);
-            port.unanswered.push(port.refused_at);
-            port.stage = Stage::Again;
-            self.again.push_back(index);
-        }
-    }
-
-    /// The port was refused.
-    fn refused(&mut self, index: u32, sent: Duration, fact: PortFact, elapsed: Duration) {
-        let Some(port) = self.ports.get_mut(index as usize) else { return };
-        if self.witnesses.doubts_refusals() {
-            port.refusal = Some(fact);
-            port.answer = None;
-            // A late one answers a try that was counted already.
-            if port.stage == Stage::Flying && !port.unanswered.contains(&sent) {
-                self.unanswered(index, sent);
-            }
-        } else {
-            (port.answer, port.refused_at, port.stage) = (Some((fact, elapsed)), sent, Stage::Held);
-            self.held.push_back(index);
-        }
-    }
-
     /// Whether silence was believed since a witness last answered.
     pub(super) fn owes_a_witness(&self) -> bool {
         let Some(silence) = self.last_silence else { return false };
@@ -446,15 +407,19 @@ impl<'p> Schedule<'p> {
             Purpose::Witness => self.witness_answered(shot, now, &fact, late),
             Purpose::Ask(index) | Purpose::Confirm(index) => {
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
-                if matches!(port.stage, Stage::Settled | Stage::Held) {
+                if port.stage == Stage::Settled || port.stage == Stage::Held && is_refusal(&fact) {
                     return;
                 }
-                let refusal = matches!(fact.state, PortState::Closed | PortState::Rejected);
-                if refusal && self.witnesses.doubts_refusals() {
-                    let elapsed = now.saturating_sub(port.first);
-                    self.refused(index, shot.sent, fact, elapsed);
+                if is_refusal(&fact) && self.witnesses.doubts_refusals() {
+                    // Like silence; the try counts as unanswered when its time is over.
+                    port.refusal = Some(fact);
                     return;
                 }
+                let opens = fact.state == PortState::Open;
+                if opens && (port.refusal.is_some() || port.stage == Stage::Held) && !self.witnesses.doubts_refusals() {
+                    self.doubt_refusals(now);
+                }
+                let Some(port) = self.ports.get_mut(index as usize) else { return };
                 // A late answer was not lost; its silence was counted before its time.
                 let silent = port.unanswered.len();
                 let lost = port.unanswered.drain(..).filter(|sent| *sent != shot.sent).count();
@@ -464,31 +429,31 @@ impl<'p> Schedule<'p> {
                     }
                     self.path.count(true);
                     self.throttle.answered(now, shot.sent, self.hearing());
-                    self.witnesses.found(shot.port, fact.state == PortState::Open);
+                    if self.witnesses.found(shot.port, opens, now) {
+                        self.recheck_early();
+                    }
                     self.witnesses.good(shot.sent);
                 }
                 let odd = silent > 0 && !late && self.is_odd();
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
-                if let Some((first, elapsed)) = port.answer.take() {
-                    let fact = agree(first, fact);
-                    if matches!(fact.state, PortState::Closed | PortState::Rejected) {
-                        self.refused(index, shot.sent, fact, elapsed);
-                    } else {
-                        self.settle(index, Ok(fact), elapsed);
+                let elapsed = now.saturating_sub(port.first);
+                let (fact, elapsed) = match port.answer.take() {
+                    Some((first, elapsed)) => (agree(first, fact), elapsed),
+                    None if odd => {
+                        (port.answer, port.stage) = (Some((fact, elapsed)), Stage::Doubted);
+                        self.confirm.push_back(index);
+                        return;
                     }
-                } else if odd {
-                    port.answer = Some((fact, now.saturating_sub(port.first)));
-                    self.confirm.push_back(index);
-                } else {
-                    let elapsed = now.saturating_sub(port.first);
-                    if refusal {
-                        self.refused(index, shot.sent, fact, elapsed);
-                    } else {
-                        self.settle(index, Ok(fact), elapsed);
-                    }
-                }
+                    None => (fact, elapsed),
+                };
+                self.believe(index, shot.sent, fact, elapsed);
             }
         }
+    }
+
+    /// The port has its answer, and needs no other but where it was refused.
+    fn believe(&mut self, index: u32, sent: Duration, fact: PortFact, elapsed: Duration) {
+        if is_refusal(&fact) { self.refused(index, sent, fact, elapsed) } else { self.settle(index, Ok(fact), elapsed) }
     }
 
     /// Whether an answer after a silence is not what the path explains.
@@ -501,8 +466,10 @@ impl<'p> Schedule<'p> {
             // Another answer than before is no sign that the port is as it was: like silence, but more telling.
             self.witness_lost(shot.sent, now);
             self.witnesses.forget(shot.serial);
-            if matches!(fact.state, PortState::Closed | PortState::Rejected) && !self.witnesses.doubts_refusals() {
-                self.doubt_refusals();
+            let contradicts = is_refusal(fact) && self.witnesses.is_open(shot.port) || fact.state == PortState::Open;
+            if contradicts && !self.witnesses.doubts_refusals() {
+                self.doubt_refusals(now);
+                self.witnesses.found(shot.port, fact.state == PortState::Open, now);
             }
             return;
         }
@@ -545,7 +512,16 @@ impl<'p> Schedule<'p> {
     pub(super) fn failed(&mut self, shot: Shot, now: Duration, failure: Failure) {
         match shot.purpose {
             Purpose::Witness => {
-                self.witnesses.forget(shot.serial);
+                self.witnesses.failed();
+                if self.witnesses.forget(shot.serial) {
+                    self.unheard(now);
+                    if let Watch::Paused { pauses, .. } = &mut self.watch {
+                        *pauses += 1;
+                        if *pauses >= PAUSES.len() {
+                            self.watch = Watch::Cut;
+                        }
+                    }
+                }
             }
             Purpose::Ask(index) | Purpose::Confirm(index) => {
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
@@ -561,9 +537,15 @@ impl<'p> Schedule<'p> {
 
     /// Gives every port that is not settled this result.
     pub(super) fn finish(&mut self, why: &NotSettled, now: Duration) {
+        // What refused and then fell silent, while no port was ever open, may not have been the target.
+        let doubtful = self.watch == Watch::Cut && self.witnesses.vouching_since().is_none();
+        let refusals_count = !self.witnesses.doubts_refusals();
         for index in 0..self.ports.len() {
             let Some(port) = self.ports.get_mut(index).filter(|port| port.stage != Stage::Settled) else { continue };
-            let result = port.answer.take().map_or_else(|| Err(why.clone()), |(fact, _)| Ok(fact));
+            let refusal = if refusals_count { port.refusal.take() } else { None };
+            let known = port.answer.take().map(|(fact, _)| fact).or(refusal);
+            let known = known.filter(|fact| !doubtful || !is_refusal(fact));
+            let result = known.ok_or_else(|| why.clone());
             let elapsed = if port.tries == 0 { Duration::ZERO } else { now.saturating_sub(port.first) };
             self.settle(u32::try_from(index).unwrap_or(u32::MAX), result, elapsed);
         }
@@ -620,6 +602,15 @@ impl<'p> Schedule<'p> {
     /// Answers may have come that were not heard: what was sent until now counts for nothing.
     pub(super) fn deaf_until(&mut self, now: Duration) {
         self.witnesses.void(now);
+        self.unheard(now);
+    }
+
+    /// Of the witness that was to end a pause nothing will be heard.
+    fn unheard(&mut self, now: Duration) {
+        if let Watch::Paused { until, asked, pauses, .. } = &mut self.watch {
+            *until = (*until).max(now + PAUSES.get(*pauses).copied().unwrap_or_default());
+            *asked = false;
+        }
     }
 
     /// SYNs that should have been answered by now.
@@ -641,9 +632,10 @@ impl<'p> Schedule<'p> {
         // What is answered need not be waited for.
         while let Some(shot) = self.flying.front() {
             let answered = match shot.purpose {
-                Purpose::Ask(index) | Purpose::Confirm(index) => {
-                    self.ports.get(index as usize).is_none_or(|port| matches!(port.stage, Stage::Settled | Stage::Held))
-                }
+                Purpose::Ask(index) | Purpose::Confirm(index) => self
+                    .ports
+                    .get(index as usize)
+                    .is_none_or(|port| matches!(port.stage, Stage::Settled | Stage::Held | Stage::Doubted)),
                 Purpose::Witness => !self.witnesses.is_flying(shot.serial),
             };
             if !answered {
@@ -658,12 +650,8 @@ impl<'p> Schedule<'p> {
         if let Some(port) = self.ports.get_mut(index as usize)
             && let Some((fact, elapsed)) = port.answer.take()
         {
-            if matches!(fact.state, PortState::Closed | PortState::Rejected) {
-                let at = port.first + elapsed;
-                self.refused(index, at, fact, elapsed);
-            } else {
-                self.settle(index, Ok(fact), elapsed);
-            }
+            let sent = port.first + elapsed;
+            self.believe(index, sent, fact, elapsed);
         }
     }
 
@@ -692,7 +680,8 @@ impl<'p> Schedule<'p> {
             if port.stage == Stage::Lingering {
                 let witnessed = !self.witnesses.known()
                     || self.witnesses.last_good() >= port.unanswered.last().copied()
-                    || self.watch == Watch::Cut;
+                    || self.watch == Watch::Cut
+                    || self.witnesses.cannot_be_asked();
                 if port.first + grace > now || !witnessed {
                     return;
                 }

@@ -5,7 +5,7 @@
 //! and then few times.
 
 use crate::model::fact::{PortFact, PortState};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// How many witnesses of a kind are kept and asked in turn.
@@ -23,8 +23,15 @@ const GAP: Duration = Duration::from_millis(40);
 const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 3389, 5432, 5900];
 
 /// How often open ports must have opened again before refusals elsewhere are believed.
-const VOUCHERS: u32 = 8;
-const VOUCHERS_SENSITIVE: u32 = 3;
+const VOUCHERS: usize = 8;
+const VOUCHERS_SENSITIVE: usize = 3;
+
+/// How many of them since the refusal.
+const VOUCHERS_SINCE: usize = 4;
+const VOUCHERS_SINCE_SENSITIVE: usize = 1;
+
+/// How often in a row this machine may be unable to ask before it gives up.
+const FAILED_MOST: u32 = 3;
 
 /// How often sensitive ports are asked in all.
 const SENSITIVE_MOST: u32 = 24;
@@ -56,12 +63,17 @@ pub(super) struct Witnesses {
     last_good: Option<Duration>,
     /// What was sent before this time counts for nothing: answers to it may have come and not been heard.
     void_before: Duration,
-    /// Ports whose silence was believed while nothing at all had answered.
+    /// Ports whose silence was believed while nothing at all had answered, or whose refusal before refusals were doubted.
     unvouched: Vec<u16>,
     bad_in_a_row: u32,
-    /// How often an open port opened again, and when the last SYN for it was sent.
-    opened: u32,
-    last_opened: Duration,
+    /// How often in a row this machine could not ask one.
+    failed_in_a_row: u32,
+    /// Since when an open port is known.
+    vouching_since: Option<Duration>,
+    /// When SYNs were sent for which open ports opened again; the last of them.
+    opened: VecDeque<Duration>,
+    /// Ports whose refusals were believed.
+    believed_refused: Vec<u16>,
     /// An open port was refused.
     doubts_refusals: bool,
 }
@@ -77,17 +89,22 @@ impl Witnesses {
         !(self.open.is_empty() && self.closed.is_empty() && self.sensitive.is_empty())
     }
 
-    /// A port answered.
-    pub(super) fn found(&mut self, port: u16, open: bool) {
+    /// A port answered; whether it is the first open one.
+    pub(super) fn found(&mut self, port: u16, open: bool, now: Duration) -> bool {
         let list = match (open, is_sensitive(port) || self.also_sensitive.contains(&port)) {
             (true, false) => &mut self.open,
             (true, true) => &mut self.sensitive,
-            (false, _) if self.doubts_refusals => return,
+            (false, _) if self.doubts_refusals => return false,
             (false, _) => &mut self.closed,
         };
         if list.len() < KEPT && !list.contains(&port) {
             list.push(port);
         }
+        let first = open && self.vouching_since.is_none();
+        if first {
+            self.vouching_since = Some(now);
+        }
+        first
     }
 
     /// Whether a witness that is due goes now or after some other SYN, by chance: anywhere in a `burst`. Of a burst a limit
@@ -116,6 +133,14 @@ impl Witnesses {
         } else {
             &self.closed
         };
+        self.turn = self.turn.wrapping_add(1);
+        list.get(self.turn % list.len().max(1)).copied()
+    }
+
+    /// The next to ask of those that are open, others first than those whose owners count connections.
+    pub(super) fn next_voucher(&mut self) -> Option<u16> {
+        let list = if self.open.is_empty() { &self.sensitive } else { &self.open };
+        self.sensitive_asked += u32::from(self.open.is_empty());
         self.turn = self.turn.wrapping_add(1);
         list.get(self.turn % list.len().max(1)).copied()
     }
@@ -160,6 +185,17 @@ impl Witnesses {
         self.first_good = Some(self.first_good.map_or(sent, |first| first.min(sent)));
         self.last_good = Some(self.last_good.map_or(sent, |last| last.max(sent)));
         self.bad_in_a_row = 0;
+        self.failed_in_a_row = 0;
+    }
+
+    /// This machine could not ask.
+    pub(super) fn failed(&mut self) {
+        self.failed_in_a_row = self.failed_in_a_row.saturating_add(1);
+    }
+
+    /// Whether this machine has not been able to ask for long.
+    pub(super) fn cannot_be_asked(&self) -> bool {
+        self.failed_in_a_row >= FAILED_MOST
     }
 
     pub(super) fn bad(&mut self) {
@@ -184,29 +220,60 @@ impl Witnesses {
     /// What was sent until now counts for nothing.
     pub(super) fn void(&mut self, now: Duration) {
         self.void_before = now;
+        self.flying.clear();
     }
 
     /// Whether there is an open port that can show that refusals are the target's own.
     pub(super) fn can_vouch(&self) -> bool {
-        !(self.open.is_empty() && self.sensitive.is_empty()) && !self.doubts_refusals
+        let sensitive = !self.sensitive.is_empty() && self.sensitive_asked < SENSITIVE_MOST;
+        !self.doubts_refusals && !self.cannot_be_asked() && (!self.open.is_empty() || sensitive)
+    }
+
+    /// Since when there is one.
+    pub(super) fn vouching_since(&self) -> Option<Duration> {
+        self.vouching_since
+    }
+
+    /// Whether the owners of all open ports count connections.
+    pub(super) fn is_sensitive_alone(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether this is one of the open ports.
+    pub(super) fn is_open(&self, port: u16) -> bool {
+        self.open.contains(&port) || self.sensitive.contains(&port)
     }
 
     /// An open port, asked at `sent`, opened again.
     pub(super) fn opened(&mut self, sent: Duration) {
-        self.opened += 1;
-        self.last_opened = self.last_opened.max(sent);
+        self.opened.push_back(sent);
+        if self.opened.len() > VOUCHERS {
+            self.opened.pop_front();
+        }
     }
 
     /// Whether open ports have opened often enough, and since a SYN that was refused.
     pub(super) fn vouched(&self, refused_at: Duration) -> bool {
-        let enough = if self.open.is_empty() { VOUCHERS_SENSITIVE } else { VOUCHERS };
-        self.opened >= enough && self.last_opened >= refused_at
+        let (enough, since) = if self.is_sensitive_alone() {
+            (VOUCHERS_SENSITIVE, VOUCHERS_SINCE_SENSITIVE)
+        } else {
+            (VOUCHERS, VOUCHERS_SINCE)
+        };
+        self.opened.len() >= enough && self.opened.iter().rev().nth(since - 1).is_some_and(|sent| *sent >= refused_at)
     }
 
-    /// An open port was refused: from now on refusals prove nothing by themselves, and closed ports are no witnesses.
-    pub(super) fn doubt_refusals(&mut self) {
+    /// A refusal of this port was believed.
+    pub(super) fn believed_refused(&mut self, port: u16) {
+        self.believed_refused.push(port);
+    }
+
+    /// An open port was refused: from now on refusals prove nothing by themselves, and closed ports are no witnesses. Those
+    /// that were believed are to be asked again.
+    pub(super) fn doubt_refusals(&mut self, now: Duration) {
         self.doubts_refusals = true;
         self.closed.clear();
+        self.unvouched.append(&mut self.believed_refused);
+        self.void(now);
     }
 
     /// Whether refusals prove nothing by themselves.
@@ -227,7 +294,7 @@ impl Witnesses {
     /// Whether the port answered as it did before.
     pub(super) fn as_before(&self, port: u16, fact: &PortFact) -> bool {
         match fact.state {
-            PortState::Open => self.open.contains(&port) || self.sensitive.contains(&port),
+            PortState::Open => self.is_open(port),
             PortState::Closed => self.closed.contains(&port),
             _ => false,
         }
