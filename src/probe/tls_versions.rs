@@ -17,7 +17,7 @@ use crate::model::peer_text::PeerText;
 use crate::model::question::Question;
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::net::failure::millis;
-use crate::wire::tls::{Offer, Shape};
+use crate::wire::tls::Offer;
 use futures::future::join_all;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -73,6 +73,10 @@ impl<'a> TlsVersions<'a> {
                 // RDP and MySQL count broken handshakes against the client.
                 if preface == TlsPreface::Direct {
                     hellos.extend(Offer::odd(version, versions.name(sni)).into_iter().map(|offer| (offer, sni)));
+                    // Versions that are mostly refused, by some servers with an alert that alone would not do.
+                    if matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11) {
+                        hellos.push((Offer::small(version, versions.name(sni)), sni));
+                    }
                 }
             }
         }
@@ -191,7 +195,7 @@ impl<'a> TlsVersions<'a> {
                 (false, true) => "the connection was closed, and not often enough to tell a refusal from a limit",
             }));
         }
-        let is_small_asked = version == TlsVersion::Ssl2 || of().any(|asked| asked.offer.shape == Shape::Small);
+        let is_small_asked = of().any(|asked| again::is_small(&asked.offer));
         match of().next() {
             Some(asked) if is_small_asked => asked.answer.clone(),
             _ => Err(self.unclear("an alert met the usual hello, and no small one was sent")),

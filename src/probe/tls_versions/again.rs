@@ -46,6 +46,12 @@ impl Rigour {
     }
 }
 
+/// Whether nobody can choke on a hello: it is short, has few suites, and no more extensions than the version cannot do
+/// without. Those of SSL 2.0 and 3.0 are so in any shape.
+pub(super) fn is_small(offer: &Offer<'_>) -> bool {
+    offer.shape == Shape::Small || offer.version <= TlsVersion::Ssl3
+}
+
 /// A hello that is sent again.
 #[derive(Clone, Debug)]
 struct Again<'a> {
@@ -83,12 +89,7 @@ impl<'a> Tally<'a> {
 impl<'a> TlsVersions<'a> {
     /// The first hellos, in random order.
     pub(super) async fn first(&mut self, hellos: Vec<(Offer<'a>, bool)>) {
-        // Nearly everybody hangs up on SSL 2.0, whose hello is the same with SNI: repeated at once, it needs no second round.
-        let (ssl2, rest): (Vec<_>, Vec<_>) =
-            hellos.into_iter().partition(|(offer, _)| offer.version == TlsVersion::Ssl2);
-        let repeated = ssl2.into_iter().cycle().take(Rigour::of(self.preface).away as usize);
-        let again =
-            rest.into_iter().chain(repeated).map(|(offer, sni)| Again { offer, sni, is_control: false }).collect();
+        let again = hellos.into_iter().map(|(offer, sni)| Again { offer, sni, is_control: false }).collect();
         let tally = self.beside_each_other(again, self.asker.timing.exchange).await;
         self.conclude(&tally);
     }
@@ -172,13 +173,14 @@ impl<'a> TlsVersions<'a> {
 
     /// The hellos of other shapes for a version.
     fn other_shapes(&self, version: TlsVersion, sni: bool) -> Vec<Offer<'a>> {
-        // The hello of SSL 2.0 has one shape, and that of SSL 3.0 never has extensions.
-        let small = (version != TlsVersion::Ssl2).then(|| Offer::small(version, self.name(sni)));
-        // One without extensions has no SNI, so with SNI it only stands for a server that takes no extensions at all.
-        let takes_extensions = self.of(sni).any(|asked| {
+        let small = (!is_small(&Offer::usual(version, None))).then(|| Offer::small(version, self.name(sni)));
+        let takes_extensions = self.hellos.iter().any(|asked| {
             asked.word() == Word::Accepted && asked.offer.shape != Shape::Bare && asked.offer.version > TlsVersion::Ssl3
         });
-        let is_bare = version > TlsVersion::Ssl3 && self.preface != TlsPreface::MySql && !(sni && takes_extensions);
+        let is_away = self.of(sni).any(|asked| asked.offer.version == version && asked.word() != Word::Alert);
+        // One without extensions has no SNI, so with SNI it only stands for a server that takes no extensions at all.
+        let is_bare =
+            version > TlsVersion::Ssl3 && self.preface != TlsPreface::MySql && (!takes_extensions || (is_away && !sni));
         small.into_iter().chain(Offer::bare(version).filter(|_| is_bare)).collect()
     }
 
