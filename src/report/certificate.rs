@@ -171,7 +171,7 @@ mod tests {
             Fact::Certificate(fact) if matches!(fact.staple, Staple::Answer(_)) => Some((**fact).clone()),
             _ => None,
         });
-        let mut fact = stapled.last().unwrap();
+        let mut fact = stapled.collect::<Vec<_>>().pop().unwrap();
         assert!(describe_staple(&fact).starts_with("OCSP staple: good ("), "{}", describe_staple(&fact));
         if let Staple::Answer(answer) = &mut fact.staple {
             answer.signature = OcspSignature::Unchecked;
