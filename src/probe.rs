@@ -64,6 +64,8 @@ pub struct Timing {
     pub patience: Duration,
     /// For everything on a connection after the TCP handshake.
     pub exchange: Duration,
+    /// For all questions about the TLS of one port together.
+    pub endpoint: Duration,
     /// For the first byte of something that may be of another protocol than we guess.
     pub first_byte: Duration,
     /// For a server of a protocol in which the server speaks first. MySQL looks up our name before it does.
@@ -83,6 +85,7 @@ impl Default for Timing {
             connect_again: Duration::from_millis(2200),
             patience: Duration::from_millis(500),
             exchange: Duration::from_secs(5),
+            endpoint: Duration::from_secs(10),
             first_byte: Duration::from_millis(1500),
             unasked: Duration::from_secs(3),
             udp_tries: 2,
@@ -195,6 +198,14 @@ impl Asker {
         }
         let mut session = Session::new(self, peer, question.port());
         let answer = Self::answer(&mut session, question, known).await;
+        self.outcome(&session, question, answer)
+    }
+
+    /// The same, until the time that its port is given is over.
+    pub async fn ask_until(&self, peer: &Peer, question: Question, known: &Known, until: Instant) -> Outcome {
+        let mut session = Session::new(self, peer, question.port());
+        let asking = tokio::time::timeout_at(until.into(), Self::answer(&mut session, question, known)).await;
+        let answer = asking.unwrap_or_else(|_| Err(self.endpoint_over().into()));
         self.outcome(&session, question, answer)
     }
 
@@ -314,6 +325,22 @@ impl Asker {
         decided: &(dyn Fn(usize) + Sync),
     ) -> UdpOutcomes {
         port::ask_udp(self, peer, groups, stop, decided).await
+    }
+
+    /// How long all questions about the TLS of one port may take together.
+    pub fn endpoint(&self) -> Duration {
+        self.timing.endpoint
+    }
+
+    /// Why a question about a port has no answer whose time is over.
+    pub fn endpoint_over(&self) -> Failure {
+        let seconds = self.timing.endpoint.as_secs_f64();
+        let message = format!("could not tell: the {seconds} s that one port may be asked for are over");
+        Failure {
+            stage: Stage::Handshake,
+            blame: Blame::Peer,
+            cause: Cause::Other { message: PeerText::new(&message, 200) },
+        }
     }
 
     /// The round trip to `address`, as far as TCP ports showed it.

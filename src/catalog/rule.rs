@@ -62,7 +62,8 @@ pub const PRODUCTS: [(&str, Product); 4] = [
 ];
 
 /// TLS versions by the names that catalogs use.
-pub const TLS_VERSIONS: [(&str, TlsVersion); 5] = [
+pub const TLS_VERSIONS: [(&str, TlsVersion); 6] = [
+    ("ssl2", TlsVersion::Ssl2),
     ("ssl3", TlsVersion::Ssl3),
     ("tls1.0", TlsVersion::Tls10),
     ("tls1.1", TlsVersion::Tls11),

@@ -163,6 +163,7 @@ fn waits(timeout: Duration, patience: Duration) -> Timing {
         connect: scaled(usual.connect),
         connect_again: scaled(usual.connect_again),
         exchange: scaled(usual.exchange),
+        endpoint: scaled(usual.endpoint),
         first_byte: scaled(usual.first_byte),
         unasked: scaled(usual.unasked),
         udp_wait: scaled(usual.udp_wait),

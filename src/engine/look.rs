@@ -1,7 +1,7 @@
 //! What speaks on the open ports of an address, and what the items want to know of it.
 
 use super::address::{AddressScan, open_ports};
-use super::early::Early;
+use super::early::{Early, Led};
 use super::event::Event;
 use super::log::Entry;
 use crate::model::fact::Fact;
@@ -112,20 +112,24 @@ impl AddressScan<'_> {
         if self.plan.follow_up.service.is_empty() {
             return Vec::new();
         }
-        if let Some(early) = early.filter(Early::is_tls) {
-            let known = Known { preface: Some(TlsPreface::Direct), ..Known::default() };
-            let mut entries = early.certificate;
-            self.ask_alone(&mut entries, &known).await;
-            entries.extend(self.settled(port, TlsPreface::Direct, early.versions).await);
-            return entries;
-        }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
-        let service = self.counted(vec![Question::Service { port }], &known).await;
+        let (mut service, early) = match early {
+            None => (self.counted(vec![Question::Service { port }], &known).await, Vec::new()),
+            Some(early) => match self.after_early(port, early).await {
+                Led::Tls(entries) => return entries,
+                Led::Elsewhere { service, tls } => (service, tls),
+            },
+        };
         let Some(Fact::Service { service: speaks, tls }) =
             service.first().and_then(|entry| entry.attempt.fact()).cloned()
         else {
+            service.extend(early);
             return service;
         };
+        if !early.is_empty() && (tls == Some(TlsPreface::Direct) || speaks == Service::Silent) {
+            service.extend(early);
+            return service;
+        }
         let known = Known { scheme: speaks.scheme(), preface: tls, ..known };
         let questions = self.follow_up(port, &speaks, tls);
         let mut entries = service;
@@ -163,7 +167,7 @@ impl AddressScan<'_> {
 
     /// What came of asking for versions, after what had no clear answer was asked again.
     /// Then, where they are wanted, the suites of those that are accepted.
-    async fn settled(&self, port: u16, preface: TlsPreface, versions: TlsAsked<'_>) -> Vec<Entry> {
+    pub(super) async fn settled(&self, port: u16, preface: TlsPreface, versions: TlsAsked<'_>) -> Vec<Entry> {
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         let mut versions = match versions {
             Ok(versions) => versions,
@@ -279,8 +283,16 @@ fn unsettled(entries: &[Entry], accepted: &[Control<'_>]) -> Vec<Unsettled> {
     unsettled
 }
 
+/// How TLS starts on a port, where this is what speaks there and that is TLS.
+pub(super) fn speaks_tls(entry: &Entry) -> Option<TlsPreface> {
+    match entry.attempt.fact() {
+        Some(Fact::Service { tls, .. }) => *tls,
+        _ => None,
+    }
+}
+
 /// Whether the connection was closed or reset before an answer, or could not be made.
-fn was_turned_away(entry: &Entry) -> bool {
+pub(super) fn was_turned_away(entry: &Entry) -> bool {
     matches!(&entry.attempt, Attempt::Failed { failure }
         if matches!(failure.cause, Cause::Closed | Cause::Reset | Cause::Refused | Cause::TimedOut { .. }))
 }

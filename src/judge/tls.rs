@@ -7,7 +7,7 @@ use crate::model::fact::PortState;
 use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
 use crate::model::service::{Product, Service};
-use crate::model::tls::{TlsAnswer, TlsVersion};
+use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::model::verdict::Confidence;
 
 const SETTLE_AGAIN: &str = "Scan again; if it stays so, ask from another network, or look at the server's own log.";
@@ -39,8 +39,11 @@ pub(super) fn refused(view: &View<'_>, versions: &[TlsVersion]) -> Vec<Part> {
     for address in &view.addresses {
         let before = parts.len();
         for port in address.open_tcp() {
-            if let Answer::Got((_, Some(_)), _) = address.service(port) {
-                parts.extend(versions.iter().map(|version| refused_on(view, address, port, *version, versions)));
+            if let Answer::Got((_, Some(preface)), _) = address.service(port) {
+                // Behind the greeting of MySQL nobody can begin with SSL 2.0, and so it is not asked.
+                let asked =
+                    versions.iter().filter(|version| **version != TlsVersion::Ssl2 || preface != TlsPreface::MySql);
+                parts.extend(asked.map(|version| refused_on(view, address, port, *version, versions)));
             }
         }
         if parts.len() == before {
@@ -78,6 +81,10 @@ fn hellos(address: &AddressView<'_>, port: u16, version: TlsVersion, tested: &[T
     }
     match address.tls(port, version, sni) {
         Answer::Got(TlsAnswer::Accepted { .. }, id) => hellos.accepted.push(id),
+        // The hello of SSL 2.0 is none of TLS: who answers it with an error page does not speak SSL 2.0.
+        Answer::Got(TlsAnswer::NotTls { first_bytes }, id) if version == TlsVersion::Ssl2 => {
+            hellos.refused.push((format!("answered \"{first_bytes}\""), id));
+        }
         Answer::Got(TlsAnswer::NotTls { first_bytes }, id) => {
             hellos.unanswered.push((format!("the answer is no TLS: \"{first_bytes}\""), id));
         }

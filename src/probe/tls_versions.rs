@@ -1,10 +1,12 @@
 //! Which versions of TLS does a port accept? All are asked at once, and what met no clear word is asked again.
 //!
-//! A version is **accepted** when any hello for it is. It is **refused** when every hello for it was: the usual one, and those
-//! that offer the suites which the usual one leaves out. A connection that is closed or reset refuses nothing by itself: a
-//! server that serves only so many at once, or so often, does that too. Such hellos are sent again one by one, and count only
-//! while a version that is known to work still does ([`TlsVersions::settle`]). A server that accepts nothing may choke on the
-//! hello itself, and is sent smaller ones.
+//! A version is **accepted** when any hello for it is. It is **refused** by a word that speaks of the version: a ServerHello of
+//! another one, or the alert `protocol_version`. Another alert refuses it only where a small hello met one too, since servers
+//! choke on long hellos, on many suites and on extensions. A closed connection refuses it only where no limit can have closed
+//! it by chance (module `again`). Everything else is no answer, and says why.
+
+mod again;
+mod word;
 
 use super::session::{Peer, Session};
 use super::suites::Control;
@@ -16,26 +18,29 @@ use crate::model::peer_text::PeerText;
 use crate::model::question::Question;
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
 use crate::net::failure::millis;
-use crate::wire::tls::{Offer, Shape};
+use crate::wire::tls::Offer;
 use futures::future::join_all;
 use std::time::{Duration, Instant};
-
-/// How long a port is asked about its versions, in all.
-const ENDPOINT: Duration = Duration::from_secs(10);
-
-/// How long a server that has just turned us away is left alone before it is asked for what is known to work.
-const RECOVERS_AFTER: Duration = Duration::from_millis(500);
+use tokio::time::timeout;
+use word::Word;
 
 /// What a port's hellos brought so far.
 #[derive(Debug)]
 pub struct TlsVersions<'a> {
+    asker: &'a Asker,
+    peer: &'a Peer,
     port: u16,
     preface: TlsPreface,
     hellos: Vec<Asked<'a>>,
+    /// When the port has been asked for long enough.
     until: Instant,
+    /// Whether a hello that is known to work was turned away.
+    turns_away: bool,
+    /// Whether nothing is left to be asked again.
+    is_settled: bool,
 }
 
-/// A hello and its answer.
+/// A hello, one or more times, and its answer.
 #[derive(Debug)]
 struct Asked<'a> {
     offer: Offer<'a>,
@@ -44,55 +49,55 @@ struct Asked<'a> {
     answer: Result<TlsAnswer, Stop>,
     /// When it came.
     ended: Instant,
-    /// Whether a closed connection was met alone too, while another version was accepted.
-    alone: bool,
+    /// How often it was sent.
+    sent: u32,
+    /// Whether its connection was closed for what it offers.
+    is_meant: bool,
 }
 
 impl Asked<'_> {
-    fn is_accepted(&self) -> bool {
-        matches!(self.answer, Ok(TlsAnswer::Accepted { .. }))
-    }
-
-    /// Whether the connection was closed or reset instead of a word.
-    fn is_hang_up(&self) -> bool {
-        matches!(self.answer, Ok(TlsAnswer::Closed | TlsAnswer::Reset))
-    }
-
-    /// Whether the connection was not made, or ended in the middle of an answer, or nothing came in time.
-    fn is_failed(&self) -> bool {
-        matches!(&self.answer, Err(Stop::Failed(failure))
-            if matches!(failure.cause, Cause::Closed | Cause::Reset | Cause::Refused | Cause::TimedOut { .. }))
-    }
-
-    /// Whether something answered that is TLS, or may be.
-    fn may_be_tls(&self) -> bool {
-        !matches!(self.answer, Ok(TlsAnswer::NotTls { .. }) | Err(Stop::Skipped(_)))
+    fn word(&self) -> Word {
+        Word::of(self.offer.version, &self.answer)
     }
 }
 
 impl<'a> TlsVersions<'a> {
     /// Asks all versions at once, with SNI, without, or both ways.
     pub(super) async fn ask(asker: &'a Asker, peer: &'a Peer, port: u16, preface: TlsPreface, sni: &[bool]) -> Self {
-        let until = Instant::now() + ENDPOINT;
-        let mut versions = Self { port, preface, hellos: Vec::new(), until };
-        let mut offers = Vec::new();
+        let until = Instant::now() + asker.timing.endpoint;
+        let mut versions =
+            Self { asker, peer, port, preface, hellos: Vec::new(), until, turns_away: false, is_settled: false };
+        let mut hellos = Vec::new();
         for &sni in sni {
-            let name = peer.server_name().filter(|_| sni);
             for version in versions.versions() {
-                offers.push((Offer::usual(version, name), sni));
+                hellos.push((Offer::usual(version, versions.name(sni)), sni));
                 // RDP and MySQL count broken handshakes against the client.
                 if preface == TlsPreface::Direct {
-                    offers.extend(Offer::odd(version, name).into_iter().map(|offer| (offer, sni)));
+                    hellos.extend(Offer::odd(version, versions.name(sni)).into_iter().map(|offer| (offer, sni)));
+                    // Versions that are mostly refused, by some servers with an alert that alone would not do.
+                    if matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11) {
+                        hellos.push((Offer::small(version, versions.name(sni)), sni));
+                    }
                 }
             }
         }
-        versions.hellos = versions.at_once(asker, peer, offers).await;
+        versions.first(hellos).await;
         versions
     }
 
     /// Whether any version was accepted so far.
     pub fn any_accepted(&self) -> bool {
-        self.hellos.iter().any(Asked::is_accepted)
+        self.hellos.iter().any(|asked| asked.word() == Word::Accepted)
+    }
+
+    /// Whether anything answered that is TLS, or may be.
+    pub fn may_be_tls(&self) -> bool {
+        self.hellos.iter().any(|asked| !matches!(asked.word(), Word::NotTls | Word::Skipped))
+    }
+
+    /// Whether nothing at all was said, nor any connection ended.
+    pub fn is_silent(&self) -> bool {
+        self.hellos.iter().all(|asked| asked.word() == Word::Silent)
     }
 
     fn versions(&self) -> impl Iterator<Item = TlsVersion> + use<> {
@@ -100,121 +105,51 @@ impl<'a> TlsVersions<'a> {
         TlsVersion::ALL.into_iter().skip(first)
     }
 
-    async fn at_once(&self, asker: &'a Asker, peer: &'a Peer, offers: Vec<(Offer<'a>, bool)>) -> Vec<Asked<'a>> {
-        let asking = offers.into_iter().map(|(offer, sni)| async move {
-            let mut session = Session::new(asker, peer, self.port);
-            let answer = match session.server_name(sni) {
-                Ok(_) => self.once(&mut session, offer.clone()).await,
-                Err(stop) => Err(stop),
-            };
-            Asked { offer, sni, session, answer, ended: Instant::now(), alone: false }
-        });
-        join_all(asking).await
-    }
-
-    /// One hello, within what is left of the port's time.
-    async fn once(&self, session: &mut Session<'_>, offer: Offer<'_>) -> Result<TlsAnswer, Stop> {
-        let within = session.asker.timing.exchange.min(self.left());
-        tls_version::ask(session, Hello { preface: self.preface, offer, within }).await
+    fn name(&self, sni: bool) -> Option<&'a str> {
+        self.peer.server_name().filter(|_| sni)
     }
 
     fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    /// Asks again what met no clear word. To be called when nothing else is asked of the port, for a server that serves one
-    /// at a time turns away whoever comes second. May be dropped: what is known by then stays.
-    pub async fn settle(&mut self) {
-        for sni in [true, false] {
-            if self.of(sni).any(Asked::is_accepted) {
-                self.alone(sni).await;
-            } else if self.of(sni).any(Asked::may_be_tls) && self.preface != TlsPreface::MySql {
-                self.otherwise(sni).await;
-                self.alone(sni).await;
-            }
-        }
-    }
-
     fn of(&self, sni: bool) -> impl Iterator<Item = &Asked<'a>> {
         self.hellos.iter().filter(move |asked| asked.sni == sni)
     }
 
-    /// Hellos that had no answer or met a closed connection, one by one; then one that is known to work.
-    async fn alone(&mut self, sni: bool) {
-        let Some(control) = self.of(sni).filter(|asked| asked.is_accepted()).last().map(|asked| asked.offer.clone())
-        else {
+    /// Hellos at once, begun in this order.
+    async fn at_once(&self, hellos: Vec<(Offer<'a>, bool)>, within: Duration) -> Vec<Asked<'a>> {
+        join_all(hellos.into_iter().map(|(offer, sni)| self.once(offer, sni, within))).await
+    }
+
+    /// One hello, within this time and what is left of the port's.
+    async fn once(&self, offer: Offer<'a>, sni: bool, within: Duration) -> Asked<'a> {
+        let mut session = Session::new(self.asker, self.peer, self.port);
+        let left = self.left();
+        let hello = Hello { preface: self.preface, offer: offer.clone(), within: within.min(left) };
+        let answer = match session.server_name(sni) {
+            Err(stop) => Err(stop),
+            Ok(_) => match timeout(left, tls_version::ask(&mut session, hello)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(self.asker.endpoint_over().into()),
+            },
+        };
+        Asked { offer, sni, session, answer, ended: Instant::now(), sent: 1, is_meant: false }
+    }
+
+    /// Keeps an answer. Of several to the same hello a clear one stays, else the last counts.
+    fn keep(&mut self, new: Asked<'a>) {
+        let same = self.hellos.iter_mut().find(|known| known.sni == new.sni && known.offer == new.offer);
+        let Some(known) = same else {
+            self.hellos.push(new);
             return;
         };
-        let mut turned_away = Vec::new();
-        for place in 0..self.hellos.len() {
-            let Some(asked) = self.hellos.get(place) else { continue };
-            let version = asked.offer.version;
-            let accepted = self.of(sni).any(|other| other.offer.version == version && other.is_accepted());
-            if asked.sni != sni || accepted || !(asked.is_hang_up() || asked.is_failed()) || self.left().is_zero() {
-                continue;
-            }
-            let offer = asked.offer.clone();
-            let mut session = asked.session.branch();
-            let answer = self.once(&mut session, offer).await;
-            let Some(asked) = self.hellos.get_mut(place) else { continue };
-            asked.session.join(&session);
-            asked.answer = answer;
-            asked.ended = Instant::now();
-            if asked.is_hang_up() {
-                turned_away.push(place);
-            }
-        }
-        if turned_away.is_empty() || !self.still_works(sni, &control).await {
-            return;
-        }
-        for place in turned_away {
-            if let Some(asked) = self.hellos.get_mut(place) {
-                asked.alone = true;
-            }
-        }
-    }
-
-    /// Whether a hello that was accepted is accepted right after others were turned away.
-    async fn still_works(&self, sni: bool, control: &Offer<'a>) -> bool {
-        let Some(mut session) = self.of(sni).next().map(|asked| asked.session.branch()) else { return false };
-        for pause in [Duration::ZERO, RECOVERS_AFTER] {
-            if self.left() <= pause {
-                return false;
-            }
-            tokio::time::sleep(pause).await;
-            let worked = matches!(self.once(&mut session, control.clone()).await, Ok(TlsAnswer::Accepted { .. }));
-            if worked || pause > Duration::ZERO {
-                // One that works only after a pause was turning everybody away.
-                return worked && pause.is_zero();
-            }
-        }
-        false
-    }
-
-    /// Hellos of other shapes, until one is accepted. What that shape says of the other versions counts beside the rest.
-    async fn otherwise(&mut self, sni: bool) {
-        for shape in [Shape::Small, Shape::Bare] {
-            let Some((asker, peer)) = self.of(sni).next().map(|asked| (asked.session.asker, asked.session.peer)) else {
-                return;
-            };
-            if self.left().is_zero() {
-                return;
-            }
-            let name = peer.server_name().filter(|_| sni);
-            let offer = |version| match shape {
-                Shape::Bare => Offer::bare(version),
-                _ => Some(Offer::small(version, name)),
-            };
-            let later = self.versions().filter(|version| *version != TlsVersion::Ssl2);
-            let offers = later.filter_map(offer).map(|offer| (offer, sni)).collect();
-            let hellos = self.at_once(asker, peer, offers).await;
-            if hellos.iter().any(Asked::is_accepted) {
-                // What the first hellos met says nothing of the versions.
-                let answered = |version| hellos.iter().any(|asked| asked.offer.version == version);
-                self.hellos.retain(|asked| asked.sni != sni || !answered(asked.offer.version));
-                self.hellos.extend(hellos);
-                return;
-            }
+        known.session.join(&new.session);
+        known.sent += new.sent;
+        known.ended = known.ended.max(new.ended);
+        if new.word().replaces(known.word()) {
+            known.answer = new.answer;
+            known.is_meant = false;
         }
     }
 
@@ -236,68 +171,58 @@ impl<'a> TlsVersions<'a> {
     pub(super) fn into_outcomes(self, asker: &Asker) -> Vec<(Question, Outcome)> {
         let mut outcomes = Vec::new();
         for sni in [true, false] {
-            let works = self.of(sni).any(Asked::is_accepted);
             for version in self.versions() {
                 let mut hellos = self.of(sni).filter(|asked| asked.offer.version == version);
                 let Some(first) = hellos.next() else { continue };
                 let mut session = first.session.branch();
-                let mut answer = answer_of(first, works);
                 let mut ended = first.ended;
                 session.join(&first.session);
                 for asked in hellos {
                     session.join(&asked.session);
                     ended = ended.max(asked.ended);
-                    answer = weightier(answer, answer_of(asked, works));
                 }
                 let question = Question::TlsVersion { port: self.port, version, sni };
-                let mut outcome = asker.outcome(&session, question, answer.map(|answer| Fact::Tls { answer }));
+                let answer = self.answer(version, sni).map(|answer| Fact::Tls { answer });
+                let mut outcome = asker.outcome(&session, question, answer);
                 outcome.elapsed_ms = millis(ended.saturating_duration_since(session.started().unwrap_or(ended)));
                 outcomes.push((question, outcome));
             }
         }
         outcomes
     }
-}
 
-/// The answer that counts: a closed connection does only where it was met alone, while another version `works`.
-fn answer_of(asked: &Asked<'_>, works: bool) -> Result<TlsAnswer, Stop> {
-    if works && asked.is_hang_up() && !asked.alone {
-        let message = "connections are closed whatever is offered, so closing one refuses nothing";
+    /// The answer that counts of those to all hellos of a version: acceptance, a word about the version, what nobody could
+    /// tell, and only then what turned all of them away.
+    fn answer(&self, version: TlsVersion, sni: bool) -> Result<TlsAnswer, Stop> {
+        let of = || self.of(sni).filter(move |asked| asked.offer.version == version);
+        let first = |word: Word| of().find(|asked| asked.word() == word).map(|asked| asked.answer.clone());
+        for clear in
+            [Word::Accepted, Word::Refused, Word::Broken, Word::Silent, Word::Lost, Word::NotTls, Word::Skipped]
+        {
+            if let Some(answer) = first(clear) {
+                return answer;
+            }
+        }
+        if of().any(|asked| asked.word() == Word::HangUp && !asked.is_meant) {
+            return Err(self.unclear(match (self.turns_away, self.any_accepted()) {
+                (true, _) => "connections are closed at times whatever is offered, so closing one refuses nothing",
+                (false, false) => "connections are closed whatever is offered, so closing one refuses nothing",
+                (false, true) => "the connection was closed, and not often enough to tell a refusal from a limit",
+            }));
+        }
+        let is_small_asked = of().any(|asked| again::is_small(&asked.offer));
+        match of().next() {
+            Some(asked) if is_small_asked => asked.answer.clone(),
+            _ => Err(self.unclear("an alert met the usual hello, and no small one was sent")),
+        }
+    }
+
+    /// Why it cannot be told. The end of the port's time explains everything.
+    fn unclear(&self, message: &str) -> Stop {
+        if self.left().is_zero() {
+            return self.asker.endpoint_over().into();
+        }
         let cause = Cause::Other { message: PeerText::new(message, 200) };
-        return Err(Failure { stage: Stage::Handshake, blame: Blame::Peer, cause }.into());
-    }
-    asked.answer.clone()
-}
-
-/// Of two answers to hellos for the same version, the one that says what is to be feared: acceptance, then what nobody could
-/// tell, then the first.
-fn weightier(first: Result<TlsAnswer, Stop>, second: Result<TlsAnswer, Stop>) -> Result<TlsAnswer, Stop> {
-    let weight = |answer: &Result<TlsAnswer, Stop>| match answer {
-        Ok(TlsAnswer::Accepted { .. }) => 4,
-        Err(Stop::Failed(_)) => 3,
-        Ok(TlsAnswer::NotTls { .. }) => 2,
-        Err(Stop::Skipped(_)) => 1,
-        Ok(_) => 0,
-    };
-    if weight(&second) > weight(&first) { second } else { first }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failed() -> Result<TlsAnswer, Stop> {
-        Err(Stop::Failed(Failure { stage: Stage::Handshake, blame: Blame::Peer, cause: Cause::Closed }))
-    }
-
-    #[test]
-    fn one_accepted_hello_accepts_and_one_without_an_answer_keeps_the_version_open() {
-        let refused = || Ok(TlsAnswer::Alert { description: 70 });
-        let accepted = || Ok(TlsAnswer::Accepted { suite: 1 });
-        assert_eq!(weightier(refused(), accepted()), accepted());
-        assert_eq!(weightier(failed(), accepted()), accepted());
-        assert_eq!(weightier(accepted(), failed()), accepted());
-        assert_eq!(weightier(refused(), failed()), failed());
-        assert_eq!(weightier(refused(), Ok(TlsAnswer::Alert { description: 40 })), refused());
+        Failure { stage: Stage::Handshake, blame: Blame::Peer, cause }.into()
     }
 }

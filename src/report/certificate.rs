@@ -1,6 +1,6 @@
 //! Certificates and their chains in words.
 
-use crate::model::certificate::{ChainLink, ChainProblem, LinkRole, Staple, Transparency};
+use crate::model::certificate::{ChainLink, ChainProblem, LinkRole, OcspSignature, Staple, Transparency};
 use crate::model::fact::Fact;
 use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
@@ -68,13 +68,29 @@ fn describe_staple(fact: &CertificateFact) -> String {
         Staple::Answer(answer) => {
             let until = answer.next_update.as_deref().map_or("until further notice", day);
             let fault = answer.fault().map_or_else(String::new, |fault| format!(", but {fault}"));
-            format!("OCSP staple: {} ({} to {until}){fault}", answer.status, day(&answer.this_update))
+            let dates = format!("{} to {until}", day(&answer.this_update));
+            match (answer.signature, &answer.status) {
+                // Anybody can write "good".
+                (OcspSignature::Unchecked, status) => {
+                    format!("OCSP staple unchecked: {}; it claims \"{status}\" ({dates}){fault}", why_unchecked(fact))
+                }
+                (_, status) => format!("OCSP staple: {status} ({dates}){fault}"),
+            }
         }
     };
     if fact.must_staple {
         text.push_str(", which the certificate demands (must-staple)");
     }
     text
+}
+
+fn why_unchecked(fact: &CertificateFact) -> &'static str {
+    let is_issuer = |link: &ChainLink| matches!(link.role, LinkRole::Intermediate | LinkRole::Root);
+    if fact.chain.links.iter().any(is_issuer) {
+        "its signature is of a kind that is not known"
+    } else {
+        "issuer not sent"
+    }
 }
 
 /// The chain that an observation tells of, a line for each certificate; none where it tells of no chain.
@@ -141,8 +157,32 @@ fn day(instant: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::chain;
+    use super::{chain, describe_staple};
+    use crate::model::certificate::{LinkRole, OcspSignature, Staple};
+    use crate::model::fact::Fact;
     use crate::report::fixture::everything;
+
+    /// Anybody can staple "good" to a certificate whose issuer is not at hand.
+    #[test]
+    fn a_staple_that_was_not_checked_is_not_called_good() {
+        let run = everything();
+        let facts = run.targets.iter().flat_map(|target| &target.observations).filter_map(|seen| seen.attempt.fact());
+        let stapled = facts.filter_map(|fact| match fact {
+            Fact::Certificate(fact) if matches!(fact.staple, Staple::Answer(_)) => Some((**fact).clone()),
+            _ => None,
+        });
+        let mut fact = stapled.collect::<Vec<_>>().pop().unwrap();
+        assert!(describe_staple(&fact).starts_with("OCSP staple: good ("), "{}", describe_staple(&fact));
+        if let Staple::Answer(answer) = &mut fact.staple {
+            answer.signature = OcspSignature::Unchecked;
+        }
+        assert!(
+            describe_staple(&fact).starts_with("OCSP staple unchecked: its signature is of a kind that is not known;")
+        );
+        fact.chain.links.retain(|link| link.role == LinkRole::Leaf);
+        let told = describe_staple(&fact);
+        assert!(told.starts_with("OCSP staple unchecked: issuer not sent; it claims \"good\" ("), "{told}");
+    }
 
     #[test]
     fn a_chain_is_told_line_by_line() {

@@ -1,5 +1,6 @@
 //! TLS versions of OpenSSL and GnuTLS, and servers of which not everything can be told.
 
+use super::fronts::{Front, Hello, hand_on, plainly, until_closed};
 use super::issuer::{Identity, self_signed};
 use super::oracle::agree_on_versions;
 use super::report::{Report, probe, scan};
@@ -176,4 +177,31 @@ fn a_port_without_tls_is_never_said_to_refuse_an_old_version() {
         assert_eq!(report.protocol(port), protocol);
         assert!(report.versions(port).is_empty(), "{:?}", report.versions(port));
     }
+}
+
+/// No library here speaks SSL 2.0, so a front says its first word (section 5.3 of the protocol) and hands everybody else on.
+#[test]
+fn a_server_that_accepts_ssl_2_fails_for_that() {
+    let Some(rig) = Rig::with(&["nginx"]) else { return };
+    let tls = nginx_tls(&self_signed(&rig), "TLSv1.2 TLSv1.3");
+    let server = nginx(&rig, "ssl", &format!("{tls}location / {{ return 200 hello; }}"));
+    let place = server.socket;
+    // SERVER-HELLO: no session, an X.509 certificate of 5 bytes, version 2, one kind (RC4 with MD5), 16 bytes of connection.
+    let mut answer = vec![0x80, 35, 4, 0, 1, 0, 2, 0, 5, 0, 3, 0, 16];
+    answer.extend_from_slice(b"cert!\x01\x00\x80sixteen bytes...");
+    let front = Front::start(&rig, move |mut stream| {
+        let mut first = [0; 3];
+        // A record of SSL 2.0 with a CLIENT-HELLO has its first bit set, and what is in it begins with 1.
+        if stream.peek(&mut first).is_ok_and(|count| count == 3) && first[0] & 0x80 != 0 && first[2] == 1 {
+            let _ = stream.write_all(&answer);
+            until_closed(&stream);
+        } else {
+            hand_on(&stream, &Hello::default(), place, plainly);
+        }
+    });
+    let moved = format!("tcp/443={}", front.place.port());
+    let report = scan(&rig, &["--role", "automate", "--moved", &moved]);
+    report.says("BEY-TLS-01", "fail", &["accepts SSL 2.0", "SSL 2.0 is accepted"]);
+    // Nothing else has it.
+    report.says("AUT-TLS-01", "pass", &["refuses TLS 1.0"]);
 }

@@ -100,6 +100,20 @@ fn an_expired_intermediate_is_told_from_an_unknown_authority() {
     );
 }
 
+/// Not every root has intermediates below it: to who trusts the issuer itself, nothing is missing.
+#[test]
+fn a_lone_leaf_of_a_trusted_issuer_lacks_nothing() {
+    let (direct, problems) = verdict(&["inter"], &["leaf"], NOW);
+    assert_eq!((direct.trust, problems), (Trust::Trusted, Vec::new()));
+    // Nor does it when it is out of date.
+    let (late, problems) = verdict(&["inter"], &["leaf"], NOW + 100 * 365 * 86_400);
+    assert!(matches!(late.trust, Trust::Untrusted { .. }) && !late.unknown_issuer, "{late:?}");
+    assert_eq!(problems, Vec::new());
+    // To who does not trust it, something is.
+    let (unknown, problems) = verdict(&["leaf"], &["leaf"], NOW);
+    assert!(unknown.unknown_issuer && problems.len() == 1, "{problems:?}");
+}
+
 #[test]
 fn a_weak_intermediate_counts_only_where_it_is_needed() {
     let (weak, problems) = verdict(&["root"], &["leaf", "inter-sha1"], NOW);

@@ -12,8 +12,7 @@ pub struct Seed {
     pub random: [u8; 32],
     /// The legacy session id of a TLS 1.3 hello; earlier versions send none.
     pub session_id: [u8; 32],
-    /// The public value of the X25519 key share. Any 32 bytes are one (RFC 7748, section 5), and as the handshake goes
-    /// no further nobody needs the secret.
+    /// What the public value of the X25519 key share is made of. As the handshake goes no further nobody needs the secret.
     pub key_share: [u8; 32],
 }
 
@@ -42,12 +41,17 @@ mod extension {
 /// x25519 (RFC 8446, section 4.2.7).
 const X25519: u16 = 0x001d;
 
-/// The groups of all versions: x25519, secp256r1, secp384r1, secp521r1, x448, secp256k1 and secp224r1 (RFC 8422,
-/// section 5.1.1), and the Brainpool curves (RFC 7027).
-const GROUPS: [u16; 10] = [X25519, 0x0017, 0x0018, 0x0019, 0x001e, 0x0016, 0x0015, 0x001a, 0x001b, 0x001c];
+/// The groups of all versions: x25519, secp256r1, secp384r1, secp521r1 and x448 (RFC 8422, section 5.1.1; RFC 8446, section
+/// 4.2.7).
+const GROUPS: [u16; 5] = [X25519, 0x0017, 0x0018, 0x0019, 0x001e];
 
-/// Groups beyond those for TLS 1.3, where a server without the key share that we sent asks for another: the
-/// finite-field groups (RFC 7919). In an older hello they would forbid every other Diffie-Hellman group.
+/// Groups that only versions before TLS 1.3 have: secp256k1 and secp224r1 (RFC 8422, section 5.1.1), and the Brainpool
+/// curves under their first numbers (RFC 7027; RFC 8734 gives them others). Some servers refuse a hello for TLS 1.3 that
+/// names them.
+const EARLIER_GROUPS: [u16; 5] = [0x0016, 0x0015, 0x001a, 0x001b, 0x001c];
+
+/// Groups of TLS 1.3, where a server without the key share that we sent asks for another: the finite-field groups
+/// (RFC 7919). In an older hello they would forbid every other Diffie-Hellman group.
 const FINITE_FIELD_GROUPS: [u16; 5] = [0x0100, 0x0101, 0x0102, 0x0103, 0x0104];
 
 /// More groups of TLS 1.3: the Brainpool curves (RFC 8734), those with ML-KEM (draft-ietf-tls-ecdhe-mlkem and
@@ -61,12 +65,16 @@ const LATER_GROUPS: [u16; 17] = [
 pub fn groups(version: TlsVersion) -> Vec<u16> {
     match version {
         TlsVersion::Tls13 => [GROUPS.as_slice(), &FINITE_FIELD_GROUPS, &LATER_GROUPS].concat(),
-        _ => GROUPS.to_vec(),
+        _ => [GROUPS, EARLIER_GROUPS].concat(),
     }
 }
 
-/// The groups of a small hello: x25519, secp256r1, secp384r1, secp521r1 and x448.
-const SMALL_GROUPS: [u16; 5] = [X25519, 0x0017, 0x0018, 0x0019, 0x001e];
+/// The public value of an X25519 key share. RFC 7748, section 5: a sender masks the most significant bit of the last byte;
+/// most servers ignore it, wolfSSL refuses the hello.
+fn x25519_value(mut random: [u8; 32]) -> [u8; 32] {
+    random[31] &= 0x7f;
+    random
+}
 
 /// The signature schemes of a small hello: RSA-PSS, PKCS #1 and ECDSA with SHA-256 and SHA-384, `EdDSA`, and SHA-1.
 const SMALL_SIGNATURES: [u16; 9] = [0x0804, 0x0805, 0x0401, 0x0501, 0x0403, 0x0503, 0x0807, 0x0201, 0x0203];
@@ -126,7 +134,7 @@ impl<'a> Offer<'a> {
 
     /// What nearly everybody has in common, in few bytes.
     pub fn small(version: TlsVersion, server_name: Option<&'a str>) -> Self {
-        let groups = SMALL_GROUPS.to_vec();
+        let groups = GROUPS.to_vec();
         Self { shape: Shape::Small, groups, ..Self::of(version, server_name, suite::few(version)) }
     }
 
@@ -215,7 +223,7 @@ fn extensions(offer: &Offer<'_>, seed: &Seed) -> Vec<u8> {
             with_u16_length(out, |out| {
                 if offer.key_share {
                     numbers(out, &[X25519]);
-                    with_u16_length(out, |out| out.extend_from_slice(&seed.key_share));
+                    with_u16_length(out, |out| out.extend_from_slice(&x25519_value(seed.key_share)));
                 }
             });
         });
@@ -275,6 +283,18 @@ mod tests {
             }
         }
         assert_eq!(Offer::bare(TlsVersion::Tls13), None);
+    }
+
+    /// RFC 8446, section 4.2.7.
+    #[test]
+    fn a_hello_for_tls_1_3_names_no_group_that_tls_1_3_does_not_have() {
+        let has = |group: u16| {
+            matches!(group, 0x0017..=0x001e | 0x001f..=0x0029 | 0x0100..=0x0104 | 0x0200..=0x0202 | 0x11eb..=0x11ed)
+                && !matches!(group, 0x001a..=0x001c)
+        };
+        assert!(groups(TlsVersion::Tls13).into_iter().all(has));
+        let earlier = groups(TlsVersion::Tls12);
+        assert!(EARLIER_GROUPS.iter().all(|group| earlier.contains(group)));
     }
 
     #[test]
@@ -341,6 +361,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_top_bit_of_a_key_share_is_clear(key_share: [u8; 32]) {
+            for offer in [Offer::usual(TlsVersion::Tls13, None), Offer::small(TlsVersion::Tls13, None)] {
+                let hello = client_hello(&offer, &Seed { key_share, ..SEED });
+                reread(&hello, |_, _, extensions| {
+                    let share = extensions.iter().find_map(|e| match e {
+                        TlsExtension::KeyShare(share) => Some(share.to_vec()),
+                        _ => None,
+                    });
+                    // Length of the list, group, length of the value (RFC 8446, section 4.2.8).
+                    let mut expected = vec![0, 36, 0, 0x1d, 0, 32];
+                    expected.extend_from_slice(&key_share[..31]);
+                    expected.push(key_share[31] & 0x7f);
+                    assert_eq!(share, Some(expected));
+                });
+            }
+        }
+
         #[test]
         fn no_hello_has_a_length_that_middleboxes_hang_on(
             name in "[a-z]{1,60}(\\.[a-z]{1,60}){0,3}",
