@@ -8,6 +8,7 @@
 //! Pure: time is a [`Duration`] since the run began, given by the caller, and the caller sends.
 
 mod refusals;
+mod watch;
 
 use super::path::Path;
 use super::throttle::Throttle;
@@ -17,6 +18,7 @@ use crate::model::observation::{Failure, Skip};
 use refusals::{Rechecks, is_refusal};
 use std::collections::VecDeque;
 use std::time::Duration;
+use watch::Watch;
 
 /// How probable it may be that a port that answers is called silent.
 const DOUBT: f64 = 5e-5;
@@ -40,19 +42,6 @@ const ODD_BELOW: f64 = 0.02;
 
 /// A path whose answers count as late so soon is steady.
 const STEADY: Duration = Duration::from_millis(60);
-
-/// How long witnesses must have been silent, and how many of them, before asking pauses.
-const SILENT_FOR: Duration = Duration::from_millis(1500);
-const SILENT_WITNESSES: u32 = 8;
-
-/// After what pauses a witness is asked whether it answers again.
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_millis(800),
-    Duration::from_millis(1600),
-    Duration::from_millis(3200),
-];
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,17 +129,6 @@ enum Stage {
     /// Silent often enough; waits for its grace.
     Lingering,
     Settled,
-}
-
-/// How the witnesses are doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Watch {
-    /// They answer, or there are none.
-    Fine,
-    /// They were silent for long: nothing else is asked until one answers. So many pauses were made; the next ends then.
-    Paused { since: Duration, pauses: usize, until: Duration, asked: bool },
-    /// They stay silent.
-    Cut,
 }
 
 /// The ports of one address, and what is known of them.
@@ -466,67 +444,11 @@ impl<'p> Schedule<'p> {
         self.path.usual_loss() < ODD_BELOW && self.throttle.limit().is_none()
     }
 
-    fn witness_answered(&mut self, shot: Shot, now: Duration, fact: &PortFact, late: bool) {
-        if !self.witnesses.as_before(shot.port, fact) {
-            // Another answer than before is no sign that the port is as it was: like silence, but more telling.
-            self.witness_lost(shot.sent, now);
-            self.witnesses.forget(shot.serial);
-            let contradicts = is_refusal(fact) && self.witnesses.is_open(shot.port) || fact.state == PortState::Open;
-            if contradicts && !self.witnesses.doubts_refusals() {
-                self.doubt_refusals(now);
-                self.witnesses.found(shot.port, fact.state == PortState::Open, now);
-            }
-            return;
-        }
-        if self.witnesses.forget(shot.serial) {
-            self.evidence(shot.sent, now, false);
-        } else if late {
-            self.path.forgive(shot.sent);
-        }
-        self.witnesses.good(shot.sent);
-        if fact.state == PortState::Open {
-            self.witnesses.opened(shot.sent);
-        }
-        if matches!(self.watch, Watch::Paused { .. }) {
-            self.watch = Watch::Fine;
-            self.throttle.resume(now);
-        }
-    }
-
-    fn witness_lost(&mut self, sent: Duration, now: Duration) {
-        self.evidence(sent, now, true);
-        self.witnesses.bad();
-        if let Watch::Paused { since, pauses, until, asked } = &mut self.watch
-            && *since <= sent
-        {
-            *pauses += 1;
-            match PAUSES.get(*pauses) {
-                Some(pause) => (*until, *asked) = (now + *pause, false),
-                None => self.watch = Watch::Cut,
-            }
-        }
-    }
-
-    /// A witness did or did not answer.
-    fn evidence(&mut self, sent: Duration, now: Duration, lost: bool) {
-        self.path.evidence(sent, lost);
-        self.throttle.witnessed(now, sent, lost, self.hearing());
-    }
-
     /// This machine could not send `shot`.
     pub(super) fn failed(&mut self, shot: Shot, now: Duration, failure: Failure) {
         match shot.purpose {
             Purpose::Witness => {
-                self.witnesses.failed();
-                if self.witnesses.forget(shot.serial) {
-                    self.unheard(now);
-                    if let Watch::Paused { pauses, .. } = &mut self.watch {
-                        *pauses += 1;
-                        if *pauses >= PAUSES.len() {
-                            self.watch = Watch::Cut;
-                        }
-                    }
-                }
+                self.witness_failed(shot.serial, now);
             }
             Purpose::Ask(index) | Purpose::Confirm(index) => {
                 let Some(port) = self.ports.get_mut(index as usize) else { return };
@@ -602,20 +524,6 @@ impl<'p> Schedule<'p> {
         let from = self.witnesses.vouch_from();
         let void = port.unanswered.partition_point(|sent| *sent < from);
         port.unanswered.get(void..).unwrap_or_default()
-    }
-
-    /// Answers may have come that were not heard: what was sent until now counts for nothing.
-    pub(super) fn deaf_until(&mut self, now: Duration) {
-        self.witnesses.void(now);
-        self.unheard(now);
-    }
-
-    /// Of the witness that was to end a pause nothing will be heard.
-    fn unheard(&mut self, now: Duration) {
-        if let Watch::Paused { until, asked, pauses, .. } = &mut self.watch {
-            *until = (*until).max(now + PAUSES.get(*pauses).copied().unwrap_or_default());
-            *asked = false;
-        }
     }
 
     /// SYNs that should have been answered by now.
@@ -706,18 +614,6 @@ impl<'p> Schedule<'p> {
                 }
             }
             self.lingering.pop_front();
-        }
-    }
-
-    /// Whether the witnesses still answer.
-    fn watch(&mut self, now: Duration) {
-        if self.watch != Watch::Fine || !self.witnesses.known() {
-            return;
-        }
-        let good = self.witnesses.last_good().unwrap_or_default();
-        let patience = SILENT_FOR.max(self.answer_within() * 10) + self.path.refusals_kept();
-        if self.witnesses.bad_in_a_row() >= SILENT_WITNESSES && now.saturating_sub(good) >= patience {
-            self.watch = Watch::Paused { since: now, pauses: 0, until: now + PAUSES[0], asked: false };
         }
     }
 
