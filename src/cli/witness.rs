@@ -151,7 +151,12 @@ fn check_mode(_: &File) -> Result<(), String> {
 pub(super) fn settings(args: &ProveArgs) -> Result<Option<Arc<WitnessSettings>>, CliError> {
     let Some(key) = args.witness_key.as_deref().filter(|_| !args.witness.is_empty()) else { return Ok(None) };
     let addresses = args.witness.iter().map(IpAddr::to_canonical).collect();
-    Ok(Some(Arc::new(WitnessSettings { addresses, key: load_key(key)?, log: args.witness_log.clone() })))
+    Ok(Some(Arc::new(WitnessSettings {
+        addresses,
+        key: load_key(key)?,
+        log: args.witness_log.clone(),
+        all_ports: args.witness_all_ports,
+    })))
 }
 
 /// Notes it where an address of the witness was none of those that were scanned, for then nothing was proved; whether that is

@@ -285,14 +285,25 @@ fn told<'a>(
     by_proof: Option<Part>,
     by_state: impl FnOnce(&Group<'a>) -> Part,
 ) -> Part {
-    let proved = group.describe_proof(view, address);
-    let state = || group.describe(view, address, Naming::Guides);
+    told_as(view, address, group, by_proof, Naming::Guides, by_state)
+}
+
+fn told_as<'a>(
+    view: &View<'_>,
+    address: &AddressView<'_>,
+    group: &Group<'a>,
+    by_proof: Option<Part>,
+    naming: Naming,
+    by_state: impl FnOnce(&Group<'a>) -> Part,
+) -> Part {
+    let proved = group.describe_proof(view, address, naming);
+    let state = || group.describe(view, address, naming);
     let part = match (by_proof, proved) {
         // Over UDP the ordinary state is mostly that nothing is known, which a proof has settled.
         (Some(part), Some(proved)) if group.transport == Transport::Udp => part.seen(proved),
         (Some(part), Some(proved)) => part.seen(proved).seen(state()),
         (Some(part), None) => part.seen(state()),
-        (None, Some(proved)) => by_state(group).seen(state()).seen(proved),
+        (None, Some(proved)) => proof::beside(group, by_state(group)).seen(state()).seen(proved),
         (None, None) => by_state(group).seen(state()),
     };
     part.on(group.ids.iter().copied())

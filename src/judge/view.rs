@@ -192,6 +192,20 @@ impl<'a> AddressView<'a> {
         self.ways.apart(self.address, range)
     }
 
+    /// The parts of a range of each of which a witness said the same.
+    pub(super) fn apart_by_proof(&self, range: Ports) -> Vec<Ports> {
+        let transport = range.transport();
+        let before = self.proofs.range(..(transport, range.first())).next_back();
+        let inside = self.proofs.range((transport, range.first())..=(transport, range.last()));
+        let mut firsts = std::collections::BTreeSet::from([range.first()]);
+        for (_, (proved, _)) in before.into_iter().chain(inside).filter(|(_, (proved, _))| proved.overlaps(range)) {
+            firsts.insert(proved.first().max(range.first()));
+            firsts.extend(proved.last().checked_add(1).filter(|next| *next <= range.last()));
+        }
+        let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([range.last()]);
+        firsts.iter().zip(lasts).filter_map(|(first, last)| Ports::new(transport, *first, last)).collect()
+    }
+
     /// How many TCP ports of a range, of which nothing was heard from here, are known to be blocked on the way out, and the
     /// first of them.
     pub(super) fn blocked(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {

@@ -57,7 +57,10 @@ pub(super) struct Book {
     strangers_logged: BTreeMap<(Transport, u16), u32>,
     crowded: u32,
     noted: usize,
+    /// Something is wrong with the witness itself, for good.
     full: bool,
+    /// When there was last no room: sessions that began later lack nothing.
+    full_ms: Option<u64>,
     told: HashSet<Notice>,
     stale_logged: usize,
     /// When a message of a session last came.
@@ -72,6 +75,7 @@ struct Session {
     altered: BTreeMap<(Transport, u16), u32>,
     strangers_before: BTreeMap<(Transport, u16), u32>,
     crowded_before: u32,
+    opened_ms: u64,
     last_ms: u64,
     full: bool,
 }
@@ -87,6 +91,7 @@ impl Book {
             crowded: 0,
             noted: 0,
             full: false,
+            full_ms: None,
             told: HashSet::new(),
             stale_logged: 0,
             last_ms: 0,
@@ -166,7 +171,10 @@ impl Book {
     fn ours(&mut self, message: &Message, place: Place, now_ms: u64) -> Heard {
         self.last_ms = now_ms;
         if !self.open(message.session, now_ms) {
-            return Heard { notice: self.tell_full(), ..Heard::default() };
+            return Heard { notice: self.tell_full(now_ms), ..Heard::default() };
+        }
+        if self.noted >= MOST_NOTED {
+            self.forget_idle(now_ms);
         }
         let room = self.noted < MOST_NOTED;
         let Some(session) = self.sessions.get_mut(&message.session) else { return Heard::default() };
@@ -177,7 +185,7 @@ impl Book {
         if !room {
             // What cannot be remembered could be sent again, so it is not answered either.
             session.full = true;
-            return Heard { notice: self.tell_full(), ..Heard::default() };
+            return Heard { notice: self.tell_full(now_ms), ..Heard::default() };
         }
         session.seen.insert(message.nonce);
         self.noted += 1;
@@ -195,6 +203,12 @@ impl Book {
         Heard { answer: Some(self.answer(message, now_ms, body)), line, notice: None, ours: true }
     }
 
+    /// Lets go of sessions in which nothing came for so long that none of their messages would be believed again.
+    fn forget_idle(&mut self, now_ms: u64) {
+        self.sessions.retain(|_, session| now_ms.saturating_sub(session.last_ms) <= IDLE_MS);
+        self.noted = self.sessions.values().map(|session| session.seen.len()).sum();
+    }
+
     /// Makes room for a session that is not known yet; whether it is known now.
     fn open(&mut self, id: SessionId, now_ms: u64) -> bool {
         if self.sessions.contains_key(&id) {
@@ -210,6 +224,7 @@ impl Book {
         let session = Session {
             strangers_before: self.strangers.clone(),
             crowded_before: self.crowded,
+            opened_ms: now_ms,
             last_ms: now_ms,
             ..Session::default()
         };
@@ -242,12 +257,17 @@ impl Book {
             }
         };
         Page {
-            full: session.full || self.full,
+            full: session.full || self.full || self.lacks(session),
             crowded: self.crowded - session.crowded_before,
             total: u32::try_from(total).unwrap_or(u32::MAX),
             from,
             records,
         }
+    }
+
+    /// Whether messages of the session may have come when there was no room; it may have been refused before it was opened.
+    fn lacks(&self, session: &Session) -> bool {
+        self.full_ms.is_some_and(|at_ms| at_ms.saturating_add(IDLE_MS) >= session.opened_ms)
     }
 
     fn noise(&self, session: &Session) -> Vec<NoiseRecord> {
@@ -279,8 +299,8 @@ impl Book {
         Some(notice)
     }
 
-    fn tell_full(&mut self) -> Option<Notice> {
-        self.full = true;
+    fn tell_full(&mut self, now_ms: u64) -> Option<Notice> {
+        self.full_ms = Some(now_ms);
         self.tell(Notice::Full)
     }
 
@@ -295,13 +315,13 @@ impl Book {
                 }
             }
         }
-        lines.push(Line::Alive { at_ms, crowded: self.crowded, full: self.full });
+        lines.push(Line::Alive { at_ms, crowded: self.crowded, full: self.full || self.full_ms.is_some() });
         lines
     }
 
     /// The log's last line.
     pub(super) fn last_line(&self, at_ms: u64) -> Line {
-        Line::Ended { at_ms, crowded: self.crowded, full: self.full }
+        Line::Ended { at_ms, crowded: self.crowded, full: self.full || self.full_ms.is_some() }
     }
 }
 

@@ -119,6 +119,33 @@ fn there_is_room_for_so_many_sessions_and_the_idle_ones_give_way() {
     assert!(hear(65, later).ours, "an idle one gave way");
 }
 
+/// Where there was no room, later sessions are noted again once the idle ones gave way, and are not called incomplete.
+#[test]
+fn a_witness_that_was_full_hears_again() {
+    let mut book = book();
+    let full_page = |book: &mut Book, session: u8, number: u64, now: u64| {
+        let question = Message { session: SessionId([session; 16]), ..ask(200, now, Section::Arrivals, 0) };
+        let question = Message { nonce: Nonce(number.to_be_bytes()), ..question };
+        let heard = book.hear(Read::Ours(question), place(Transport::Tcp, 443), now);
+        heard.answer.is_some().then(|| match answer(heard).body {
+            Body::Account(page) => page.full,
+            other => panic!("{other:?}"),
+        })
+    };
+    let hail_of = |book: &mut Book, session: u8, number: u64, now: u64| {
+        let message = Message { session: SessionId([session; 16]), ..hail(1, now, Transport::Udp, 75) };
+        let message = Message { nonce: Nonce(number.to_be_bytes()), ..message };
+        book.hear(Read::Ours(message), place(Transport::Udp, 75), now).ours
+    };
+    let most = 131_072;
+    assert!((0..most).all(|number| hail_of(&mut book, 1, number, NOW)));
+    assert!(!hail_of(&mut book, 1, most, NOW), "no room");
+    assert!(!hail_of(&mut book, 2, 1, NOW + 1), "nor for another");
+    let later = NOW + 4 * WINDOW_MS;
+    assert!(hail_of(&mut book, 3, 1, later), "the idle ones gave way");
+    assert_eq!(full_page(&mut book, 3, 2, later), Some(false), "it lacks nothing");
+}
+
 #[test]
 fn sources_are_told_of_once() {
     let mut book = book();

@@ -95,7 +95,7 @@ fn blocked_over_udp_passes_without_a_doubt_and_without_a_word_of_open_or_filtere
 #[test]
 fn blocked_is_less_sure_where_nothing_of_its_kind_got_through() {
     let alone = closed("udp/70", &["udp/70 open-or-filtered", "udp/70 witness blocked", "tcp/443 witness passed"]);
-    assert_eq!(outcome(&alone), (Verdict::Pass, Confidence::Medium));
+    assert_eq!(outcome(&alone), (Verdict::Pass, Confidence::Low));
     assert!(alone.seen.iter().any(|seen| seen.contains("nothing over udp reached the witness")), "{:?}", alone.seen);
     let common = closed("tcp/445", &["tcp/445 filtered", "tcp/445 witness blocked", "tcp/443 witness passed"]);
     assert_eq!(outcome(&common), (Verdict::Pass, Confidence::Medium), "providers block 445");
@@ -175,7 +175,7 @@ fn a_firewall_rule_is_proved_where_a_port_must_be_reachable_and_a_service_is_not
     assert!(passed.why.contains("proves the firewall's rule, and nothing of the service"), "{}", passed.why);
     let seen = ["udp/75 open-or-filtered", "udp/75 witness blocked", "udp/70 witness passed"];
     assert_eq!(outcome(&open("udp/75", &seen, None)), (Verdict::Fail, Confidence::High));
-    assert_eq!(outcome(&heartbeat("blocked", None)), (Verdict::Fail, Confidence::Medium));
+    assert_eq!(outcome(&heartbeat("blocked", None)), (Verdict::Fail, Confidence::Low));
     assert_eq!(outcome(&heartbeat("answer-lost", None)), (Verdict::Fail, Confidence::Medium));
     for proof in ["arrived-elsewhere", "altered", "answered-by-another", "not-held", "unknown"] {
         assert_eq!(heartbeat(proof, None).verdict, Verdict::Inconclusive, "{proof}");
