@@ -112,6 +112,8 @@ impl Inquest<'_> {
             None if self.account.is_none() && (speaks || !udp && !open && self.ports.len() > MOST_PORTS) => false,
             None if !udp && *answered_by_others > 0 => sent < HANDSHAKES,
             None if *refusals > 0 && *refusals == sent => sent < REFUSALS,
+            // Only the log will tell what was lost, when it is too late to send more.
+            None if udp && self.account.is_none() => sent < MOST_ROUNDS,
             None => sent < ROUNDS || sent < MOST_ROUNDS && controls.may_be_chance(rounds),
             Some(_) => (udp || open && !speaks) && sent < if udp { UNHELD_ROUNDS } else { 1 },
         }
