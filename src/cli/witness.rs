@@ -265,7 +265,9 @@ fn warning(notice: &Notice) -> String {
             )
         }
         Notice::Full => {
-            "warning: there is no room to note anything more, which accounts say; start the witness anew".to_owned()
+            "warning: there was no room to note all that arrived; the scans that it came from are told so. There is room again \
+             once others have been quiet for 15 minutes; the log says it for good"
+                .to_owned()
         }
         Notice::Log { message } => {
             format!(

@@ -20,6 +20,10 @@ const IDLE_MS: u64 = 3 * WINDOW_MS;
 /// The most messages that are remembered, in all sessions: some 12 MiB.
 const MOST_NOTED: usize = 131_072;
 
+/// The most sessions that are remembered by name because not all of theirs was noted or kept: 2 MiB at most. A witness stays
+/// for a day.
+const MOST_LOST: usize = 32_768;
+
 /// The most sources that are told of, and the most stale messages that go into the log: a listener on the way can send old
 /// ones again as often as it likes.
 const MOST_TOLD: usize = 64;
@@ -57,10 +61,13 @@ pub(super) struct Book {
     strangers_logged: BTreeMap<(Transport, u16), u32>,
     crowded: u32,
     noted: usize,
-    /// Something is wrong with the witness itself, for good.
-    full: bool,
-    /// When there was last no room: sessions that began later lack nothing.
-    full_ms: Option<u64>,
+    /// The witness itself failed: no account of it can be relied on any more.
+    spoilt: bool,
+    /// There was no room for something, of whichever session: what the log says, which is about all sessions.
+    lacked_room: bool,
+    /// The sessions of which something was not noted or is kept no longer, and when that was: should one of them come again,
+    /// its account is not whole.
+    lost: HashMap<SessionId, u64>,
     told: HashSet<Notice>,
     stale_logged: usize,
     /// When a message of a session last came.
@@ -75,7 +82,6 @@ struct Session {
     altered: BTreeMap<(Transport, u16), u32>,
     strangers_before: BTreeMap<(Transport, u16), u32>,
     crowded_before: u32,
-    opened_ms: u64,
     last_ms: u64,
     full: bool,
 }
@@ -90,8 +96,9 @@ impl Book {
             strangers_logged: BTreeMap::new(),
             crowded: 0,
             noted: 0,
-            full: false,
-            full_ms: None,
+            spoilt: false,
+            lacked_room: false,
+            lost: HashMap::new(),
             told: HashSet::new(),
             stale_logged: 0,
             last_ms: 0,
@@ -121,7 +128,7 @@ impl Book {
 
     /// Something is wrong with the witness itself, so that nothing follows from what it has not noted.
     pub(super) fn spoil(&mut self) {
-        self.full = true;
+        self.spoilt = true;
     }
 
     /// A message was read.
@@ -171,11 +178,9 @@ impl Book {
     fn ours(&mut self, message: &Message, place: Place, now_ms: u64) -> Heard {
         self.last_ms = now_ms;
         if !self.open(message.session, now_ms) {
-            return Heard { notice: self.tell_full(now_ms), ..Heard::default() };
+            return Heard { notice: self.tell_full(), ..Heard::default() };
         }
-        if self.noted >= MOST_NOTED {
-            self.forget_idle(now_ms);
-        }
+        while self.noted >= MOST_NOTED && self.forget_idle(message.session, now_ms) {}
         let room = self.noted < MOST_NOTED;
         let Some(session) = self.sessions.get_mut(&message.session) else { return Heard::default() };
         session.last_ms = now_ms;
@@ -185,7 +190,7 @@ impl Book {
         if !room {
             // What cannot be remembered could be sent again, so it is not answered either.
             session.full = true;
-            return Heard { notice: self.tell_full(now_ms), ..Heard::default() };
+            return Heard { notice: self.tell_full(), ..Heard::default() };
         }
         session.seen.insert(message.nonce);
         self.noted += 1;
@@ -203,33 +208,45 @@ impl Book {
         Heard { answer: Some(self.answer(message, now_ms, body)), line, notice: None, ours: true }
     }
 
-    /// Lets go of sessions in which nothing came for so long that none of their messages would be believed again.
-    fn forget_idle(&mut self, now_ms: u64) {
-        self.sessions.retain(|_, session| now_ms.saturating_sub(session.last_ms) <= IDLE_MS);
-        self.noted = self.sessions.values().map(|session| session.seen.len()).sum();
-    }
-
     /// Makes room for a session that is not known yet; whether it is known now.
     fn open(&mut self, id: SessionId, now_ms: u64) -> bool {
         if self.sessions.contains_key(&id) {
             return true;
         }
-        if self.sessions.len() >= MOST_SESSIONS {
-            let idle = self.sessions.iter().min_by_key(|(_, session)| session.last_ms);
-            let idle = idle.filter(|(_, session)| now_ms.saturating_sub(session.last_ms) > IDLE_MS).map(|(id, _)| *id);
-            let Some(gone) = idle.and_then(|id| self.sessions.remove(&id)) else { return false };
-            self.noted = self.noted.saturating_sub(gone.seen.len());
+        if self.sessions.len() >= MOST_SESSIONS && !self.forget_idle(id, now_ms) {
+            self.lose(id, now_ms);
+            return false;
         }
         self.summary.sessions += 1;
         let session = Session {
             strangers_before: self.strangers.clone(),
             crowded_before: self.crowded,
-            opened_ms: now_ms,
             last_ms: now_ms,
+            full: self.lost.remove(&id).is_some(),
             ..Session::default()
         };
         self.sessions.insert(id, session);
         true
+    }
+
+    /// Gives up the session that has been idle for longest, if for long enough, and not the one for which room is made; whether
+    /// there was one.
+    fn forget_idle(&mut self, but: SessionId, now_ms: u64) -> bool {
+        let idle = self.sessions.iter().filter(|(id, _)| **id != but).min_by_key(|(_, session)| session.last_ms);
+        let idle = idle.filter(|(_, session)| now_ms.saturating_sub(session.last_ms) > IDLE_MS).map(|(id, _)| *id);
+        let Some((id, gone)) = idle.and_then(|id| Some((id, self.sessions.remove(&id)?))) else { return false };
+        self.noted = self.noted.saturating_sub(gone.seen.len());
+        self.lose(id, now_ms);
+        true
+    }
+
+    /// Remembers that not all of a session is noted; of too many the one that was lost first is forgotten.
+    fn lose(&mut self, id: SessionId, now_ms: u64) {
+        if self.lost.len() >= MOST_LOST && !self.lost.contains_key(&id) {
+            let first = self.lost.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(id, _)| *id);
+            first.and_then(|first| self.lost.remove(&first));
+        }
+        self.lost.insert(id, now_ms);
     }
 
     fn page(&self, id: SessionId, section: Section, from: u32) -> Page {
@@ -257,17 +274,12 @@ impl Book {
             }
         };
         Page {
-            full: session.full || self.full || self.lacks(session),
+            full: session.full || self.spoilt,
             crowded: self.crowded - session.crowded_before,
             total: u32::try_from(total).unwrap_or(u32::MAX),
             from,
             records,
         }
-    }
-
-    /// Whether messages of the session may have come when there was no room; it may have been refused before it was opened.
-    fn lacks(&self, session: &Session) -> bool {
-        self.full_ms.is_some_and(|at_ms| at_ms.saturating_add(IDLE_MS) >= session.opened_ms)
     }
 
     fn noise(&self, session: &Session) -> Vec<NoiseRecord> {
@@ -299,8 +311,8 @@ impl Book {
         Some(notice)
     }
 
-    fn tell_full(&mut self, now_ms: u64) -> Option<Notice> {
-        self.full_ms = Some(now_ms);
+    fn tell_full(&mut self) -> Option<Notice> {
+        self.lacked_room = true;
         self.tell(Notice::Full)
     }
 
@@ -315,13 +327,13 @@ impl Book {
                 }
             }
         }
-        lines.push(Line::Alive { at_ms, crowded: self.crowded, full: self.full || self.full_ms.is_some() });
+        lines.push(Line::Alive { at_ms, crowded: self.crowded, full: self.lacked_room || self.spoilt });
         lines
     }
 
     /// The log's last line.
     pub(super) fn last_line(&self, at_ms: u64) -> Line {
-        Line::Ended { at_ms, crowded: self.crowded, full: self.full || self.full_ms.is_some() }
+        Line::Ended { at_ms, crowded: self.crowded, full: self.lacked_room || self.spoilt }
     }
 }
 

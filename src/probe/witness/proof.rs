@@ -192,7 +192,7 @@ impl Ended<'_> {
             "no message at all reached the witness, so nothing proves that the address leads to it: let it hold one port \
              that may be reached"
         } else if account.full {
-            "the witness had no room to note all that arrived; start it anew and scan again"
+            "the witness had no room to note all that arrived, or failed; scan again, and if it stays so, start it anew"
         } else if tcp && account.crowded {
             "the witness had more connections than it takes at a time, and some were turned away; scan again when fewer \
              strangers come there"
