@@ -437,17 +437,17 @@ impl<'a> AddressView<'a> {
             && !proved()
     }
 
+    /// Whether something answers for the TCP port, while a witness that holds it saw nothing.
+    pub(super) fn answered_by_another(&self, port: u16) -> bool {
+        matches!(self.proof(Transport::Tcp, port), Answer::Got(fact, _) if fact.proof == Proof::AnsweredByAnother)
+    }
+
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here: not where a middlebox
     /// completes them, nor where a witness that holds the port saw nothing.
     pub(super) fn believed(&self, port: u16) -> bool {
-        let proof = match self.proof(Transport::Tcp, port) {
-            Answer::Got(fact, _) => Some(&fact.proof),
-            Answer::None(..) | Answer::NotAsked => None,
-        };
-        let doubted = self.health.handshakes_untrusted()
-            || self.health.decoys_asked == 0
-            || proof == Some(&Proof::AnsweredByAnother);
-        proof.is_some_and(Proof::lets_in)
+        let doubted =
+            self.health.handshakes_untrusted() || self.health.decoys_asked == 0 || self.answered_by_another(port);
+        self.is_let_in(Transport::Tcp, port)
             || !doubted
             || !self.health.decoys_speak
                 && matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())

@@ -12,11 +12,11 @@ use crate::model::witness::{Proof, WitnessFact};
 
 const FIREWALL_ONLY: &str = "the witness was the listener, so this is about the firewall and not about a service";
 const SETTLE_WITHOUT: &str = "Scan again without the witness, while the service runs.";
-const SETTLE_LED: &str = "Look on the firewall where this port is led to.";
+pub(super) const SETTLE_LED: &str = "Look on the firewall where this port is led to.";
 const ALTERED: &str = "something reached the witness on this port, but not the message as it was sent, so whether the \
                        firewall lets it through is not clear";
 const SETTLE_ALTERED: &str = "Look on the firewall whether something there inspects or alters what goes to this port.";
-const BY_ANOTHER: &str = "something answers for this port, while the witness, which held it, saw nothing: a proxy or another \
+pub(super) const BY_ANOTHER: &str = "something answers for this port, while the witness, which held it, saw nothing: a proxy or another \
                           machine stands between";
 const REFUSED: &str = "the witness, which held the port, saw nothing: another machine to which the port is forwarded refused, or a \
                        firewall in its place";

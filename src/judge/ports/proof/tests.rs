@@ -193,3 +193,28 @@ fn what_is_let_through_unexpectedly_is_named_over_udp_too() {
     assert_eq!(check.verdict, Verdict::Fail);
     assert!(check.seen[0].ends_with("udp/70 (let through to the witness)"), "{:?}", check.seen);
 }
+
+/// What is said of an open port that is not believed is what happened there.
+#[test]
+fn an_open_port_is_disbelieved_for_the_reason_that_holds_there() {
+    let rules = [
+        (&|view: &View<'_>| unreachable(view, &["tcp/443".parse().unwrap()], &PLAIN))
+            as &dyn Fn(&View<'_>) -> Vec<Part>,
+        &|view: &View<'_>| only_these_open(view, &[]),
+    ];
+    let open = ["tcp/443 open"];
+    let by_another = ["tcp/443 open", "tcp/443 witness answered-by-another"];
+    let middlebox = || AddressHealth { decoys_open: vec![20_001], ..alive() };
+    for (seen, health, words) in [
+        (&open[..], AddressHealth { decoys_asked: 0, ..alive() }, "of no port that nothing uses is the state known"),
+        (&open[..], middlebox(), "only a protocol's own answer proves a service"),
+        (&open[..], AddressHealth { decoys_speak: true, ..middlebox() }, "nothing that is heard on a port proves"),
+        (&by_another[..], alive(), "while the witness, which held it, saw nothing"),
+    ] {
+        for rule in rules {
+            let check = judged(seen, &health, rule);
+            assert_eq!(check.verdict, Verdict::Inconclusive, "{check:?}");
+            assert!(check.why.contains(words), "{}", check.why);
+        }
+    }
+}
