@@ -46,7 +46,7 @@ pub enum Notice {
         /// How far the clock there is ahead of ours, in seconds.
         ahead: i64,
     },
-    /// There is no room to note anything more, which accounts say.
+    /// There was no room to note something, which the accounts of the sessions say that it belonged to.
     Full,
     /// The log could not be written any further.
     Log {

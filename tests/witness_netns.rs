@@ -186,7 +186,7 @@ impl Drop for Lab {
             let _ = helper.wait();
         }
         // What `ip netns exec` started lives in the namespaces.
-        for namespace in ["s", "r", "t"] {
+        for namespace in ["s", "r", "t", "o"] {
             let name = format!("{}{namespace}", self.prefix);
             let living = Command::new("ip").args(["netns", "pids", &name]).output();
             for id in living.iter().flat_map(|output| output.stdout.split(|byte| *byte == b'\n')) {
@@ -194,7 +194,7 @@ impl Drop for Lab {
                     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
                 }
             }
-            let _ = Command::new("ip").args(["netns", "del", &name]).status();
+            let _ = Command::new("ip").args(["netns", "del", &name]).stderr(Stdio::null()).status();
         }
     }
 }
@@ -273,7 +273,7 @@ fn every_way_of_a_firewall_is_told_apart_from_both_ends() {
     let ways = expected(&[
         ("tcp/1101", "blocked"),
         ("tcp/1102", "blocked"),
-        ("tcp/1103", "blocked"),
+        ("tcp/1103", "answered-by-another"),
         ("tcp/1104", "passed"),
         ("tcp/1105", "arrived-elsewhere 1106"),
         ("tcp/1106", "passed"),
@@ -285,7 +285,7 @@ fn every_way_of_a_firewall_is_told_apart_from_both_ends() {
         ("tcp/1112", "not-held"),
         ("udp/1101", "blocked"),
         ("udp/1102", "blocked"),
-        ("udp/1103", "blocked"),
+        ("udp/1103", "answered-by-another"),
         ("udp/1104", "passed"),
         ("udp/1105", "arrived-elsewhere 1106"),
         ("udp/1106", "passed"),
@@ -303,6 +303,57 @@ fn every_way_of_a_firewall_is_told_apart_from_both_ends() {
     let second = lab.proofs("203.0.113.11", ["1101,1104", "1101,1104"], &[]);
     assert_eq!(second["udp/1104"], "passed");
     assert_eq!(second["udp/1101"], "blocked");
+}
+
+/// One public address, whose ports are forwarded to two machines: of what goes to the other machine the witness hears nothing,
+/// and that is never called blocked.
+#[test]
+fn what_is_forwarded_to_another_machine_is_not_called_blocked() {
+    let Some(mut lab) = Lab::new() else { return };
+    // The other machine: it refuses what it does not have, but for what its own firewall drops.
+    lab.run("ip netns add @o");
+    lab.run("ip -n @o link set lo up");
+    lab.run("ip link add name other0 netns @r type veth peer name serv1 netns @o");
+    lab.run("ip -n @r addr add 192.0.2.1/24 dev other0");
+    lab.run("ip -n @r link set other0 up");
+    lab.run("ip -n @o addr add 192.0.2.10/24 dev serv1");
+    lab.run("ip -n @o link set serv1 up");
+    lab.run("ip -n @o route add default via 192.0.2.1");
+    let forward = |ports: &str| {
+        format!(
+            "table inet lab; delete table inet lab; table inet lab {{ chain before {{ type nat hook prerouting priority -100;
+                iifname near0 ip daddr 203.0.113.10 tcp dport {ports} dnat ip to 192.0.2.10
+                iifname near0 ip daddr 203.0.113.10 udp dport {ports} dnat ip to 192.0.2.10
+            }}
+            chain through {{ type filter hook forward priority 0;
+                tcp dport 1103 drop
+                udp dport 1103 drop
+                oifname other0 tcp dport 1102 drop
+                oifname other0 udp dport 1102 drop
+            }} }}"
+        )
+    };
+    lab.witness(&["--tcp", PORTS, "--udp", PORTS]);
+    // One port alone leads to the witness: whatever is silent may have gone to the other machine.
+    lab.firewall(&forward("1101-1103"));
+    let proofs = lab.proofs(TARGETS[0], ["1101-1104", "1101-1103"], &[]);
+    assert_eq!(proofs["tcp/1104"], "passed");
+    for transport in ["tcp", "udp"] {
+        assert_eq!(proofs[&format!("{transport}/1101")], "answered-by-another", "{proofs:?}");
+        for port in [1102, 1103] {
+            let told = &proofs[&format!("{transport}/{port}")];
+            assert!(told.contains("forwarded to another machine"), "{told}");
+        }
+    }
+    // The user says where the ports lead, or several do arrive.
+    lab.firewall(&forward("1101"));
+    let proofs = lab.proofs(TARGETS[0], ["1103-1104", "1103"], &["--witness-all-ports"]);
+    assert_eq!(proofs["tcp/1103"], "blocked", "{proofs:?}");
+    let proofs = lab.proofs(TARGETS[0], ["1101-1105", "1101-1105"], &[]);
+    for transport in ["tcp", "udp"] {
+        assert_eq!(proofs[&format!("{transport}/1103")], "blocked", "{proofs:?}");
+        assert_eq!(proofs[&format!("{transport}/1101")], "answered-by-another", "{proofs:?}");
+    }
 }
 
 #[test]

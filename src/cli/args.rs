@@ -296,6 +296,10 @@ pub(super) struct ProveArgs {
     /// Where the witness's log is, or will be brought to, if its account cannot be read over the network.
     #[arg(long, value_name = "FILE", requires = "witness")]
     pub(super) witness_log: Option<PathBuf>,
+    /// All ports of those addresses lead to the witness's machine: what does not arrive there is blocked, and not forwarded
+    /// elsewhere. Without it that is said only where messages arrived on two ports.
+    #[arg(long, requires = "witness")]
+    pub(super) witness_all_ports: bool,
 }
 
 /// `witness`

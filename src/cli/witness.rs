@@ -151,7 +151,12 @@ fn check_mode(_: &File) -> Result<(), String> {
 pub(super) fn settings(args: &ProveArgs) -> Result<Option<Arc<WitnessSettings>>, CliError> {
     let Some(key) = args.witness_key.as_deref().filter(|_| !args.witness.is_empty()) else { return Ok(None) };
     let addresses = args.witness.iter().map(IpAddr::to_canonical).collect();
-    Ok(Some(Arc::new(WitnessSettings { addresses, key: load_key(key)?, log: args.witness_log.clone() })))
+    Ok(Some(Arc::new(WitnessSettings {
+        addresses,
+        key: load_key(key)?,
+        log: args.witness_log.clone(),
+        all_ports: args.witness_all_ports,
+    })))
 }
 
 /// Notes it where an address of the witness was none of those that were scanned, for then nothing was proved; whether that is
@@ -260,7 +265,9 @@ fn warning(notice: &Notice) -> String {
             )
         }
         Notice::Full => {
-            "warning: there is no room to note anything more, which accounts say; start the witness anew".to_owned()
+            "warning: there was no room to note all that arrived; the scans that it came from are told so. There is room again \
+             once others have been quiet for 15 minutes; the log says it for good"
+                .to_owned()
         }
         Notice::Log { message } => {
             format!(

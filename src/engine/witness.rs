@@ -62,14 +62,15 @@ impl AddressScan<'_> {
 
 /// Every port of which a state was asked, with what the scan knows of it.
 fn asked_ports(entries: &[Entry]) -> Vec<AskedPort> {
-    let mut ports: BTreeMap<(Transport, u16), bool> = BTreeMap::new();
+    let mut ports: BTreeMap<(Transport, u16), (bool, bool)> = BTreeMap::new();
     let mut speaking = BTreeSet::new();
     for entry in entries {
         match (entry.question, entry.attempt.fact()) {
             (Question::Port { ports: range }, fact) => {
                 let open = range.transport() == Transport::Tcp
                     && matches!(fact, Some(Fact::Port(fact)) if fact.state == PortState::Open);
-                ports.extend(range.each().map(|port| ((range.transport(), port), open)));
+                let refused = matches!(fact, Some(Fact::Port(fact)) if fact.is_port_refusal());
+                ports.extend(range.each().map(|port| ((range.transport(), port), (open, refused))));
             }
             (Question::Service { port }, Some(Fact::Service { service, .. })) if *service != Service::Silent => {
                 speaking.insert(port);
@@ -77,9 +78,9 @@ fn asked_ports(entries: &[Entry]) -> Vec<AskedPort> {
             _ => {}
         }
     }
-    let asked = |((transport, number), open)| {
+    let asked = |((transport, number), (open, refused))| {
         let speaks = transport == Transport::Tcp && speaking.contains(&number);
-        AskedPort { transport, number, open, speaks }
+        AskedPort { transport, number, open, speaks, refused }
     };
     ports.into_iter().map(asked).collect()
 }

@@ -32,8 +32,10 @@ const NOTHING_ANSWERED: &str = "nothing at this address answered anything, so si
 const SETTLE_DEAD: &str = "Check that the server is up and that this machine can reach it, then scan again.";
 const MIDDLEBOX: &str = "ports that nothing uses complete the handshake here too: something in between answers for the \
                          server, and only a protocol's own answer proves a service";
-const NO_DECOYS: &str = "no port that nothing uses was asked beside it, so whether something in between answers for the server is \
-                         not known";
+const MIDDLEBOX_SPEAKS: &str = "ports that nothing uses complete the handshake here too, and answer like a service: something in \
+                                between answers for the server, and nothing that is heard on a port proves a service";
+const NO_DECOYS: &str = "of no port that nothing uses is the state known, so whether something in between answers for the server \
+                         is not known either";
 const SETTLE_NO_DECOYS: &str = "Scan again without naming every port one by one; --sweep asks all of them.";
 const SETTLE_MIDDLEBOX: &str =
     "Scan from a network without such a middlebox, or look at the listening sockets on the host.";
@@ -255,10 +257,15 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
     parts
 }
 
-/// Why an open port is not believed.
-fn disbelief(address: &AddressView<'_>) -> Part {
-    if address.health.handshakes_untrusted() {
-        Part::inconclusive(MIDDLEBOX).settle(SETTLE_MIDDLEBOX)
+/// Why open TCP ports are not believed, of which none is ([`AddressView::believed`]).
+fn disbelief(address: &AddressView<'_>, ports: &[u16]) -> Part {
+    let health = address.health;
+    if health.handshakes_untrusted() {
+        let why = if health.decoys_speak { MIDDLEBOX_SPEAKS } else { MIDDLEBOX };
+        Part::inconclusive(why).settle(SETTLE_MIDDLEBOX)
+    } else if ports.iter().all(|port| address.answered_by_another(*port)) {
+        // Decoys say nothing here: it is the witness that held the port and saw nothing.
+        Part::inconclusive(proof::BY_ANOTHER).settle(proof::SETTLE_LED)
     } else {
         Part::inconclusive(NO_DECOYS).settle(SETTLE_NO_DECOYS)
     }
@@ -285,14 +292,25 @@ fn told<'a>(
     by_proof: Option<Part>,
     by_state: impl FnOnce(&Group<'a>) -> Part,
 ) -> Part {
-    let proved = group.describe_proof(view, address);
-    let state = || group.describe(view, address, Naming::Guides);
+    told_as(view, address, group, by_proof, Naming::Guides, by_state)
+}
+
+fn told_as<'a>(
+    view: &View<'_>,
+    address: &AddressView<'_>,
+    group: &Group<'a>,
+    by_proof: Option<Part>,
+    naming: Naming,
+    by_state: impl FnOnce(&Group<'a>) -> Part,
+) -> Part {
+    let proved = group.describe_proof(view, address, naming);
+    let state = || group.describe(view, address, naming);
     let part = match (by_proof, proved) {
         // Over UDP the ordinary state is mostly that nothing is known, which a proof has settled.
         (Some(part), Some(proved)) if group.transport == Transport::Udp => part.seen(proved),
         (Some(part), Some(proved)) => part.seen(proved).seen(state()),
         (Some(part), None) => part.seen(state()),
-        (None, Some(proved)) => by_state(group).seen(state()).seen(proved),
+        (None, Some(proved)) => proof::beside(group, by_state(group)).seen(state()).seen(proved),
         (None, None) => by_state(group).seen(state()),
     };
     part.on(group.ids.iter().copied())
@@ -354,7 +372,7 @@ fn open_but_unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group<'
     let actual: Vec<u16> = group.each().collect();
     let udp = group.transport == Transport::Udp;
     if !udp && !actual.iter().any(|port| address.believed(*port)) {
-        return disbelief(address);
+        return disbelief(address, &actual);
     }
     let speaks = |port: &u16| match address.service(*port) {
         Answer::Got((service, _), _) => Some(service),
@@ -461,7 +479,7 @@ fn open_as_wanted(address: &AddressView<'_>, group: &Group<'_>, answers_as: Opti
         return Part::pass("a datagram came back");
     }
     if !address.believed(port) {
-        return disbelief(address);
+        return disbelief(address, &[port]);
     }
     match answers_as {
         None => {

@@ -193,6 +193,20 @@ impl<'a> AddressView<'a> {
         self.ways.apart(self.address, range)
     }
 
+    /// The parts of a range of each of which a witness said the same.
+    pub(super) fn apart_by_proof(&self, range: Ports) -> Vec<Ports> {
+        let transport = range.transport();
+        let before = self.proofs.range(..(transport, range.first())).next_back();
+        let inside = self.proofs.range((transport, range.first())..=(transport, range.last()));
+        let mut firsts = std::collections::BTreeSet::from([range.first()]);
+        for (_, (proved, _)) in before.into_iter().chain(inside).filter(|(_, (proved, _))| proved.overlaps(range)) {
+            firsts.insert(proved.first().max(range.first()));
+            firsts.extend(proved.last().checked_add(1).filter(|next| *next <= range.last()));
+        }
+        let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([range.last()]);
+        firsts.iter().zip(lasts).filter_map(|(first, last)| Ports::new(transport, *first, last)).collect()
+    }
+
     /// How many TCP ports of a range, of which nothing was heard from here, are known to be blocked on the way out, and the
     /// first of them.
     pub(super) fn blocked(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {
@@ -433,17 +447,17 @@ impl<'a> AddressView<'a> {
             && !proved()
     }
 
+    /// Whether something answers for the TCP port, while a witness that holds it saw nothing.
+    pub(super) fn answered_by_another(&self, port: u16) -> bool {
+        matches!(self.proof(Transport::Tcp, port), Answer::Got(fact, _) if fact.proof == Proof::AnsweredByAnother)
+    }
+
     /// Whether the open port was proven by more than a handshake, or handshakes can be believed here: not where a middlebox
     /// completes them, nor where a witness that holds the port saw nothing.
     pub(super) fn believed(&self, port: u16) -> bool {
-        let proof = match self.proof(Transport::Tcp, port) {
-            Answer::Got(fact, _) => Some(&fact.proof),
-            Answer::None(..) | Answer::NotAsked => None,
-        };
-        let doubted = self.health.handshakes_untrusted()
-            || self.health.decoys_asked == 0
-            || proof == Some(&Proof::AnsweredByAnother);
-        proof.is_some_and(Proof::lets_in)
+        let doubted =
+            self.health.handshakes_untrusted() || self.health.decoys_asked == 0 || self.answered_by_another(port);
+        self.is_let_in(Transport::Tcp, port)
             || !doubted
             || !self.health.decoys_speak
                 && matches!(self.service(port), Answer::Got((service, _), _) if service.is_protocol_answer())

@@ -173,6 +173,17 @@ impl PortFact {
         matches!(self.state, PortState::Open | PortState::Closed) && self.reason != PortReason::Refused
     }
 
+    /// Whether it was refused as a machine does on which nothing listens: with a RST, or with an ICMP port unreachable (RFC 792,
+    /// type 3 code 3; RFC 4443, type 1 code 4), whoever sent it.
+    pub fn is_port_refusal(&self) -> bool {
+        self.state == PortState::Closed
+            || self.state == PortState::Rejected
+                && matches!(
+                    self.reason,
+                    PortReason::Icmp { v6: false, kind: 3, code: 3 } | PortReason::Icmp { v6: true, kind: 1, code: 4 }
+                )
+    }
+
     /// Whether nobody refused: somebody on the way only said that the target could not be reached, which tells nothing of
     /// the port. Administrative prohibitions and port or protocol unreachable are refusals (RFC 1812, section 5.2.7.1; RFC
     /// 4443, section 3.1).

@@ -241,8 +241,8 @@ impl Checkup {
 pub enum Passage {
     /// They arrive: the control host answered.
     Passes,
-    /// The control host listens there, and its answer was a refusal: it does not listen after all, or something on the way
-    /// refuses in its place.
+    /// The control host's answer was a refusal: it does not listen there, or something on the way refuses in its place. Then a
+    /// refusal need not be the target's either.
     Refused,
     /// Nobody knows: nothing in the whole run answered on any port but those of the web, so that this machine may be let out on
     /// those only.

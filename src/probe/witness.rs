@@ -29,6 +29,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
+/// On how many ports messages must have arrived before those that did not are said to be blocked: one that is forwarded says
+/// little of where the others lead.
+const SEVERAL: usize = 2;
+
 /// How much of a complaint is kept, in bytes.
 const COMPLAINT: usize = 600;
 
@@ -41,6 +45,8 @@ pub struct WitnessSettings {
     pub key: Key,
     /// Where its log is brought to, if its account cannot be read.
     pub log: Option<PathBuf>,
+    /// The user says that whatever goes to those addresses goes to the witness's machine, whichever port it is for.
+    pub all_ports: bool,
 }
 
 /// A port that was asked, and what the scan knows of it.
@@ -54,6 +60,8 @@ pub struct AskedPort {
     pub open: bool,
     /// Whether a service there has shown what it is. A witness never does.
     pub speaks: bool,
+    /// Whether it was refused as a machine does on which nothing listens: with a RST, or as port unreachable.
+    pub refused: bool,
 }
 
 /// What is known of each port from both ends.
@@ -168,7 +176,7 @@ impl<'a> Inquest<'a> {
             return;
         }
         self.rounds().await;
-        if self.account.is_some() {
+        if self.has_door() {
             self.ask_canaries().await;
             tokio::time::sleep(self.asker.timing.udp_wait).await;
             self.account = None;
@@ -187,6 +195,7 @@ impl<'a> Inquest<'a> {
                 }
             };
         }
+        self.note_late_arrivals();
         self.finished = true;
     }
 
@@ -261,6 +270,7 @@ impl<'a> Inquest<'a> {
         let unread = self.unread.clone().unwrap_or_else(|| self.nobody_answers());
         let reached = self.account.as_ref().is_some_and(Account::has_arrivals) || self.has_door();
         let (tcp, udp) = (self.controls_of(Transport::Tcp), self.controls_of(Transport::Udp));
+        let leads_here = self.settings.all_ports || self.arrived_on() >= SEVERAL;
         let mut outcomes = Vec::new();
         for port in &self.ports {
             let AskedPort { transport, number, .. } = port.asked;
@@ -271,6 +281,7 @@ impl<'a> Inquest<'a> {
                 account: self.account.as_ref(),
                 canary: self.canary.get(&transport).copied(),
                 reached,
+                leads_here,
                 controls: if transport == Transport::Tcp { &tcp } else { &udp },
             };
             let attempt = match ended.prove(&port.evidence) {

@@ -20,6 +20,10 @@ const IDLE_MS: u64 = 3 * WINDOW_MS;
 /// The most messages that are remembered, in all sessions: some 12 MiB.
 const MOST_NOTED: usize = 131_072;
 
+/// The most sessions that are remembered by name because not all of theirs was noted or kept: 2 MiB at most. A witness stays
+/// for a day.
+const MOST_LOST: usize = 32_768;
+
 /// The most sources that are told of, and the most stale messages that go into the log: a listener on the way can send old
 /// ones again as often as it likes.
 const MOST_TOLD: usize = 64;
@@ -57,7 +61,13 @@ pub(super) struct Book {
     strangers_logged: BTreeMap<(Transport, u16), u32>,
     crowded: u32,
     noted: usize,
-    full: bool,
+    /// The witness itself failed: no account of it can be relied on any more.
+    spoilt: bool,
+    /// There was no room for something, of whichever session: what the log says, which is about all sessions.
+    lacked_room: bool,
+    /// The sessions of which something was not noted or is kept no longer, and when that was: should one of them come again,
+    /// its account is not whole.
+    lost: HashMap<SessionId, u64>,
     told: HashSet<Notice>,
     stale_logged: usize,
     /// When a message of a session last came.
@@ -86,7 +96,9 @@ impl Book {
             strangers_logged: BTreeMap::new(),
             crowded: 0,
             noted: 0,
-            full: false,
+            spoilt: false,
+            lacked_room: false,
+            lost: HashMap::new(),
             told: HashSet::new(),
             stale_logged: 0,
             last_ms: 0,
@@ -116,7 +128,7 @@ impl Book {
 
     /// Something is wrong with the witness itself, so that nothing follows from what it has not noted.
     pub(super) fn spoil(&mut self) {
-        self.full = true;
+        self.spoilt = true;
     }
 
     /// A message was read.
@@ -168,6 +180,7 @@ impl Book {
         if !self.open(message.session, now_ms) {
             return Heard { notice: self.tell_full(), ..Heard::default() };
         }
+        while self.noted >= MOST_NOTED && self.forget_idle(message.session, now_ms) {}
         let room = self.noted < MOST_NOTED;
         let Some(session) = self.sessions.get_mut(&message.session) else { return Heard::default() };
         session.last_ms = now_ms;
@@ -200,21 +213,40 @@ impl Book {
         if self.sessions.contains_key(&id) {
             return true;
         }
-        if self.sessions.len() >= MOST_SESSIONS {
-            let idle = self.sessions.iter().min_by_key(|(_, session)| session.last_ms);
-            let idle = idle.filter(|(_, session)| now_ms.saturating_sub(session.last_ms) > IDLE_MS).map(|(id, _)| *id);
-            let Some(gone) = idle.and_then(|id| self.sessions.remove(&id)) else { return false };
-            self.noted = self.noted.saturating_sub(gone.seen.len());
+        if self.sessions.len() >= MOST_SESSIONS && !self.forget_idle(id, now_ms) {
+            self.lose(id, now_ms);
+            return false;
         }
         self.summary.sessions += 1;
         let session = Session {
             strangers_before: self.strangers.clone(),
             crowded_before: self.crowded,
             last_ms: now_ms,
+            full: self.lost.remove(&id).is_some(),
             ..Session::default()
         };
         self.sessions.insert(id, session);
         true
+    }
+
+    /// Gives up the session that has been idle for longest, if for long enough, and not the one for which room is made; whether
+    /// there was one.
+    fn forget_idle(&mut self, but: SessionId, now_ms: u64) -> bool {
+        let idle = self.sessions.iter().filter(|(id, _)| **id != but).min_by_key(|(_, session)| session.last_ms);
+        let idle = idle.filter(|(_, session)| now_ms.saturating_sub(session.last_ms) > IDLE_MS).map(|(id, _)| *id);
+        let Some((id, gone)) = idle.and_then(|id| Some((id, self.sessions.remove(&id)?))) else { return false };
+        self.noted = self.noted.saturating_sub(gone.seen.len());
+        self.lose(id, now_ms);
+        true
+    }
+
+    /// Remembers that not all of a session is noted; of too many the one that was lost first is forgotten.
+    fn lose(&mut self, id: SessionId, now_ms: u64) {
+        if self.lost.len() >= MOST_LOST && !self.lost.contains_key(&id) {
+            let first = self.lost.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(id, _)| *id);
+            first.and_then(|first| self.lost.remove(&first));
+        }
+        self.lost.insert(id, now_ms);
     }
 
     fn page(&self, id: SessionId, section: Section, from: u32) -> Page {
@@ -242,7 +274,7 @@ impl Book {
             }
         };
         Page {
-            full: session.full || self.full,
+            full: session.full || self.spoilt,
             crowded: self.crowded - session.crowded_before,
             total: u32::try_from(total).unwrap_or(u32::MAX),
             from,
@@ -280,7 +312,7 @@ impl Book {
     }
 
     fn tell_full(&mut self) -> Option<Notice> {
-        self.full = true;
+        self.lacked_room = true;
         self.tell(Notice::Full)
     }
 
@@ -295,13 +327,13 @@ impl Book {
                 }
             }
         }
-        lines.push(Line::Alive { at_ms, crowded: self.crowded, full: self.full });
+        lines.push(Line::Alive { at_ms, crowded: self.crowded, full: self.lacked_room || self.spoilt });
         lines
     }
 
     /// The log's last line.
     pub(super) fn last_line(&self, at_ms: u64) -> Line {
-        Line::Ended { at_ms, crowded: self.crowded, full: self.full }
+        Line::Ended { at_ms, crowded: self.crowded, full: self.lacked_room || self.spoilt }
     }
 }
 

@@ -119,6 +119,112 @@ fn there_is_room_for_so_many_sessions_and_the_idle_ones_give_way() {
     assert!(hear(65, later).ours, "an idle one gave way");
 }
 
+/// Where there was no room, later sessions are noted again once the idle ones gave way, and are not called incomplete.
+#[test]
+fn a_witness_that_was_full_hears_again() {
+    let mut book = book();
+    let full_page = |book: &mut Book, session: u8, number: u64, now: u64| {
+        let question = Message { session: SessionId([session; 16]), ..ask(200, now, Section::Arrivals, 0) };
+        let question = Message { nonce: Nonce(number.to_be_bytes()), ..question };
+        let heard = book.hear(Read::Ours(question), place(Transport::Tcp, 443), now);
+        heard.answer.is_some().then(|| match answer(heard).body {
+            Body::Account(page) => page.full,
+            other => panic!("{other:?}"),
+        })
+    };
+    let hail_of = |book: &mut Book, session: u8, number: u64, now: u64| {
+        let message = Message { session: SessionId([session; 16]), ..hail(1, now, Transport::Udp, 75) };
+        let message = Message { nonce: Nonce(number.to_be_bytes()), ..message };
+        book.hear(Read::Ours(message), place(Transport::Udp, 75), now).ours
+    };
+    let most = 131_072;
+    assert!((0..most).all(|number| hail_of(&mut book, 1, number, NOW)));
+    assert!(!hail_of(&mut book, 1, most, NOW), "no room");
+    assert!(!hail_of(&mut book, 2, 1, NOW + 1), "nor for another");
+    let later = NOW + 4 * WINDOW_MS;
+    assert!(hail_of(&mut book, 3, 1, later), "the idle ones gave way");
+    assert_eq!(full_page(&mut book, 3, 2, later), Some(false), "it lacks nothing");
+}
+
+/// A message of a session, of which there may be many.
+fn hear(book: &mut Book, session: u8, number: u32, now: u64) -> Heard {
+    let mut nonce = [0; 8];
+    nonce[..4].copy_from_slice(&number.to_be_bytes());
+    let message = hail(1, now, Transport::Udp, 75);
+    let message = Message { session: SessionId([session; 16]), nonce: Nonce(nonce), ..message };
+    book.hear(Read::Ours(message), place(Transport::Udp, 75), now)
+}
+
+/// Whether the account of a session says that it is not whole; nothing where none is given.
+fn says_full(book: &mut Book, session: u8, now: u64) -> Option<bool> {
+    let message = Message { session: SessionId([session; 16]), ..ask(255, now, Section::Arrivals, 0) };
+    let heard = book.hear(Read::Ours(message), place(Transport::Tcp, 443), now);
+    heard.answer.is_some().then(|| match answer(heard).body {
+        Body::Account(page) => page.full,
+        other => panic!("{other:?}"),
+    })
+}
+
+const LATER: u64 = NOW + 4 * WINDOW_MS;
+
+#[test]
+fn a_witness_that_had_no_room_for_a_session_is_not_deaf_to_those_that_come_later() {
+    let mut book = book();
+    for session in 0..64 {
+        assert!(hear(&mut book, session, 1, NOW).ours);
+    }
+    assert!(!hear(&mut book, 64, 1, NOW).ours, "there is no room");
+    assert_eq!(says_full(&mut book, 0, NOW), Some(false), "nothing of its own is missing");
+    assert!(hear(&mut book, 65, 1, LATER).ours);
+    assert_eq!(says_full(&mut book, 65, LATER), Some(false), "all of it was noted");
+    // The log is about all sessions, and one of them is not whole.
+    assert!(matches!(book.last_line(LATER), Line::Ended { full: true, .. }));
+}
+
+#[test]
+fn a_session_of_which_something_was_not_noted_or_not_kept_says_so_when_it_comes_again() {
+    let mut book = book();
+    for session in 0..64 {
+        hear(&mut book, session, 1, NOW + u64::from(session));
+    }
+    assert!(!hear(&mut book, 64, 1, NOW + 100).ours);
+    assert!(hear(&mut book, 64, 2, LATER).ours, "the first gave way");
+    assert_eq!(says_full(&mut book, 64, LATER), Some(true), "its first message was not noted");
+    assert!(hear(&mut book, 0, 2, LATER).ours, "the second gave way");
+    assert_eq!(says_full(&mut book, 0, LATER), Some(true), "its first message was forgotten");
+}
+
+#[test]
+fn what_is_noted_has_a_bound_and_room_comes_again_with_time() {
+    let mut book = book();
+    let most = 131_072;
+    for number in 0..most {
+        assert!(hear(&mut book, 1, number, NOW).ours);
+    }
+    let refused = hear(&mut book, 2, 0, NOW);
+    assert!(refused.answer.is_none() && refused.notice == Some(Notice::Full));
+    assert!(hear(&mut book, 3, 0, LATER).ours, "what has been idle gave way");
+    assert_eq!(says_full(&mut book, 3, LATER), Some(false));
+    assert_eq!(says_full(&mut book, 2, LATER), Some(true), "it had a message that was not noted");
+    assert_eq!(says_full(&mut book, 1, LATER), Some(true), "it had messages that are kept no longer");
+    // A session never makes room for itself: what it had noted would be missing.
+    let end = LATER + 4 * WINDOW_MS;
+    let noted = (1..=most + 10).filter(|number| hear(&mut book, 3, *number, end).ours).count();
+    assert_eq!(
+        noted,
+        usize::try_from(most).unwrap() - 2,
+        "its first message and the question for its account are kept"
+    );
+}
+
+#[test]
+fn a_witness_that_failed_is_relied_on_by_no_session_again() {
+    let mut book = book();
+    book.spoil();
+    hear(&mut book, 1, 1, LATER);
+    assert_eq!(says_full(&mut book, 1, LATER), Some(true));
+}
+
 #[test]
 fn sources_are_told_of_once() {
     let mut book = book();

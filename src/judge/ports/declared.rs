@@ -1,11 +1,11 @@
 //! Expected rules: what the inventory wants reachable and what it does not, judged as the guides' ports are.
 
 use super::{
-    Group, Naming, Sorted, Terms, not_open, not_reachable, open_as_wanted, open_but_unwanted, sort, unknown_part,
-    why_unknown,
+    Group, Naming, Sorted, Terms, not_open, not_reachable, open_as_wanted, open_but_unwanted, proof, sort, told_as,
+    unknown_part, why_unknown,
 };
 use crate::judge::part::Part;
-use crate::judge::view::{AddressView, View};
+use crate::judge::view::{AddressView, Answer, View};
 use crate::model::expected::{Direction, ExpectedRule, RuleAddress, RulePorts, decides, rest};
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::ObservationId;
@@ -116,11 +116,12 @@ fn allowed_at(
     let sorted = sort(view, address, transport, ports, false);
     let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
     for group in open_apart(sorted.groups) {
-        let part = match group.fact.state {
-            PortState::Open => on_service(open_as_wanted(address, &group, None), address, &group),
-            _ => not_reachable(address, &group),
-        };
-        parts.push(part.seen(group.describe(view, address, Naming::Asked)).on(group.ids.iter().copied()));
+        let by_proof = proof::wanted(address, &group, None);
+        let part = told_as(view, address, &group, by_proof, Naming::Asked, |group| match group.fact.state {
+            PortState::Open => on_service(open_as_wanted(address, group, None), address, group),
+            _ => not_reachable(address, group),
+        });
+        parts.push(part);
     }
     parts
 }
@@ -134,11 +135,12 @@ fn denied_at(
     let sorted = sort(view, address, transport, ports, false);
     let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
     for group in open_apart(sorted.groups) {
-        let part = match group.fact.state {
-            PortState::Open => unwanted(view, address, &group),
-            _ => not_open(address, &group),
-        };
-        parts.push(part.seen(group.describe(view, address, Naming::Asked)).on(group.ids.iter().copied()));
+        let by_proof = proof::unwanted(view, address, &group, &Terms::default());
+        let part = told_as(view, address, &group, by_proof, Naming::Asked, |group| match group.fact.state {
+            PortState::Open => unwanted(view, address, group),
+            _ => not_open(address, group),
+        });
+        parts.push(part);
     }
     parts
 }
@@ -167,9 +169,13 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
     let mut alike: BTreeMap<(String, Option<Passage>), Alike> = BTreeMap::new();
     for group in open_apart(sorted.groups) {
         let ids = group.ids.iter().copied();
-        if group.fact.state == PortState::Open {
-            let part = unwanted(view, address, &group);
-            parts.push(part.seen(group.describe(view, address, Naming::Asked)).on(ids));
+        // What a witness proved is told by itself.
+        if group.fact.state == PortState::Open || group.proof.is_some() || group.unproved {
+            let by_proof = proof::unwanted(view, address, &group, &Terms::default());
+            parts.push(told_as(view, address, &group, by_proof, Naming::Asked, |group| match group.fact.state {
+                PortState::Open => unwanted(view, address, group),
+                _ => not_open(address, group),
+            }));
             continue;
         }
         let (state, part) = (group.state(address, Naming::Asked), not_open(address, &group));
@@ -210,9 +216,21 @@ fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
             if let Some(Fact::Port(fact)) = observation.attempt.fact() {
                 // What is blocked on the way out of here is not judged as its neighbours are.
                 let parts = Ports::new(Transport::Tcp, first, last).into_iter().flat_map(|range| address.apart(range));
+                let parts = parts.flat_map(|part| address.apart_by_proof(part));
                 sorted.groups.extend(parts.map(|part| {
-                    let (transport, tries, ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
-                    let (first, last, proof, unproved) = (part.first(), part.last(), None, false);
+                    let (transport, tries, mut ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
+                    let (first, last) = (part.first(), part.last());
+                    let (proof, unproved) = match address.proof(transport, first) {
+                        Answer::Got(fact, id) => {
+                            ids.push(id);
+                            (Some(fact), false)
+                        }
+                        Answer::None(_, id) => {
+                            ids.push(id);
+                            (None, true)
+                        }
+                        Answer::NotAsked => (None, false),
+                    };
                     Group { transport, first, last, fact, proof, unproved, tries, ids }
                 }));
             } else {

@@ -37,7 +37,7 @@ fn is_allowed(view: &View<'_>, address: &AddressView<'_>, transport: Transport, 
 
 fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) -> Part {
     let mut unexpected = Vec::new();
-    let mut doubted = 0_usize;
+    let mut doubted = Vec::new();
     let mut unknown = 0_usize;
     let mut asked = 0_usize;
     let mut blocked = 0_usize;
@@ -80,7 +80,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
                 let name = if let_in { format!("{name} (let through to the witness)") } else { name };
                 unexpected.push((name, observation.id));
             } else {
-                doubted += 1;
+                doubted.push(actual);
             }
         }
     }
@@ -94,9 +94,10 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     if !address.health.answered {
         return Part::inconclusive(NOTHING_ANSWERED).settle(SETTLE_DEAD);
     }
-    if doubted > 0 {
-        return disbelief(address).seen(format!(
-            "{doubted} unexpected ports complete the handshake at {at}, none with an answer of its own"
+    if !doubted.is_empty() {
+        return disbelief(address, &doubted).seen(format!(
+            "{} unexpected ports complete the handshake at {at}, none with an answer that proves a service",
+            doubted.len()
         ));
     }
     if address.health.silence_untrusted() {

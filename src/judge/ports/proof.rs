@@ -12,18 +12,20 @@ use crate::model::witness::{Proof, WitnessFact};
 
 const FIREWALL_ONLY: &str = "the witness was the listener, so this is about the firewall and not about a service";
 const SETTLE_WITHOUT: &str = "Scan again without the witness, while the service runs.";
-const SETTLE_LED: &str = "Look on the firewall where this port is led to.";
+pub(super) const SETTLE_LED: &str = "Look on the firewall where this port is led to.";
 const ALTERED: &str = "something reached the witness on this port, but not the message as it was sent, so whether the \
                        firewall lets it through is not clear";
 const SETTLE_ALTERED: &str = "Look on the firewall whether something there inspects or alters what goes to this port.";
-const BY_ANOTHER: &str = "something answers for this port, while the witness, which held it, saw nothing: a proxy or another \
+pub(super) const BY_ANOTHER: &str = "something answers for this port, while the witness, which held it, saw nothing: a proxy or another \
                           machine stands between";
+const REFUSED: &str = "the witness, which held the port, saw nothing: another machine to which the port is forwarded refused, or a \
+                       firewall in its place";
 const CONTRADICTION: &str = "something answered when its state was asked, and later no message reached the witness";
 
 impl Group<'_> {
     /// What is proved of the ports, in a sentence; the proof, where one was asked for and is not known.
-    pub(super) fn describe_proof(&self, view: &View<'_>, address: &AddressView<'_>) -> Option<String> {
-        let (name, at) = (self.name(view, Naming::Guides), address.address);
+    pub(super) fn describe_proof(&self, view: &View<'_>, address: &AddressView<'_>, naming: Naming) -> Option<String> {
+        let (name, at) = (self.name(view, naming), address.address);
         if self.unproved {
             return Some(format!("whether messages to {name} reach the witness at {at} could not be learned"));
         }
@@ -80,7 +82,7 @@ pub(super) fn unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group
             // The witness sees what arrives, and not which firewall drops the rest: it may be the one of this end.
             way::weigh_silence(address, group, part)
         }
-        Proof::AnsweredByAnother if group.speaks(address) => return None,
+        Proof::AnsweredByAnother if group.speaks(address) || group.fact.is_port_refusal() => return None,
         Proof::AnsweredByAnother => Part::inconclusive(BY_ANOTHER).settle(SETTLE_LED),
         Proof::Altered => Part::inconclusive(ALTERED).settle(SETTLE_ALTERED),
         Proof::NotHeld { .. } => return None,
@@ -161,11 +163,18 @@ pub(super) fn wanted(address: &AddressView<'_>, group: &Group<'_>, answers_as: O
             group.transport
         ))
         .settle(SETTLE_LED),
-        Proof::AnsweredByAnother if group.speaks(address) => return None,
+        Proof::AnsweredByAnother if group.speaks(address) || group.fact.is_port_refusal() => return None,
         Proof::AnsweredByAnother => Part::inconclusive(BY_ANOTHER).settle(SETTLE_LED),
         Proof::Altered => Part::inconclusive(ALTERED).settle(SETTLE_ALTERED),
         Proof::NotHeld { .. } => return None,
     })
+}
+
+/// What a part that rests on the ordinary state is worth beside the proof: a refusal that the witness knows nothing of is not
+/// the word of its machine.
+pub(super) fn beside(group: &Group<'_>, part: Part) -> Part {
+    let by_another = matches!(group.proof, Some(WitnessFact { proof: Proof::AnsweredByAnother, .. }));
+    if by_another && group.fact.is_port_refusal() { part.but(REFUSED).at_most(Confidence::Medium) } else { part }
 }
 
 fn contradiction() -> Part {
@@ -178,8 +187,9 @@ fn controlled(address: &AddressView<'_>, group: &Group<'_>, part: Part) -> Part 
     let part = if address.witness_reached_by(group.transport) {
         part
     } else {
-        part.at_most(Confidence::Medium).seen(format!(
-            "nothing over {} reached the witness on any port, so something near the scanning machine may block all of it",
+        part.at_most(Confidence::Low).seen(format!(
+            "nothing over {0} reached the witness on any port: that it was reached at all is known of the other transport only, \
+             and loss, or a block of all {0} near the scanning machine, would look the same",
             group.transport
         ))
     };

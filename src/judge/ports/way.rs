@@ -10,6 +10,8 @@ use crate::model::verdict::Confidence;
 const SETTLE_WITH_CONTROL: &str =
     "Scan with a control host that listens on that port (--control-host), or from another network.";
 
+const SETTLE_REFUSED: &str = "Make the control host listen on that port and scan again, or scan from another network.";
+
 fn way<'a>(address: &AddressView<'a>, group: &Group<'_>) -> Option<&'a Way> {
     address.way(group.transport, group.first)
 }
@@ -59,10 +61,12 @@ pub(super) fn weigh_refusal(address: &AddressView<'_>, group: &Group<'_>, part: 
         part
     };
     match way(address, group) {
-        Some(Way { passage: Passage::Refused, .. }) => part
-            .but("the control host, which listens there, seemed to refuse too: something on the way may do it for all")
-            .settle(SETTLE_WITH_CONTROL)
-            .at_most(Confidence::Low),
+        // Whoever refused the control host's port may refuse this one in the target's place.
+        Some(Way { passage: Passage::Refused, .. }) => Part::inconclusive(
+            "the control host's port was refused too: either nothing listens there, or something on the way out refuses for \
+             every server, so the refusal need not be the target's",
+        )
+        .settle(SETTLE_REFUSED),
         _ => part,
     }
 }

@@ -4,12 +4,16 @@ use super::account::Account;
 use crate::model::witness::ToldBy;
 use crate::wire::witness::log::{self, Arrived, Line};
 use crate::wire::witness::{ArrivalRecord, Key, NoiseRecord, PortsRecord, SessionId, WINDOW_MS};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
 /// The largest log that is read, in bytes; a witness's own limit.
 const MOST: u64 = 64 << 20;
+
+const NO_FILE: &str =
+    "what --witness-log names is no ordinary file: copy the witness's log to a file and name that one";
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -32,14 +36,15 @@ enum Told {
 pub(super) async fn read(path: &Path, key: &Key, session: SessionId, last_sent_ms: u64) -> Result<Account, String> {
     let mut seen = None;
     loop {
-        let stamp = std::fs::metadata(path).and_then(|file| Ok((file.len(), file.modified()?)));
+        let stamp = std::fs::metadata(path).and_then(|file| Ok((file.len(), file.modified()?, file.is_file())));
         match stamp {
-            Ok((length, _)) if length > MOST => {
+            Ok((_, _, false)) => return Err(NO_FILE.to_owned()),
+            Ok((length, ..)) if length > MOST => {
                 return Err(format!("the log is larger than a witness writes ({} MiB)", MOST >> 20));
             }
             Ok(stamp) if seen != Some(stamp) => {
                 seen = Some(stamp);
-                let text = std::fs::read_to_string(path).map_err(|error| format!("the log cannot be read: {error}"))?;
+                let text = text_of(path)?;
                 match log::read(key, &text).map(|lines| tell(&lines, session, last_sent_ms)) {
                     Ok(Told::Account(account)) => return Ok(account),
                     Ok(Told::Never(why)) => return Err(why),
@@ -59,6 +64,23 @@ pub(super) async fn read(path: &Path, key: &Key, session: SessionId, last_sent_m
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// The text of an ordinary file, and no more of it than a witness writes. Opening does not wait, as it would for whoever writes
+/// into a pipe that has come there since.
+fn text_of(path: &Path) -> Result<String, String> {
+    let unread = |error: io::Error| format!("the log cannot be read: {error}");
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
+    let file = options.open(path).map_err(unread)?;
+    if !file.metadata().map_err(unread)?.is_file() {
+        return Err(NO_FILE.to_owned());
+    }
+    let mut text = String::new();
+    file.take(MOST).read_to_string(&mut text).map_err(unread)?;
+    Ok(text)
 }
 
 fn tell(lines: &[Line], session: SessionId, last_sent_ms: u64) -> Told {
@@ -166,6 +188,20 @@ mod tests {
 
     fn alive(at_ms: u64) -> Line {
         Line::Alive { at_ms, crowded: 0, full: false }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_is_no_ordinary_file_is_refused_at_once_as_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let key = Key::from_text("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").unwrap();
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            let told = tokio::time::timeout(Duration::from_secs(20), read(path, &key, OURS, 5000)).await;
+            assert!(told.unwrap().unwrap_err().contains("no ordinary file"), "{path:?}");
+            assert!(text_of(path).is_err(), "{path:?}");
+        }
     }
 
     #[test]

@@ -72,8 +72,10 @@ pub(super) enum Came {
     },
     /// Something else answered: over TCP a handshake alone.
     Stranger,
-    /// TCP: refused in words.
-    Refused,
+    /// TCP: refused in words, and whether as a machine does on which nothing listens.
+    Refused {
+        by_port: bool,
+    },
     /// Silence.
     Nothing,
     /// This machine could not send.
@@ -132,7 +134,7 @@ async fn one_over_tcp(line: &Line<'_>, to_send: &ToSend) -> Hail {
         Err(error) => {
             let came = match error {
                 NoConnection::NotOpen(fact, _) if fact.state == PortState::Filtered => Came::Nothing,
-                NoConnection::NotOpen(..) => Came::Refused,
+                NoConnection::NotOpen(fact, _) => Came::Refused { by_port: fact.is_port_refusal() },
                 NoConnection::NoRoute => Came::NoRoute,
                 NoConnection::Failed(failure) => Came::Failed(failure),
             };

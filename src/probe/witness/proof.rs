@@ -12,6 +12,10 @@ use std::net::SocketAddr;
 /// More strangers than this at one port during a session may have kept our messages out.
 const FLOOD: u32 = 200;
 
+const ELSEWHERE: &str = "nothing arrived, so the port is blocked, or forwarded to another machine than the witness's, and which is \
+                         not known: let the witness hold a second port that may be reached, or say with \
+                         --witness-all-ports that all ports of the address lead to its machine";
+
 /// How likely "blocked" may be nothing but loss.
 const BY_CHANCE: f64 = 1e-5;
 
@@ -86,6 +90,9 @@ pub(super) struct Ended<'a> {
     pub(super) canary: Option<bool>,
     /// Whether any message at all reached the witness.
     pub(super) reached: bool,
+    /// Whether the ports of the address are known to lead to the witness's machine: the user says so, or messages arrived on
+    /// several. Else each may be forwarded to another machine.
+    pub(super) leads_here: bool,
     /// What became of messages over this transport to ports that let them pass; nothing where none does.
     pub(super) controls: &'a Controls,
 }
@@ -134,8 +141,14 @@ impl Ended<'_> {
             _ if tcp && strangers > 0 => Proof::Altered,
             _ => Proof::AnsweredByAnother,
         };
+        // The witness would have taken the connection: whoever says that nothing listens there is another, to whom the port is
+        // forwarded, or a firewall in its place.
+        let proof = if self.port.refused && proof == Proof::Blocked { Proof::AnsweredByAnother } else { proof };
         if proof == Proof::Blocked {
             self.is_no_chance(evidence)?;
+            if !self.leads_here {
+                return Err(Some((Blame::Peer, ELSEWHERE.to_owned())));
+            }
         }
         Ok(fact(proof, by_account))
     }
@@ -179,7 +192,7 @@ impl Ended<'_> {
             "no message at all reached the witness, so nothing proves that the address leads to it: let it hold one port \
              that may be reached"
         } else if account.full {
-            "the witness had no room to note all that arrived; start it anew and scan again"
+            "the witness had no room to note all that arrived, or failed; scan again, and if it stays so, start it anew"
         } else if tcp && account.crowded {
             "the witness had more connections than it takes at a time, and some were turned away; scan again when fewer \
              strangers come there"
@@ -202,8 +215,10 @@ mod tests {
     use crate::wire::witness::NoiseRecord;
     use std::sync::LazyLock;
 
-    const TCP: AskedPort = AskedPort { transport: Transport::Tcp, number: 443, open: false, speaks: false };
-    const UDP: AskedPort = AskedPort { transport: Transport::Udp, number: 75, open: false, speaks: false };
+    const TCP: AskedPort =
+        AskedPort { transport: Transport::Tcp, number: 443, open: false, speaks: false, refused: false };
+    const UDP: AskedPort =
+        AskedPort { transport: Transport::Udp, number: 75, open: false, speaks: false, refused: false };
 
     fn source() -> SocketAddr {
         "198.51.100.2:4000".parse().unwrap()
@@ -238,7 +253,15 @@ mod tests {
     static NO_CONTROLS: LazyLock<Controls> = LazyLock::new(Controls::default);
 
     fn ended(port: AskedPort, account: Option<&Account>) -> Ended<'_> {
-        Ended { port, not_held: None, account, canary: Some(true), reached: true, controls: &NO_CONTROLS }
+        Ended {
+            port,
+            not_held: None,
+            account,
+            canary: Some(true),
+            reached: true,
+            leads_here: true,
+            controls: &NO_CONTROLS,
+        }
     }
 
     fn proof(port: AskedPort, account: &Account, evidence: &Evidence) -> Option<Proof> {
@@ -266,6 +289,27 @@ mod tests {
         assert_eq!(proof(UDP, &noise(UDP, 0, FLOOD + 1), &sent(4)), None);
         assert_eq!(Ended { canary: Some(false), ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).ok(), None);
         assert_eq!(Ended { reached: false, ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).ok(), None);
+    }
+
+    #[test]
+    fn silence_is_blocked_only_where_the_ports_are_known_to_lead_to_the_witness() {
+        let nothing = account(&[]);
+        let unknown = Ended { leads_here: false, ..ended(UDP, Some(&nothing)) }.prove(&sent(4)).unwrap_err().unwrap();
+        assert!(unknown.1.contains("forwarded to another machine") && unknown.1.contains("--witness-all-ports"));
+        assert_eq!(proof(UDP, &nothing, &sent(4)), Some(Proof::Blocked));
+    }
+
+    #[test]
+    fn a_refusal_of_a_held_port_is_anothers_answer_and_never_blocked() {
+        for port in [TCP, UDP] {
+            let port = AskedPort { refused: true, ..port };
+            assert_eq!(
+                proof(port, &account(&[]), &Evidence { refusals: 2, ..sent(2) }),
+                Some(Proof::AnsweredByAnother)
+            );
+            assert_eq!(proof(port, &account(&[(1, port)]), &sent(2)), Some(Proof::AnswerLost), "it arrived");
+            assert_eq!(Ended { reached: false, ..ended(port, Some(&account(&[]))) }.prove(&sent(2)).ok(), None);
+        }
     }
 
     #[test]

@@ -112,6 +112,8 @@ impl Inquest<'_> {
             None if self.account.is_none() && (speaks || !udp && !open && self.ports.len() > MOST_PORTS) => false,
             None if !udp && *answered_by_others > 0 => sent < HANDSHAKES,
             None if *refusals > 0 && *refusals == sent => sent < REFUSALS,
+            // Only the log will tell what was lost, when it is too late to send more.
+            None if udp && self.account.is_none() => sent < MOST_ROUNDS,
             None => sent < ROUNDS || sent < MOST_ROUNDS && controls.may_be_chance(rounds),
             Some(_) => (udp || open && !speaks) && sent < if udp { UNHELD_ROUNDS } else { 1 },
         }
@@ -130,7 +132,8 @@ impl Inquest<'_> {
         }
         for port in self.ports.iter().filter(|port| port.asked.transport == transport) {
             let Evidence { sent, confirmed, rounds, .. } = &port.evidence;
-            if confirmed.is_empty() {
+            // A log tells of ports that let messages pass and no answer back: they are controls as well.
+            if confirmed.is_empty() && !sent.iter().any(arrived) {
                 continue;
             }
             for (nonce, round) in sent.iter().zip(rounds) {
@@ -247,9 +250,38 @@ impl Inquest<'_> {
                 }
                 Came::Nothing => {}
                 Came::Stranger => evidence.answered_by_others += 1,
-                Came::Refused => evidence.refusals += 1,
+                Came::Refused { by_port } => {
+                    evidence.refusals += 1;
+                    port.asked.refused |= by_port;
+                }
                 Came::Failed(failure) => port.failure = Some(failure),
                 Came::NoRoute => port.no_route = true,
+            }
+        }
+    }
+
+    /// On how many ports messages arrived that were sent to them.
+    pub(super) fn arrived_on(&self) -> usize {
+        let account = self.account.as_ref();
+        let arrived_on = |port: &&Port| {
+            let Port { asked: AskedPort { number, .. }, evidence: Evidence { sent, confirmed, .. }, .. } = port;
+            let noted = |nonce| account.and_then(|account| account.arrivals.get(nonce)).map(|arrival| arrival.port);
+            confirmed.values().map(|(at, _)| *at).chain(sent.iter().filter_map(noted)).any(|at| at == *number)
+        };
+        self.ports.iter().filter(arrived_on).count()
+    }
+
+    /// Takes the last messages to ports of which only the account or the log knows that they let messages pass for what tells
+    /// whether they still did at the end, where none of that transport was asked for it.
+    pub(super) fn note_late_arrivals(&mut self) {
+        let Some(account) = &self.account else { return };
+        for transport in [Transport::Tcp, Transport::Udp] {
+            let of = self.ports.iter().filter(|port| port.asked.transport == transport);
+            let arrived = |nonce: &Nonce| account.arrivals.contains_key(nonce);
+            let passing: Vec<&Port> = of.filter(|port| port.evidence.sent.iter().any(arrived)).collect();
+            if !passing.is_empty() && !self.canary.contains_key(&transport) {
+                let alive = passing.iter().any(|port| port.evidence.sent.last().is_some_and(arrived));
+                self.canary.insert(transport, alive);
             }
         }
     }

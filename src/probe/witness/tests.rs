@@ -45,8 +45,8 @@ async fn ask(transport: Transport, clock: fn() -> u64) -> Proofs {
     let timing = Timing { first_byte: fast, exchange: fast, udp_wait: fast, ..Timing::default() };
     let dialer = Dialer::new(Limits::new(16), Rates::default());
     let asker = Asker::new(dialer, timing, TrustStore::load(None).unwrap(), Instant::now());
-    let settings = WitnessSettings { addresses: vec![HERE], key: key(), log: None };
-    let asked = AskedPort { transport, number: port, open: transport == Transport::Tcp, speaks: false };
+    let settings = WitnessSettings { addresses: vec![HERE], key: key(), log: None, all_ports: true };
+    let asked = AskedPort { transport, number: port, open: transport == Transport::Tcp, speaks: false, refused: false };
     let peer = Peer { address: HERE, name: None };
     let mut inquest = Inquest::new(&asker, &peer, &settings, &[asked]).unwrap();
     inquest.run(|_| panic!("no log is waited for")).await;
@@ -104,8 +104,14 @@ async fn over_udp_a_wrong_clock_is_among_the_reasons_for_silence() {
 async fn what_was_proved_before_an_interrupt_is_kept() {
     let dialer = Dialer::new(Limits::new(16), Rates::default());
     let asker = Asker::new(dialer, Timing::default(), TrustStore::load(None).unwrap(), Instant::now());
-    let settings = WitnessSettings { addresses: vec![HERE], key: key(), log: None };
-    let asked = [70, 71].map(|number| AskedPort { transport: Transport::Udp, number, open: false, speaks: false });
+    let settings = WitnessSettings { addresses: vec![HERE], key: key(), log: None, all_ports: true };
+    let asked = [70, 71].map(|number| AskedPort {
+        transport: Transport::Udp,
+        number,
+        open: false,
+        speaks: false,
+        refused: false,
+    });
     let peer = Peer { address: HERE, name: None };
     let mut inquest = Inquest::new(&asker, &peer, &settings, &asked).unwrap();
     inquest.ports[0].evidence.confirmed.insert(Nonce([1; 8]), (70, (HERE, 4000).into()));

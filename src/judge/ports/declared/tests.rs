@@ -204,6 +204,45 @@ fn which_packet_came_and_who_sent_it_is_said() {
     assert!(udp.contains("Get-NetUDPEndpoint"), "{udp}");
 }
 
+/// What a witness proved decides an expected rule as it decides a guide's.
+#[test]
+fn expected_rules_follow_the_proofs() {
+    let deny = |ports: &str, seen: &[&str]| said(&format!("deny = ['{ports}']"), &[at(V4, seen)]);
+    let (verdict, told) = deny("udp/611", &["udp/611 closed", "udp/611 witness passed"]);
+    assert_eq!(verdict, Violated, "{told}");
+    assert!(told.contains("udp/611 passed at 203.0.113.5") && told.contains("the firewall lets it through"), "{told}");
+    assert_eq!(deny("tcp/1110", &["tcp/1110 filtered", "tcp/1110 witness passed"]).0, Violated);
+    let blocked = ["udp/611 open-or-filtered", "udp/611 witness blocked", "udp/75 witness passed"];
+    assert_eq!(deny("udp/611", &blocked).0, Proved);
+    assert_eq!(verdicts("allow = ['udp/611']", &[at(V4, &blocked)]), [Violated]);
+    let (_, told) = deny("tcp/1110", &["tcp/1110 closed", "tcp/1110 witness answered-by-another"]);
+    assert!(told.contains("another machine to which the port is forwarded refused, or a firewall"), "{told}");
+    assert_eq!(deny("tcp/1110", &["tcp/1110 filtered", "tcp/1110 witness altered"]).0, Inconclusive);
+}
+
+#[test]
+fn the_rest_is_not_shut_where_a_witness_was_reached() {
+    let rule = "allow = ['tcp/443']\ndeny = ['rest']";
+    let rest = |proof: &str| {
+        let seen = at(V4, &["tcp/443 open", "tcp/1110 filtered"]).seen;
+        let mut place = At { seen: sweep("filtered", seen), ..at(V4, &[]) };
+        place.seen.extend(at(V4, &[proof]).seen);
+        let found = judged(&target(rule), &[], &[place]).rules.remove(1);
+        (found.verdict(), found.check.seen.join("; "))
+    };
+    for port in ["tcp/1110", "tcp/2000-2010"] {
+        let (verdict, told) = rest(&format!("{port} witness passed"));
+        assert_eq!(verdict, Violated, "{told}");
+        assert!(told.starts_with(&format!("{port} passed")), "{told}");
+    }
+    assert_eq!(rest("tcp/443 witness passed").0, Proved, "an allowed one");
+    assert_eq!(rest("tcp/1110 witness altered").0, Inconclusive);
+    let allowed_there = "allow = [{ ports = 'tcp/1110', address = '203.0.113.5' }]\ndeny = ['rest']";
+    let mut place = At { seen: sweep("filtered", at(V4, &["tcp/443 closed"]).seen), ..at(V4, &[]) };
+    place.seen.extend(at(V4, &["tcp/1110 witness passed"]).seen);
+    assert_eq!(verdicts(allowed_there, &[place]), [Proved, Proved], "what the address allows may be let in");
+}
+
 /// A router that cannot deliver refuses nothing, and tells nothing of the port.
 #[test]
 fn what_could_not_be_delivered_proves_nothing() {

@@ -95,7 +95,7 @@ fn blocked_over_udp_passes_without_a_doubt_and_without_a_word_of_open_or_filtere
 #[test]
 fn blocked_is_less_sure_where_nothing_of_its_kind_got_through() {
     let alone = closed("udp/70", &["udp/70 open-or-filtered", "udp/70 witness blocked", "tcp/443 witness passed"]);
-    assert_eq!(outcome(&alone), (Verdict::Pass, Confidence::Medium));
+    assert_eq!(outcome(&alone), (Verdict::Pass, Confidence::Low));
     assert!(alone.seen.iter().any(|seen| seen.contains("nothing over udp reached the witness")), "{:?}", alone.seen);
     let common = closed("tcp/445", &["tcp/445 filtered", "tcp/445 witness blocked", "tcp/443 witness passed"]);
     assert_eq!(outcome(&common), (Verdict::Pass, Confidence::Medium), "providers block 445");
@@ -175,7 +175,7 @@ fn a_firewall_rule_is_proved_where_a_port_must_be_reachable_and_a_service_is_not
     assert!(passed.why.contains("proves the firewall's rule, and nothing of the service"), "{}", passed.why);
     let seen = ["udp/75 open-or-filtered", "udp/75 witness blocked", "udp/70 witness passed"];
     assert_eq!(outcome(&open("udp/75", &seen, None)), (Verdict::Fail, Confidence::High));
-    assert_eq!(outcome(&heartbeat("blocked", None)), (Verdict::Fail, Confidence::Medium));
+    assert_eq!(outcome(&heartbeat("blocked", None)), (Verdict::Fail, Confidence::Low));
     assert_eq!(outcome(&heartbeat("answer-lost", None)), (Verdict::Fail, Confidence::Medium));
     for proof in ["arrived-elsewhere", "altered", "answered-by-another", "not-held", "unknown"] {
         assert_eq!(heartbeat(proof, None).verdict, Verdict::Inconclusive, "{proof}");
@@ -192,4 +192,29 @@ fn what_is_let_through_unexpectedly_is_named_over_udp_too() {
     let check = judged(&seen, &alive(), |view| only_these_open(view, &ports("tcp/443")));
     assert_eq!(check.verdict, Verdict::Fail);
     assert!(check.seen[0].ends_with("udp/70 (let through to the witness)"), "{:?}", check.seen);
+}
+
+/// What is said of an open port that is not believed is what happened there.
+#[test]
+fn an_open_port_is_disbelieved_for_the_reason_that_holds_there() {
+    let rules = [
+        (&|view: &View<'_>| unreachable(view, &["tcp/443".parse().unwrap()], &PLAIN))
+            as &dyn Fn(&View<'_>) -> Vec<Part>,
+        &|view: &View<'_>| only_these_open(view, &[]),
+    ];
+    let open = ["tcp/443 open"];
+    let by_another = ["tcp/443 open", "tcp/443 witness answered-by-another"];
+    let middlebox = || AddressHealth { decoys_open: vec![20_001], ..alive() };
+    for (seen, health, words) in [
+        (&open[..], AddressHealth { decoys_asked: 0, ..alive() }, "of no port that nothing uses is the state known"),
+        (&open[..], middlebox(), "only a protocol's own answer proves a service"),
+        (&open[..], AddressHealth { decoys_speak: true, ..middlebox() }, "nothing that is heard on a port proves"),
+        (&by_another[..], alive(), "while the witness, which held it, saw nothing"),
+    ] {
+        for rule in rules {
+            let check = judged(seen, &health, rule);
+            assert_eq!(check.verdict, Verdict::Inconclusive, "{check:?}");
+            assert!(check.why.contains(words), "{}", check.why);
+        }
+    }
 }

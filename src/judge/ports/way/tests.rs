@@ -72,10 +72,21 @@ fn silence_is_worth_more_where_the_port_is_known_to_be_let_out() {
 }
 
 #[test]
-fn a_refusal_is_worth_little_where_the_control_host_seemed_to_refuse_too() {
+fn a_refusal_decides_nothing_where_the_control_host_was_refused_too() {
     assert_eq!(shut("closed", &Ways::default()).confidence, Confidence::High);
     let check = shut("closed", &ways("tcp/445", Passage::Refused));
-    assert_eq!((check.verdict, check.confidence), (Verdict::Pass, Confidence::Low));
+    assert_eq!(check.verdict, Verdict::Inconclusive);
+    assert!(check.settle.unwrap().contains("Make the control host listen"));
+    let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", "tcp/25 closed"]);
+    let refused = ways("tcp/25", Passage::Refused);
+    let wanted = check_wanted(&fixture, &refused);
+    assert_eq!(wanted, Verdict::Inconclusive, "nor is it called unreachable");
+    // Silence is not what refuses.
+    assert_eq!(shut("filtered", &ways("tcp/445", Passage::Refused)).verdict, Verdict::Pass);
+}
+
+fn check_wanted(fixture: &Fixture, ways: &Ways) -> Verdict {
+    check(fixture, ways, |view, ports| reachable(view, ports, None), "tcp/25").verdict
 }
 
 #[test]
