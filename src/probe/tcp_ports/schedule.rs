@@ -112,7 +112,7 @@ struct Port {
     refused_at: Duration,
     /// An earlier refusal, of which it is not known what it is worth.
     refusal: Option<PortFact>,
-    /// Asked again because it was refused before any open port was known.
+    /// Asked again because it was refused.
     rechecked: bool,
 }
 

@@ -181,7 +181,7 @@ fn a_hardened_server_takes_less_than_half_a_second_and_a_careless_one_a_round_tr
     assert!(hardened.took < 450 * MS, "{:?}", hardened.took);
     let careless = run(&World::new(&[443, 3389], true), &guide_ports(), 20_000.0);
     assert_eq!(careless.in_state(PortState::Closed).len(), 61);
-    assert!(careless.took < 130 * MS && careless.sent < 150, "{:?}, {} SYNs", careless.took, careless.sent);
+    assert!(careless.took < 150 * MS && careless.sent < 180, "{:?}, {} SYNs", careless.took, careless.sent);
 }
 
 #[test]

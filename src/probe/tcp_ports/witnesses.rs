@@ -24,7 +24,7 @@ const SENSITIVE: [u16; 13] = [21, 22, 23, 25, 135, 139, 445, 593, 1433, 3306, 33
 
 /// How often open ports must have opened again before refusals elsewhere are believed.
 const VOUCHERS: usize = 8;
-const VOUCHERS_SENSITIVE: usize = 3;
+const VOUCHERS_SENSITIVE: usize = 2;
 
 /// How many of them since the refusal.
 const VOUCHERS_SINCE: usize = 4;

@@ -2,18 +2,17 @@
 //!
 //! Something before the target may let only so many SYNs through and refuse the others, with a RST or an ICMP message, where
 //! most drop them. Then an open port is refused. So refusals are held until open ports, asked again among the others, have
-//! opened often enough; what was refused before an open port was known is asked once more, with open ports in between. When
-//! one of those is refused, or a refused port opens, a refusal is worth no more than silence.
+//! opened often enough; and a number of ports that were refused are asked once more, with open ports in between: what a
+//! short burst met, a few witnesses do not show. When one of those is refused, or a refused port opens, a refusal is worth
+//! no more than silence.
 
 use super::{Duration, Port, PortFact, PortState, Schedule, Stage};
 
-/// How many ports are asked again that were refused before an open one was known. A limit refuses so much of what comes
-/// so fast that a sample shows it.
+/// How many refused ports are asked again. A limit refuses so much of what comes so fast that a sample shows it.
 const RECHECKED: usize = 256;
 
-/// After how many of them an open port is asked; and one whose owner counts connections.
+/// After how many of them an open port is asked, unless its owner counts connections.
 const BETWEEN: u32 = 3;
-const BETWEEN_SENSITIVE: u32 = 20;
 
 /// Where every port was refused, how many are asked again, and how far apart: hardly a limit refuses what comes so slowly.
 const ALONE: usize = 64;
@@ -25,7 +24,7 @@ const FEW: usize = 4;
 /// With so many witnesses lost around it, a rejection is worth no more than silence.
 const LOSSY: f64 = 0.4;
 
-/// Ports asked again because they were refused too early.
+/// Refused ports that are asked again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rechecks {
     /// How many will be or were.
@@ -39,7 +38,7 @@ pub(super) struct Rechecks {
 }
 
 impl Rechecks {
-    /// A port is asked again, perhaps because it was refused too early.
+    /// A port is asked again, perhaps because it was refused.
     pub(super) fn asked(&mut self, recheck: bool) {
         self.since += u32::from(recheck);
     }
@@ -63,8 +62,7 @@ impl Schedule<'_> {
 
     /// An open port, where its turn has come among ports that are asked again.
     pub(super) fn voucher_between(&mut self) -> Option<u16> {
-        let between = if self.witnesses.is_sensitive_alone() { BETWEEN_SENSITIVE } else { BETWEEN };
-        if self.rechecks.since < between || !self.witnesses.can_vouch() {
+        if self.rechecks.since < BETWEEN || !self.witnesses.can_vouch() || self.witnesses.is_sensitive_alone() {
             return None;
         }
         self.rechecks.since = 0;
@@ -73,13 +71,13 @@ impl Schedule<'_> {
 
     /// The port was refused.
     pub(super) fn refused(&mut self, index: u32, sent: Duration, fact: PortFact, elapsed: Duration) {
-        let early = self.witnesses.vouching_since().is_some_and(|since| sent < since);
+        let vouching = self.witnesses.vouching_since().is_some();
         let Some(port) = self.ports.get_mut(index as usize) else { return };
         if self.witnesses.doubts_refusals() {
             // It waited for its confirmation, and is worth no more than silence now.
             (port.refusal, port.stage) = (Some(fact), Stage::Again);
             self.again.push_back(index);
-        } else if early && !port.rechecked && self.rechecks.chosen < RECHECKED {
+        } else if vouching && !port.rechecked && self.rechecks.chosen < RECHECKED {
             self.recheck(index, fact);
         } else {
             (port.answer, port.refused_at, port.stage) = (Some((fact, elapsed)), sent, Stage::Held);
