@@ -96,11 +96,14 @@ impl Part {
         self
     }
 
-    /// The same for more of what was seen: as sure as the less sure of both, resting on both.
-    pub(super) fn joined(mut self, other: &Self) -> Self {
+    /// No more sure than another part that says the same.
+    pub(super) fn lower_to(&mut self, other: &Self) {
         self.confidence = self.confidence.min(other.confidence);
-        self.rests_on.extend(&other.rests_on);
-        self
+    }
+
+    /// Why it says what it says.
+    pub(super) fn reason(&self) -> &str {
+        &self.why
     }
 
     /// What is left where some part passed: the others, but for those that the good news outweighs. What those saw is kept,

@@ -15,7 +15,7 @@ use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
 use crate::model::vantage::{Way, Ways};
 use crate::model::witness::{Proof, WitnessFact};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// Where the guides' servers have their web servers by default: IIS and its Web Management Service, ScreenConnect, Endpoint Central.
@@ -187,9 +187,18 @@ impl<'a> AddressView<'a> {
         if transport == Transport::Udp { None } else { self.ways.to(self.address, actual) }
     }
 
-    /// The parts of a range of each of which the same is known on the way there.
+    /// The parts of a range of each of which the same is known on the way there, and from a witness.
     pub(super) fn apart(&self, range: Ports) -> Vec<Ports> {
-        self.ways.apart(self.address, range)
+        let transport = range.transport();
+        let mut firsts: BTreeSet<u16> = self.ways.apart(self.address, range).iter().map(|part| part.first()).collect();
+        let proved = self.proofs.range((transport, 0)..=(transport, range.last())).map(|(_, (proved, _))| *proved);
+        for proved in proved.filter(|proved| proved.overlaps(range)) {
+            let ends = [Some(proved.first()), proved.last().checked_add(1)];
+            firsts.extend(ends.into_iter().flatten().filter(|first| range.contains(transport, *first)));
+        }
+        let firsts: Vec<u16> = firsts.into_iter().collect();
+        let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([range.last()]);
+        firsts.iter().zip(lasts).filter_map(|(first, last)| Ports::new(transport, *first, last)).collect()
     }
 
     /// How many TCP ports of a range, of which nothing was heard from here, are known to be blocked on the way out, and the

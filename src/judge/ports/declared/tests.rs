@@ -3,6 +3,7 @@ use crate::catalog::example::{Seen, parse_seen};
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory::{Places, parse};
 use crate::judge::{Case, Judgement, judge};
+use crate::model::expected::RulePorts;
 use crate::model::expected::RuleVerdict::{self, Inconclusive, NotApplicable, Proved, Violated};
 use crate::model::fact::{Fact, PortFact, PortReason, PortState};
 use crate::model::observation::{Attempt, Blame, Cause, Failure, Observation, ObservationId, Skip, Stage};
@@ -123,6 +124,61 @@ fn what_is_blocked_on_the_way_out_proves_nothing() {
     }
     assert_eq!(by(Passage::Blocked, "allow = 'tcp/445'", &silent).0, Inconclusive);
     assert_eq!(by(Passage::Passes, "allow = 'tcp/445'", &silent).0, Violated);
+}
+
+/// The same proofs decide as where a guide asks: a rule never says the contrary of what the witness saw.
+#[test]
+fn what_a_witness_proved_decides_a_rule_before_the_state_of_the_port_does() {
+    let seen = at(
+        V4,
+        &[
+            "udp/611 rejected",
+            "udp/611 witness passed",
+            "tcp/1110 open",
+            "tcp/1110 witness passed",
+            "tcp/22 filtered",
+            "tcp/22 witness blocked",
+        ],
+    );
+    let by = |keys: &str| said(keys, std::slice::from_ref(&seen));
+    for port in ["udp/611", "tcp/1110"] {
+        let (verdict, told) = by(&format!("deny = '{port}'"));
+        assert_eq!(verdict, Violated, "{told}");
+        assert!(told.contains("the firewall lets it through: a message reached the witness"), "{told}");
+        assert!(told.contains(&format!("{port} passed at {V4}")), "{told}");
+        let (verdict, told) = by(&format!("allow = '{port}'"));
+        assert_eq!(verdict, Proved, "{told}");
+        assert!(told.contains("proves the firewall's rule, and nothing of the service"), "{told}");
+    }
+    let (verdict, told) = by("deny = 'tcp/22'");
+    assert_eq!(verdict, Proved, "{told}");
+    assert!(told.contains("blocked: the witness behind the firewall held the port"), "{told}");
+    assert_eq!(by("allow = 'tcp/22'").0, Violated);
+    let another = at(V4, &["tcp/1110 open", "tcp/1110 service silent", "tcp/1110 witness answered-by-another"]);
+    let (verdict, told) = said("deny = 'tcp/1110'", &[another]);
+    assert_eq!(verdict, Inconclusive, "{told}");
+    assert!(told.contains("while the witness, which held it, saw nothing"), "{told}");
+}
+
+#[test]
+fn what_reached_a_witness_is_denied_by_the_rest_too_unless_it_is_allowed_at_that_address() {
+    let seen = |address| {
+        let seen = at(address, &["tcp/611 witness passed", "tcp/612-613 witness blocked"]).seen;
+        At { address, health: healthy(), seen: sweep("closed", seen) }
+    };
+    let (verdict, told) = said("deny = 'rest'", &[seen(V4)]);
+    assert_eq!(verdict, Violated, "{told}");
+    assert!(told.contains(&format!("tcp/611 passed at {V4}: ")), "{told}");
+    assert!(told.contains("the firewall lets it through"), "{told}");
+    let allowed = |at: &str| format!("deny = 'rest'\n[[target.allow]]\nports = 'tcp/611'\naddress = '{at}'");
+    for (keys, expected) in [(allowed(V4), Proved), (allowed("ipv4"), Proved), (allowed("ipv6"), Violated)] {
+        let found = judged(&target(&keys), &[], &[seen(V4)]);
+        let rest = found.rules.iter().find(|found| found.rule.ports == RulePorts::Rest).unwrap();
+        assert_eq!(rest.verdict(), expected, "{keys}: {rest:?}");
+    }
+    let (verdict, told) = said("expected = ['tcp/611']\ndeny = 'rest'", &[seen(V4)]);
+    assert_eq!(verdict, Proved, "{told}");
+    assert!(told.contains(&format!("tcp/612-613 blocked at {V4}")), "{told}");
 }
 
 #[test]
