@@ -13,7 +13,7 @@ use crate::model::run::{AddressHealth, AddressRun};
 use crate::model::service::{Identified, Product, Service};
 use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
-use crate::model::vantage::{Way, Ways};
+use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::witness::{Proof, WitnessFact};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -24,6 +24,11 @@ const USUAL_WEB_PORTS: [u16; 11] = [80, 443, 8020, 8040, 8080, 8172, 8383, 8384,
 /// What is said of a port that the control host proved to be so.
 pub(super) const BLOCKED: &str = "blocked on the way out of this machine's network";
 pub(super) const SETTLE_BLOCKED: &str = "Scan from a network that lets those ports out.";
+
+/// What is said of a port that something refused in the name of the target, and of the control host too.
+pub(super) const REFUSED_TOO: &str = "refused here and at the control host too";
+pub(super) const SETTLE_REFUSED: &str = "Make sure that the control host listens on that port, and scan again. If it does, \
+                                         something on the way refuses in its place: scan from another network.";
 
 /// All addresses.
 pub(super) struct View<'a> {
@@ -207,6 +212,13 @@ impl<'a> AddressView<'a> {
         if self.is_unheard(fact) { self.ways.blocked(self.address, range) } else { None }
     }
 
+    /// How many TCP ports of a range, at which something refused in the target's name, the control host's refused too, and the
+    /// first of them: nothing is known of those.
+    pub(super) fn refused_everywhere(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {
+        let refused = matches!(fact.state, PortState::Closed | PortState::Rejected);
+        (refused && !self.is_unheard(fact)).then(|| self.ways.of(Passage::Refused, self.address, range)).flatten()
+    }
+
     /// Whether the target itself did not say a word.
     pub(super) fn is_unheard(&self, fact: &PortFact) -> bool {
         match fact.state {
@@ -328,7 +340,9 @@ impl<'a> AddressView<'a> {
                 && matches!(observation.attempt.fact(), Some(Fact::Port(fact)) if fact.state != PortState::Unstable)
         });
         let blocked = |range, observation: &Observation| match observation.attempt.fact() {
-            Some(Fact::Port(fact)) => self.blocked(range, fact).map_or(0, |(count, _)| count),
+            Some(Fact::Port(fact)) => {
+                self.blocked(range, fact).or(self.refused_everywhere(range, fact)).map_or(0, |(count, _)| count)
+            }
             _ => 0,
         };
         told.map(|(range, observation)| range.count() - blocked(range, observation)).sum::<usize>()
@@ -343,12 +357,17 @@ impl<'a> AddressView<'a> {
         let mut parts = Vec::new();
         let mut unknown: Vec<(Ports, &Observation)> = Vec::new();
         let mut silent = 0_usize;
-        let mut blocked: Option<(usize, u16)> = None;
+        let (mut blocked, mut refused): (Option<(usize, u16)>, Option<(usize, u16)>) = (None, None);
         for (range, observation) in self.port_ranges().filter(|(range, _)| range.transport() == Transport::Tcp) {
             if let Some(Fact::Port(fact)) = observation.attempt.fact()
                 && let Some((count, first)) = self.blocked(range, fact)
             {
                 blocked = Some(blocked.map_or((count, first), |(sum, known)| (sum + count, known)));
+            }
+            if let Some(Fact::Port(fact)) = observation.attempt.fact()
+                && let Some((count, first)) = self.refused_everywhere(range, fact)
+            {
+                refused = Some(refused.map_or((count, first), |(sum, known)| (sum + count, known)));
             }
             match observation.attempt.fact() {
                 Some(Fact::Port(fact)) if fact.state == PortState::Unstable => unknown.push((range, observation)),
@@ -380,6 +399,16 @@ impl<'a> AddressView<'a> {
                     .settle(SETTLE_BLOCKED)
                     .seen(format!(
                         "{count} TCP ports at {at} are {BLOCKED}, the first {}",
+                        view.actual_name(Transport::Tcp, first)
+                    )),
+            );
+        }
+        if let Some((count, first)) = refused {
+            parts.push(
+                Part::inconclusive(&format!("whether {what} is on a port that is {REFUSED_TOO} cannot be told"))
+                    .settle(SETTLE_REFUSED)
+                    .seen(format!(
+                        "{count} TCP ports at {at} are {REFUSED_TOO}, the first {}",
                         view.actual_name(Transport::Tcp, first)
                     )),
             );
