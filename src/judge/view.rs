@@ -357,7 +357,8 @@ impl<'a> AddressView<'a> {
         let mut parts = Vec::new();
         let mut unknown: Vec<(Ports, &Observation)> = Vec::new();
         let mut silent = 0_usize;
-        let (mut blocked, mut refused): (Option<(usize, u16)>, Option<(usize, u16)>) = (None, None);
+        let mut blocked: Option<(usize, u16)> = None;
+        let mut refused: Option<(usize, u16)> = None;
         for (range, observation) in self.port_ranges().filter(|(range, _)| range.transport() == Transport::Tcp) {
             if let Some(Fact::Port(fact)) = observation.attempt.fact()
                 && let Some((count, first)) = self.blocked(range, fact)

@@ -138,7 +138,12 @@ fn denied_at(
 ) -> Vec<Part> {
     let sorted = sort(view, address, transport, ports, false);
     let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
-    parts.extend(open_apart(sorted.groups).map(|group| denied(view, address, &group)));
+    let groups: Vec<Group<'_>> = open_apart(sorted.groups).collect();
+    if groups.len() > RANGES_TOLD {
+        parts.extend(summed(view, address, groups.into_iter()));
+    } else {
+        parts.extend(groups.iter().map(|group| denied(view, address, group)));
+    }
     parts
 }
 
@@ -172,23 +177,7 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
     let sorted = sort_rest(address, &meant);
     let asked: usize = sorted.groups.iter().map(|group| group.each().count()).sum::<usize>() + sorted.unknown.len();
     let mut parts: Vec<Part> = unknown_part(view, Transport::Tcp, &sorted.unknown, Naming::Asked).into_iter().collect();
-    let mut alike: BTreeMap<(String, Option<String>, String), Alike<'_>> = BTreeMap::new();
-    for group in open_apart(sorted.groups) {
-        let by_proof = proof::unwanted(view, address, &group, &Terms::default());
-        let part = by_proof.unwrap_or_else(|| denied_by_state(view, address, &group));
-        // What a middlebox says at every port, now so, now so, is told of the first kinds only.
-        let (state, proved) = if alike.len() < KINDS_TOLD {
-            (group.describe_state(address, Naming::Asked), group.describe_proof(THESE, address))
-        } else {
-            (format!("{} at {}, in many ways", group.fact.state, address.address), None)
-        };
-        let key = (state, proved, part.reason().to_owned());
-        match alike.get_mut(&key) {
-            Some(alike) => alike.add(&part, &group),
-            None => drop(alike.insert(key, Alike::new(part, &group))),
-        }
-    }
-    parts.extend(alike.into_iter().map(|((state, proved, _), alike)| alike.told(address, &state, proved.is_some())));
+    parts.extend(summed(view, address, open_apart(sorted.groups)));
     let meant: usize = meant.iter().map(|ports| ports.count()).sum();
     if asked == meant {
         let why = "every other TCP port was asked, and none is open; UDP is no part of this rule";
@@ -202,6 +191,31 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
         );
     }
     parts
+}
+
+/// What denied ports come to: those that answered alike, and of which a witness proved the same, in one sum. However many
+/// ports and kinds of answers there are, what is told of them stays within bounds.
+fn summed<'a>(view: &View<'_>, address: &AddressView<'a>, groups: impl Iterator<Item = Group<'a>>) -> Vec<Part> {
+    let mut alike: BTreeMap<(String, Option<String>, String), Alike<'_>> = BTreeMap::new();
+    for group in groups {
+        let by_proof = proof::unwanted(view, address, &group, &Terms::default());
+        let part = by_proof.unwrap_or_else(|| denied_by_state(view, address, &group));
+        // What a middlebox says at every port, now so, now so, is told of the first kinds only.
+        let (state, proved) = if alike.len() < KINDS_TOLD {
+            (group.describe_state(address, Naming::Asked), group.describe_proof(THESE, address))
+        } else {
+            (format!("{} at {}, in many ways", group.fact.state, address.address), None)
+        };
+        let key = (state, proved, part.reason().to_owned());
+        match alike.get_mut(&key) {
+            Some(alike) => alike.add(&part, &group),
+            None => drop(alike.insert(key, Alike::new(&part, &group))),
+        }
+    }
+    // However many kinds there are, every one has something that it rests on.
+    let ids = (IDS_TOLD / alike.len().max(1)).max(2);
+    let kinds = alike.into_iter();
+    kinds.map(|((state, proved, _), alike)| alike.told(address, &state, proved.is_some(), ids)).collect()
 }
 
 /// Sorts what was asked of the ports of `meant`, which are in order, by what was seen.
@@ -246,9 +260,9 @@ struct Alike<'a> {
 }
 
 impl<'a> Alike<'a> {
-    fn new(part: Part, group: &Group<'a>) -> Self {
+    fn new(part: &Part, group: &Group<'a>) -> Self {
         let mut alike = Self { part: part.clone(), first: group.alone(), ports: Vec::new(), ids: Vec::new() };
-        alike.add(&part, group);
+        alike.add(part, group);
         alike
     }
 
@@ -265,10 +279,10 @@ impl<'a> Alike<'a> {
         }
     }
 
-    fn told(self, address: &AddressView<'_>, state: &str, proved: bool) -> Part {
+    fn told(self, address: &AddressView<'_>, state: &str, proved: bool, ids: usize) -> Part {
         let names = names(&self.ports);
         let proved = self.first.describe_proof(&names, address).filter(|_| proved);
-        let part = self.part.seen(format!("{names} {state}")).on(self.ids);
+        let part = self.part.seen(format!("{names} {state}")).on(self.ids.into_iter().take(ids));
         proved.into_iter().fold(part, Part::seen)
     }
 }

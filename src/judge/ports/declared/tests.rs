@@ -1,3 +1,4 @@
+use super::IDS_TOLD;
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::example::{Seen, parse_seen};
 use crate::catalog::guide::Guide;
@@ -572,4 +573,38 @@ fn a_sweep_with_another_answer_at_every_port_is_judged() {
     let found = judged(&target("deny = 'rest'"), &[], &[place]).rules.remove(0);
     assert_eq!(found.verdict(), Proved);
     assert!(found.check.seen.len() < 20, "{}", found.check.seen.len());
+}
+
+/// A middlebox that completes every handshake, and answers now so, now so: whatever it does, the report stays readable.
+#[test]
+fn a_sweep_of_what_answers_at_every_port_is_told_in_ranges() {
+    let open = |port| (port, format!("tcp/{port} open"));
+    let each = |speaks: fn(u16) -> String| -> At {
+        let lines: Vec<String> = (1..=u16::MAX).map(open).flat_map(|(port, open)| [open, speaks(port)]).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut place = at(V4, &lines);
+        place.health.decoys_open = vec![1, 2, 3];
+        place
+    };
+    let silent = each(|port| format!("tcp/{port} service silent"));
+    for keys in ["deny = 'rest'", "expected = ['tcp/80', 'tcp/443']\ndeny = 'rest'", "deny = ['tcp/1-9000']"] {
+        let found = judged(&target(keys), &[], std::slice::from_ref(&silent)).rules.remove(0);
+        assert_eq!(found.verdict(), Inconclusive, "{keys}");
+        assert!(found.check.seen.len() < 4, "{keys}: {:?}", found.check.seen);
+        assert!(found.check.rests_on.len() <= IDS_TOLD + 2, "{keys}: {}", found.check.rests_on.len());
+        assert!(serde_json::to_string(&found).unwrap().len() < 10_000, "{keys}");
+    }
+    let found = judged(&target("expected = ['tcp/80', 'tcp/443']\ndeny = 'rest'"), &[], &[silent]).rules.remove(0);
+    assert!(found.check.seen[0].starts_with("tcp/1-79, tcp/81-442, tcp/444-65535 open at"), "{:?}", found.check.seen);
+    let mixed = each(|port| {
+        let said = ["silent", "http", "https"];
+        format!("tcp/{port} service {}", said[usize::from(port) % said.len()])
+    });
+    let found = judged(&target("deny = 'rest'"), &[], &[mixed]).rules.remove(0);
+    assert!(serde_json::to_string(&found).unwrap().len() < 20_000, "{:?}", found.check.seen);
+    assert!(
+        found.check.seen[0].contains(" and ") && found.check.seen[0].contains(" more open at"),
+        "{:?}",
+        found.check.seen
+    );
 }
