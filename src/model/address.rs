@@ -19,7 +19,7 @@ pub fn is_inside(address: IpAddr) -> bool {
 }
 
 /// Whether an address is for documentation only, so that nobody has it on the Internet: TEST-NET-1 to -3 (RFC 5737),
-/// 2001:db8::/32 (RFC 3849) and 3fff::/20 (RFC 9637).
+/// `2001:db8::/32` (RFC 3849) and `3fff::/20` (RFC 9637).
 pub fn is_documentation(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => matches!(v4.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
