@@ -54,7 +54,8 @@ fn probe_reads_hosts_from_a_file_and_tells_each_port_once() {
         other.local_addr().unwrap().port()
     };
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    writeln!(file, "# ours\n127.0.0.1  # this machine\n\n127.0.0.1").unwrap();
+    // With a byte order mark, as some editors write it, before the first host.
+    writeln!(file, "\u{feff}127.0.0.1\n# ours\n127.0.0.1  # this machine\n\n127.0.0.1").unwrap();
     let ports = format!("{open},{shut}");
     let path = file.path().to_str().unwrap();
     let arguments = ["probe", "ports", "--hosts-from", path, "--tcp", &ports, "--format", "jsonl"];

@@ -144,7 +144,11 @@ pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
         let message = format!("the file is larger than {FILE_LIMIT} bytes");
         return Err(Box::new(Diagnostic::whole(&shown(path), &message, None)));
     }
-    let bytes = std::fs::read(path).map_err(problem)?;
+    let mut bytes = std::fs::read(path).map_err(problem)?;
+    // A byte order mark, with which some editors begin UTF-8, is no part of the text (RFC 3629, section 6).
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(.."\u{feff}".len());
+    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
@@ -479,6 +483,15 @@ notes = "behind the old firewall"
         assert_eq!(target.actual(crate::model::ports::Transport::Tcp, 40010), 50010);
         assert_eq!(target.logical(crate::model::ports::Transport::Tcp, 443), 8040);
         assert_eq!(target.server_name(), Some("public.acme.example"));
+    }
+
+    #[test]
+    fn a_file_that_begins_with_a_byte_order_mark_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}[[target]]\nname = 'a'\nhost = 'a.example'\nroles = ['iis']\n").unwrap();
+        let text = read_text(file.path()).unwrap();
+        assert!(text.starts_with("[[target]]"), "{text:?}");
+        assert_eq!(read(&text).unwrap().len(), 1);
     }
 
     #[test]

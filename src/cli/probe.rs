@@ -112,6 +112,8 @@ fn read_hosts(path: &Path) -> Result<Vec<Host>, CliError> {
         CliError::Usage(format!("{name}: not UTF-8 after byte {}", error.utf8_error().valid_up_to()))
     })?;
     let mut hosts = Vec::new();
+    // A byte order mark, with which some editors begin UTF-8, is no part of the first host (RFC 3629, section 6).
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (number, line) in text.lines().enumerate() {
         let host = line.split_once('#').map_or(line, |(host, _)| host).trim();
         if !host.is_empty() {

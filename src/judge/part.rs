@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 /// How many sentences of what was seen a check keeps; the observations hold the rest.
 const SEEN_LIMIT: usize = 12;
 
+/// How many observations a check names; where something answers on every port, each is one of tens of thousands.
+const RESTS_LIMIT: usize = 500;
+
 /// A contribution to a check.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
@@ -96,11 +99,14 @@ impl Part {
         self
     }
 
-    /// The same for more of what was seen: as sure as the less sure of both, resting on both.
-    pub(super) fn joined(mut self, other: &Self) -> Self {
+    /// No more sure than another part that says the same.
+    pub(super) fn lower_to(&mut self, other: &Self) {
         self.confidence = self.confidence.min(other.confidence);
-        self.rests_on.extend(&other.rests_on);
-        self
+    }
+
+    /// Why it says what it says.
+    pub(super) fn reason(&self) -> &str {
+        &self.why
     }
 
     /// What is left where some part passed: the others, but for those that the good news outweighs. What those saw is kept,
@@ -162,14 +168,22 @@ impl Part {
         }
         check.settle = (!settles.is_empty()).then(|| settles.join(" "));
         let parts = || deciding.iter().chain(&others);
-        check.rests_on = parts().flat_map(|part| part.rests_on.iter().copied()).collect();
+        let mut known = BTreeSet::new();
+        let ids = parts().flat_map(|part| part.rests_on.iter().copied());
+        check.rests_on = ids.filter(|id| known.insert(*id)).collect();
         let seen = each_once(parts().flat_map(|part| part.seen.iter().map(String::as_str)));
         check.seen = seen.iter().take(SEEN_LIMIT).map(|seen| (*seen).to_owned()).collect();
         if seen.len() > SEEN_LIMIT {
             check.seen.push(format!("and {} more, among the observations", seen.len() - SEEN_LIMIT));
         }
+        if check.rests_on.len() > RESTS_LIMIT {
+            // What decides comes first, and stays.
+            check
+                .seen
+                .push(format!("rests on {} more observations than are named", check.rests_on.len() - RESTS_LIMIT));
+            check.rests_on.truncate(RESTS_LIMIT);
+        }
         check.rests_on.sort_unstable();
-        check.rests_on.dedup();
         check
     }
 }
@@ -209,6 +223,16 @@ mod tests {
         assert_eq!(check(vec![fail(), untold()]), (Verdict::Inconclusive, Confidence::High, 2));
         assert_eq!(check(vec![fail(), fail()]), (Verdict::Fail, Confidence::High, 1));
         assert_eq!(check(vec![pass()]), (Verdict::Pass, Confidence::High, 1));
+    }
+
+    #[test]
+    fn a_check_that_rests_on_every_port_names_no_more_than_the_first_observations_and_says_so() {
+        let passes = (1..=60_000).map(|id| Part::pass("fine").on([ObservationId(id)]));
+        let fails = (60_001..=60_003).map(|id| Part::fail("open").on([ObservationId(id), ObservationId(id)]));
+        let check = Part::combine("rule".into(), passes.chain(fails).collect());
+        assert_eq!(check.rests_on.len(), RESTS_LIMIT);
+        assert!(check.rests_on.is_sorted() && check.rests_on.ends_with(&[60_001, 60_002, 60_003].map(ObservationId)));
+        assert_eq!(check.seen, [format!("rests on {} more observations than are named", 60_003 - RESTS_LIMIT)]);
     }
 
     #[test]

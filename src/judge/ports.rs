@@ -96,11 +96,7 @@ fn sort<'a>(
     let passage = |port: u16| address.way(transport, port).map(|way| way.passage);
     let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
     for port in ports {
-        let (proof, unproved, proved_by) = match address.proof(transport, port) {
-            Answer::Got(fact, id) => (Some(fact), false, Some(id)),
-            Answer::None(_, id) => (None, true, Some(id)),
-            Answer::NotAsked => (None, false, None),
-        };
+        let (proof, unproved, proved_by) = known_proof(address, transport, port);
         match address.port(transport, port) {
             PortSeen::Known(fact, observation) => {
                 let ids = [observation.id].into_iter().chain(proved_by);
@@ -144,6 +140,19 @@ fn sort<'a>(
     sorted
 }
 
+/// What a witness proved of a port, whether it was asked and that is not known, and by which observation.
+fn known_proof<'a>(
+    address: &AddressView<'a>,
+    transport: Transport,
+    port: u16,
+) -> (Option<&'a WitnessFact>, bool, Option<ObservationId>) {
+    match address.proof(transport, port) {
+        Answer::Got(fact, id) => (Some(fact), false, Some(id)),
+        Answer::None(_, id) => (None, true, Some(id)),
+        Answer::NotAsked => (None, false, None),
+    }
+}
+
 fn why_unknown(observation: &Observation) -> String {
     match &observation.attempt {
         Attempt::Failed { failure } => failure.to_string(),
@@ -153,6 +162,12 @@ fn why_unknown(observation: &Observation) -> String {
 }
 
 impl Group<'_> {
+    /// The same without the observations that it rests on.
+    fn alone(&self) -> Self {
+        let Self { transport, first, last, fact, proof, unproved, tries, .. } = *self;
+        Self { transport, first, last, fact, proof, unproved, tries, ids: Vec::new() }
+    }
+
     fn each(&self) -> impl Iterator<Item = u16> {
         self.first..=self.last
     }
@@ -199,6 +214,11 @@ impl Group<'_> {
     }
 
     fn describe(&self, view: &View<'_>, address: &AddressView<'_>, naming: Naming) -> String {
+        format!("{} {}", self.name(view, naming), self.describe_state(address, naming))
+    }
+
+    /// The state, and what speaks there.
+    fn describe_state(&self, address: &AddressView<'_>, naming: Naming) -> String {
         let speaks = match self.fact.state {
             PortState::Open if address.is_let_in(self.transport, self.first) => {
                 "; the witness listened there".to_owned()
@@ -212,7 +232,7 @@ impl Group<'_> {
             }
             _ => String::new(),
         };
-        format!("{} {}{speaks}", self.name(view, naming), self.state(address, naming))
+        format!("{}{speaks}", self.state(address, naming))
     }
 }
 
@@ -247,7 +267,7 @@ pub(super) fn unreachable(view: &View<'_>, ports: &[Ports], terms: &Terms) -> Ve
             parts.extend(unknown_part(view, transport, &sorted.unknown, Naming::Guides));
             for group in &sorted.groups {
                 let by_proof = proof::unwanted(view, address, group, terms);
-                parts.push(told(view, address, group, by_proof, |group| match group.fact.state {
+                parts.push(told(view, address, group, Naming::Guides, by_proof, |group| match group.fact.state {
                     PortState::Open => open_but_unwanted(view, address, group, terms),
                     _ => not_open(address, group),
                 }));
@@ -289,21 +309,11 @@ fn told<'a>(
     view: &View<'_>,
     address: &AddressView<'_>,
     group: &Group<'a>,
-    by_proof: Option<Part>,
-    by_state: impl FnOnce(&Group<'a>) -> Part,
-) -> Part {
-    told_as(view, address, group, by_proof, Naming::Guides, by_state)
-}
-
-fn told_as<'a>(
-    view: &View<'_>,
-    address: &AddressView<'_>,
-    group: &Group<'a>,
-    by_proof: Option<Part>,
     naming: Naming,
+    by_proof: Option<Part>,
     by_state: impl FnOnce(&Group<'a>) -> Part,
 ) -> Part {
-    let proved = group.describe_proof(view, address, naming);
+    let proved = group.describe_proof(&group.name(view, naming), address);
     let state = || group.describe(view, address, naming);
     let part = match (by_proof, proved) {
         // Over UDP the ordinary state is mostly that nothing is known, which a proof has settled.
@@ -432,7 +442,7 @@ pub(super) fn reachable(view: &View<'_>, ports: &[Ports], answers_as: Option<Ans
                 here.extend(unknown_part(view, transport, &sorted.unknown, Naming::Guides));
                 for group in &sorted.groups {
                     let by_proof = proof::wanted(address, group, answers_as);
-                    here.push(told(view, address, group, by_proof, |group| match group.fact.state {
+                    here.push(told(view, address, group, Naming::Guides, by_proof, |group| match group.fact.state {
                         PortState::Open => open_as_wanted(address, group, answers_as),
                         _ => not_reachable(address, group),
                     }));

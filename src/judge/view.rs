@@ -14,9 +14,9 @@ use crate::model::service::{Identified, Product, Service};
 use crate::model::suites::SuitesFact;
 use crate::model::target::{Role, Target};
 use crate::model::tls::{CertificateFact, TlsAnswer, TlsPreface, TlsVersion};
-use crate::model::vantage::{Way, Ways};
+use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::witness::{Proof, WitnessFact};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// Where the guides' servers have their web servers by default: IIS and its Web Management Service, ScreenConnect, Endpoint Central.
@@ -25,6 +25,11 @@ const USUAL_WEB_PORTS: [u16; 11] = [80, 443, 8020, 8040, 8080, 8172, 8383, 8384,
 /// What is said of a port that the control host proved to be so.
 pub(super) const BLOCKED: &str = "blocked on the way out of this machine's network";
 pub(super) const SETTLE_BLOCKED: &str = "Scan from a network that lets those ports out.";
+
+/// What is said of a port that something refused in the name of the target, and of the control host too.
+pub(super) const REFUSED_TOO: &str = "refused here and at the control host too";
+pub(super) const SETTLE_REFUSED: &str = "Make sure that the control host listens on that port, and scan again. If it does, \
+                                         something on the way refuses in its place: scan from another network.";
 
 /// All addresses.
 pub(super) struct View<'a> {
@@ -188,21 +193,16 @@ impl<'a> AddressView<'a> {
         if transport == Transport::Udp { None } else { self.ways.to(self.address, actual) }
     }
 
-    /// The parts of a range of each of which the same is known on the way there.
+    /// The parts of a range of each of which the same is known on the way there, and from a witness.
     pub(super) fn apart(&self, range: Ports) -> Vec<Ports> {
-        self.ways.apart(self.address, range)
-    }
-
-    /// The parts of a range of each of which a witness said the same.
-    pub(super) fn apart_by_proof(&self, range: Ports) -> Vec<Ports> {
         let transport = range.transport();
-        let before = self.proofs.range(..(transport, range.first())).next_back();
-        let inside = self.proofs.range((transport, range.first())..=(transport, range.last()));
-        let mut firsts = std::collections::BTreeSet::from([range.first()]);
-        for (_, (proved, _)) in before.into_iter().chain(inside).filter(|(_, (proved, _))| proved.overlaps(range)) {
-            firsts.insert(proved.first().max(range.first()));
-            firsts.extend(proved.last().checked_add(1).filter(|next| *next <= range.last()));
+        let mut firsts: BTreeSet<u16> = self.ways.apart(self.address, range).iter().map(|part| part.first()).collect();
+        let proved = self.proofs.range((transport, 0)..=(transport, range.last())).map(|(_, (proved, _))| *proved);
+        for proved in proved.filter(|proved| proved.overlaps(range)) {
+            let ends = [Some(proved.first()), proved.last().checked_add(1)];
+            firsts.extend(ends.into_iter().flatten().filter(|first| range.contains(transport, *first)));
         }
+        let firsts: Vec<u16> = firsts.into_iter().collect();
         let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([range.last()]);
         firsts.iter().zip(lasts).filter_map(|(first, last)| Ports::new(transport, *first, last)).collect()
     }
@@ -211,6 +211,13 @@ impl<'a> AddressView<'a> {
     /// first of them.
     pub(super) fn blocked(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {
         if self.is_unheard(fact) { self.ways.blocked(self.address, range) } else { None }
+    }
+
+    /// How many TCP ports of a range, at which something refused in the target's name, the control host's refused too, and the
+    /// first of them: nothing is known of those.
+    pub(super) fn refused_everywhere(&self, range: Ports, fact: &PortFact) -> Option<(usize, u16)> {
+        let refused = matches!(fact.state, PortState::Closed | PortState::Rejected);
+        (refused && !self.is_unheard(fact)).then(|| self.ways.of(Passage::Refused, self.address, range)).flatten()
     }
 
     /// Whether the target itself did not say a word.
@@ -343,7 +350,9 @@ impl<'a> AddressView<'a> {
                 && matches!(observation.attempt.fact(), Some(Fact::Port(fact)) if fact.state != PortState::Unstable)
         });
         let blocked = |range, observation: &Observation| match observation.attempt.fact() {
-            Some(Fact::Port(fact)) => self.blocked(range, fact).map_or(0, |(count, _)| count),
+            Some(Fact::Port(fact)) => {
+                self.blocked(range, fact).or(self.refused_everywhere(range, fact)).map_or(0, |(count, _)| count)
+            }
             _ => 0,
         };
         told.map(|(range, observation)| range.count() - blocked(range, observation)).sum::<usize>()
@@ -359,11 +368,17 @@ impl<'a> AddressView<'a> {
         let mut unknown: Vec<(Ports, &Observation)> = Vec::new();
         let mut silent = 0_usize;
         let mut blocked: Option<(usize, u16)> = None;
+        let mut refused: Option<(usize, u16)> = None;
         for (range, observation) in self.port_ranges().filter(|(range, _)| range.transport() == Transport::Tcp) {
             if let Some(Fact::Port(fact)) = observation.attempt.fact()
                 && let Some((count, first)) = self.blocked(range, fact)
             {
                 blocked = Some(blocked.map_or((count, first), |(sum, known)| (sum + count, known)));
+            }
+            if let Some(Fact::Port(fact)) = observation.attempt.fact()
+                && let Some((count, first)) = self.refused_everywhere(range, fact)
+            {
+                refused = Some(refused.map_or((count, first), |(sum, known)| (sum + count, known)));
             }
             match observation.attempt.fact() {
                 Some(Fact::Port(fact)) if fact.state == PortState::Unstable => unknown.push((range, observation)),
@@ -395,6 +410,16 @@ impl<'a> AddressView<'a> {
                     .settle(SETTLE_BLOCKED)
                     .seen(format!(
                         "{count} TCP ports at {at} are {BLOCKED}, the first {}",
+                        view.actual_name(Transport::Tcp, first)
+                    )),
+            );
+        }
+        if let Some((count, first)) = refused {
+            parts.push(
+                Part::inconclusive(&format!("whether {what} is on a port that is {REFUSED_TOO} cannot be told"))
+                    .settle(SETTLE_REFUSED)
+                    .seen(format!(
+                        "{count} TCP ports at {at} are {REFUSED_TOO}, the first {}",
                         view.actual_name(Transport::Tcp, first)
                     )),
             );

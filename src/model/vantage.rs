@@ -241,8 +241,8 @@ impl Checkup {
 pub enum Passage {
     /// They arrive: the control host answered.
     Passes,
-    /// The control host's answer was a refusal: it does not listen there, or something on the way refuses in its place. Then a
-    /// refusal need not be the target's either.
+    /// The control host listens there, and its answer was a refusal: it does not listen after all, or something on the way
+    /// refuses in its place. So refusals on this way are nobody's word for certain.
     Refused,
     /// Nobody knows: nothing in the whole run answered on any port but those of the web, so that this machine may be let out on
     /// those only.
@@ -303,8 +303,13 @@ impl Ways {
 
     /// How many of `ports` are known to be blocked on the way to `address`, and the first of them.
     pub fn blocked(&self, address: IpAddr, ports: Ports) -> Option<(usize, u16)> {
-        let blocked = self.leading_to(address).filter(|way| way.passage == Passage::Blocked);
-        let shared = blocked.filter(|way| way.ports.overlaps(ports)).map(|way| {
+        self.of(Passage::Blocked, address, ports)
+    }
+
+    /// How many of `ports` have this passage on the way to `address`, and the first of them.
+    pub fn of(&self, passage: Passage, address: IpAddr, ports: Ports) -> Option<(usize, u16)> {
+        let such = self.leading_to(address).filter(|way| way.passage == passage);
+        let shared = such.filter(|way| way.ports.overlaps(ports)).map(|way| {
             let (first, last) = (way.ports.first().max(ports.first()), way.ports.last().min(ports.last()));
             (usize::from(last - first) + 1, first)
         });

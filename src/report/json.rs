@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io;
 
+pub(super) use answers::Witness as WitnessPart;
 pub use document::Document;
 pub(super) use rules::Rule;
 pub(super) use vantage::Vantage as VantagePart;

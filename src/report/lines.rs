@@ -2,12 +2,13 @@
 //! more memory than those under way.
 //!
 //! The lines of a target stand together; targets come in the order in which they are finished. The `kind` of a line says
-//! what it is: `port` (one for each port that was asked), `finding` (one for each item of each guide, in a scan), `rule` (one
+//! what it is: `port` (one for each port that was asked), `proof` (one for each port of which a witness behind the firewall was
+//! asked what arrived), `finding` (one for each item of each guide, in a scan), `rule` (one
 //! for each expected rule), `trouble` (what kept the target from being scanned as a whole), and at last `target`. Where the
 //! vantage is in doubt, or a control host was asked, the last line of all is `vantage`: what it says was not known when the
 //! lines before it were written, and lowers the worth of silence on the ports that it names.
 
-use super::json::{Rule, one_line};
+use super::json::{Rule, WitnessPart, one_line};
 use super::reading;
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::{Attempt, Observation};
@@ -39,6 +40,24 @@ struct PortLine<'a> {
     /// What speaks there, where that was asked.
     service: Option<String>,
     tries: u32,
+}
+
+/// What a witness behind the firewall proved of one port of one address. It goes before the port's state: while the witness
+/// holds the port, no service is seen there.
+#[derive(Debug, Serialize)]
+struct ProofLine<'a> {
+    kind: &'static str,
+    client: &'a str,
+    target: &'a str,
+    /// The address.
+    host: IpAddr,
+    proto: String,
+    port: u16,
+    /// As in the JSON report: `proof`, `sent`, `arrived` and so on; nothing of it where it could not be learned.
+    #[serde(flatten)]
+    witness: Option<WitnessPart>,
+    /// Why it could not be learned.
+    unknown: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,6 +151,28 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
             }))?;
         }
     }
+    for observation in &run.observations {
+        let Question::Witness { ports } = observation.question else { continue };
+        for port in ports.each() {
+            line(one_line(&ProofLine {
+                kind: "proof",
+                client,
+                target,
+                host: observation.address,
+                proto: ports.transport().to_string(),
+                port,
+                witness: match observation.attempt.fact() {
+                    Some(Fact::Witness(fact)) => Some(fact.into()),
+                    _ => None,
+                },
+                unknown: match &observation.attempt {
+                    Attempt::Answered { .. } => None,
+                    Attempt::Failed { failure } => Some(failure.to_string()),
+                    Attempt::Skipped { skip } => Some(format!("not asked: {skip}")),
+                },
+            }))?;
+        }
+    }
     for finding in &run.findings {
         line(one_line(&FindingLine {
             kind: "finding",
@@ -206,5 +247,34 @@ fn reason(observation: &Observation) -> String {
         Attempt::Answered { .. } => String::new(),
         Attempt::Failed { failure } => failure.to_string(),
         Attempt::Skipped { skip } => format!("not asked: {skip}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render;
+    use crate::model::question::Question;
+    use crate::report::fixture;
+    use serde_json::Value;
+
+    #[test]
+    fn every_proof_of_a_witness_has_a_line_for_each_of_its_ports() {
+        let (mut told, mut asked) = (0, 0);
+        for run in &fixture::everything().targets {
+            let lines = render(run).unwrap();
+            let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            for line in lines.filter(|line| line["kind"] == "proof") {
+                assert!(line["proof"].is_string() != line["unknown"].is_string(), "{line}");
+                assert!(line["host"].is_string() && line["proto"].is_string() && line["port"].is_u64(), "{line}");
+                told += 1;
+            }
+            let ports = run.observations.iter().filter_map(|seen| match seen.question {
+                Question::Witness { ports } => Some(ports.count()),
+                _ => None,
+            });
+            asked += ports.sum::<usize>();
+        }
+        assert!(asked > 0, "the fixture has none");
+        assert_eq!(told, asked);
     }
 }

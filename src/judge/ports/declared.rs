@@ -1,17 +1,16 @@
 //! Expected rules: what the inventory wants reachable and what it does not, judged as the guides' ports are.
 
 use super::{
-    Group, Naming, Sorted, Terms, not_open, not_reachable, open_as_wanted, open_but_unwanted, proof, sort, told_as,
-    unknown_part, why_unknown,
+    Group, Naming, Sorted, Terms, known_proof, not_open, not_reachable, open_as_wanted, open_but_unwanted, proof, sort,
+    told, unknown_part, why_unknown,
 };
 use crate::judge::part::Part;
-use crate::judge::view::{AddressView, Answer, View};
+use crate::judge::view::{AddressView, View};
 use crate::model::expected::{Direction, ExpectedRule, RuleAddress, RulePorts, decides, rest};
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::ObservationId;
 use crate::model::ports::{Ports, Transport};
 use crate::model::target::Host;
-use crate::model::vantage::Passage;
 use std::collections::BTreeMap;
 
 /// How many ranges of ports a sentence names.
@@ -19,6 +18,12 @@ const RANGES_TOLD: usize = 40;
 
 /// How many observations the sum of alike ports names; a sweep of a target that answers now so, now so, has thousands.
 const IDS_TOLD: usize = 100;
+
+/// How many kinds of answers of one address to a rule about all its ports are told apart.
+const KINDS_TOLD: usize = 200;
+
+/// Stands for the names of ports where sentences are compared.
+const THESE: &str = "these";
 
 /// What an expected rule comes to.
 pub(in crate::judge) fn declared(view: &View<'_>, rule: &ExpectedRule) -> Vec<Part> {
@@ -115,14 +120,13 @@ fn allowed_at(
 ) -> Vec<Part> {
     let sorted = sort(view, address, transport, ports, false);
     let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
-    for group in open_apart(sorted.groups) {
+    parts.extend(open_apart(sorted.groups).map(|group| {
         let by_proof = proof::wanted(address, &group, None);
-        let part = told_as(view, address, &group, by_proof, Naming::Asked, |group| match group.fact.state {
+        told(view, address, &group, Naming::Asked, by_proof, |group| match group.fact.state {
             PortState::Open => on_service(open_as_wanted(address, group, None), address, group),
             _ => not_reachable(address, group),
-        });
-        parts.push(part);
-    }
+        })
+    }));
     parts
 }
 
@@ -134,19 +138,26 @@ fn denied_at(
 ) -> Vec<Part> {
     let sorted = sort(view, address, transport, ports, false);
     let mut parts: Vec<Part> = unknown_part(view, transport, &sorted.unknown, Naming::Asked).into_iter().collect();
-    for group in open_apart(sorted.groups) {
-        let by_proof = proof::unwanted(view, address, &group, &Terms::default());
-        let part = told_as(view, address, &group, by_proof, Naming::Asked, |group| match group.fact.state {
-            PortState::Open => unwanted(view, address, group),
-            _ => not_open(address, group),
-        });
-        parts.push(part);
+    let groups: Vec<Group<'_>> = open_apart(sorted.groups).collect();
+    if groups.len() > RANGES_TOLD {
+        parts.extend(summed(view, address, groups.into_iter()));
+    } else {
+        parts.extend(groups.iter().map(|group| denied(view, address, group)));
     }
     parts
 }
 
-fn unwanted(view: &View<'_>, address: &AddressView<'_>, group: &Group<'_>) -> Part {
-    on_service(open_but_unwanted(view, address, group, &Terms::default()), address, group)
+/// What is denied: by the witness's proof where there is one, else by the ports' ordinary state.
+fn denied(view: &View<'_>, address: &AddressView<'_>, group: &Group<'_>) -> Part {
+    let by_proof = proof::unwanted(view, address, group, &Terms::default());
+    told(view, address, group, Naming::Asked, by_proof, |group| denied_by_state(view, address, group))
+}
+
+fn denied_by_state(view: &View<'_>, address: &AddressView<'_>, group: &Group<'_>) -> Part {
+    match group.fact.state {
+        PortState::Open => on_service(open_but_unwanted(view, address, group, &Terms::default()), address, group),
+        _ => not_open(address, group),
+    }
 }
 
 /// What speaks on the port is part of what a verdict on an open port rests on.
@@ -166,30 +177,7 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
     let sorted = sort_rest(address, &meant);
     let asked: usize = sorted.groups.iter().map(|group| group.each().count()).sum::<usize>() + sorted.unknown.len();
     let mut parts: Vec<Part> = unknown_part(view, Transport::Tcp, &sorted.unknown, Naming::Asked).into_iter().collect();
-    let mut alike: BTreeMap<(String, Option<Passage>), Alike> = BTreeMap::new();
-    for group in open_apart(sorted.groups) {
-        let ids = group.ids.iter().copied();
-        // What a witness proved is told by itself.
-        if group.fact.state == PortState::Open || group.proof.is_some() || group.unproved {
-            let by_proof = proof::unwanted(view, address, &group, &Terms::default());
-            parts.push(told_as(view, address, &group, by_proof, Naming::Asked, |group| match group.fact.state {
-                PortState::Open => unwanted(view, address, group),
-                _ => not_open(address, group),
-            }));
-            continue;
-        }
-        let (state, part) = (group.state(address, Naming::Asked), not_open(address, &group));
-        let passage = address.way(group.transport, group.first).map(|way| way.passage);
-        let alike = alike.entry((state, passage)).or_insert_with(|| Alike {
-            part: part.clone(),
-            ports: Vec::new(),
-            ids: Vec::new(),
-        });
-        alike.part = alike.part.clone().joined(&part);
-        alike.ports.extend(Ports::new(Transport::Tcp, group.first, group.last));
-        alike.ids.extend(ids);
-    }
-    parts.extend(alike.into_iter().map(|((state, _), alike)| alike.told(&state)));
+    parts.extend(summed(view, address, open_apart(sorted.groups)));
     let meant: usize = meant.iter().map(|ports| ports.count()).sum();
     if asked == meant {
         let why = "every other TCP port was asked, and none is open; UDP is no part of this rule";
@@ -205,6 +193,31 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
     parts
 }
 
+/// What denied ports come to: those that answered alike, and of which a witness proved the same, in one sum. However many
+/// ports and kinds of answers there are, what is told of them stays within bounds.
+fn summed<'a>(view: &View<'_>, address: &AddressView<'a>, groups: impl Iterator<Item = Group<'a>>) -> Vec<Part> {
+    let mut alike: BTreeMap<(String, Option<String>, String), Alike<'_>> = BTreeMap::new();
+    for group in groups {
+        let by_proof = proof::unwanted(view, address, &group, &Terms::default());
+        let part = by_proof.unwrap_or_else(|| proof::beside(&group, denied_by_state(view, address, &group)));
+        // What a middlebox says at every port, now so, now so, is told of the first kinds only.
+        let (state, proved) = if alike.len() < KINDS_TOLD {
+            (group.describe_state(address, Naming::Asked), group.describe_proof(THESE, address))
+        } else {
+            (format!("{} at {}, in many ways", group.fact.state, address.address), None)
+        };
+        let key = (state, proved, part.reason().to_owned());
+        match alike.get_mut(&key) {
+            Some(alike) => alike.add(&part, &group),
+            None => drop(alike.insert(key, Alike::new(&part, &group))),
+        }
+    }
+    // However many kinds there are, every one has something that it rests on.
+    let ids = (IDS_TOLD / alike.len().max(1)).max(2);
+    let kinds = alike.into_iter();
+    kinds.map(|((state, proved, _), alike)| alike.told(address, &state, proved.is_some(), ids)).collect()
+}
+
 /// Sorts what was asked of the ports of `meant`, which are in order, by what was seen.
 fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
     let mut sorted = Sorted { groups: Vec::new(), unknown: Vec::new() };
@@ -214,24 +227,20 @@ fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
         for (first, last) in overlapping.map(|ports| (ports.first().max(range.first()), ports.last().min(range.last())))
         {
             if let Some(Fact::Port(fact)) = observation.attempt.fact() {
-                // What is blocked on the way out of here is not judged as its neighbours are.
+                // What is blocked on the way out of here, or proved by a witness, is not judged as its neighbours are.
                 let parts = Ports::new(Transport::Tcp, first, last).into_iter().flat_map(|range| address.apart(range));
-                let parts = parts.flat_map(|part| address.apart_by_proof(part));
                 sorted.groups.extend(parts.map(|part| {
-                    let (transport, tries, mut ids) = (Transport::Tcp, observation.tries, vec![observation.id]);
-                    let (first, last) = (part.first(), part.last());
-                    let (proof, unproved) = match address.proof(transport, first) {
-                        Answer::Got(fact, id) => {
-                            ids.push(id);
-                            (Some(fact), false)
-                        }
-                        Answer::None(_, id) => {
-                            ids.push(id);
-                            (None, true)
-                        }
-                        Answer::NotAsked => (None, false),
-                    };
-                    Group { transport, first, last, fact, proof, unproved, tries, ids }
+                    let (proof, unproved, proved_by) = known_proof(address, Transport::Tcp, part.first());
+                    Group {
+                        transport: Transport::Tcp,
+                        first: part.first(),
+                        last: part.last(),
+                        fact,
+                        proof,
+                        unproved,
+                        tries: observation.tries,
+                        ids: [observation.id].into_iter().chain(proved_by).collect(),
+                    }
                 }));
             } else {
                 let why = why_unknown(observation);
@@ -242,21 +251,49 @@ fn sort_rest<'a>(address: &AddressView<'a>, meant: &[Ports]) -> Sorted<'a> {
     sorted
 }
 
-/// Ports of an address that answered alike.
-struct Alike {
+/// Ports of an address that answered alike, and of which a witness proved the same.
+struct Alike<'a> {
     part: Part,
+    first: Group<'a>,
     ports: Vec<Ports>,
     ids: Vec<ObservationId>,
 }
 
-impl Alike {
-    fn told(self, state: &str) -> Part {
-        let count: usize = self.ports.iter().map(|ports| ports.count()).sum();
-        let names: Vec<String> = self.ports.iter().take(RANGES_TOLD).map(ToString::to_string).collect();
-        let told: usize = self.ports.iter().take(RANGES_TOLD).map(|ports| ports.count()).sum();
-        let more = if told < count { format!(" and {} more", count - told) } else { String::new() };
-        self.part.seen(format!("{}{more} {state}", names.join(", "))).on(self.ids.into_iter().take(IDS_TOLD))
+impl<'a> Alike<'a> {
+    fn new(part: &Part, group: &Group<'a>) -> Self {
+        let mut alike = Self { part: part.clone(), first: group.alone(), ports: Vec::new(), ids: Vec::new() };
+        alike.add(part, group);
+        alike
     }
+
+    fn add(&mut self, part: &Part, group: &Group<'_>) {
+        self.part.lower_to(part);
+        let room = IDS_TOLD.saturating_sub(self.ids.len());
+        self.ids.extend(group.ids.iter().filter(|id| !self.ids.contains(id)).take(room).copied().collect::<Vec<_>>());
+        let Some(ports) = Ports::new(Transport::Tcp, group.first, group.last) else { return };
+        match self.ports.last_mut() {
+            Some(last) if last.last().checked_add(1) == Some(ports.first()) => {
+                *last = last.with_last(ports.last()).unwrap_or(*last);
+            }
+            _ => self.ports.push(ports),
+        }
+    }
+
+    fn told(self, address: &AddressView<'_>, state: &str, proved: bool, ids: usize) -> Part {
+        let names = names(&self.ports);
+        let proved = self.first.describe_proof(&names, address).filter(|_| proved);
+        let part = self.part.seen(format!("{names} {state}")).on(self.ids.into_iter().take(ids));
+        proved.into_iter().fold(part, Part::seen)
+    }
+}
+
+/// `tcp/1-79, tcp/81-442 and 3 more`: the first ranges, and how many ports there are besides.
+fn names(ranges: &[Ports]) -> String {
+    let count = |ranges: &[Ports]| ranges.iter().map(|ports| ports.count()).sum::<usize>();
+    let (told, rest) = ranges.split_at(ranges.len().min(RANGES_TOLD));
+    let names: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", count(rest)) };
+    format!("{}{more}", names.join(", "))
 }
 
 #[cfg(test)]

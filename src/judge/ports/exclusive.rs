@@ -3,7 +3,7 @@
 use super::{LIKELY_LISTENER, NOTHING_ANSWERED, SETTLE_DEAD, SETTLE_UDP, disbelief};
 use crate::catalog::rule::Rule;
 use crate::judge::part::Part;
-use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED, View};
+use crate::judge::view::{AddressView, BLOCKED, REFUSED_TOO, SETTLE_BLOCKED, SETTLE_REFUSED, View};
 use crate::model::expected::{Direction, decides};
 use crate::model::fact::{Fact, PortFact, PortReason, PortState};
 use crate::model::observation::ObservationId;
@@ -40,7 +40,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     let mut doubted = Vec::new();
     let mut unknown = 0_usize;
     let mut asked = 0_usize;
-    let mut blocked = 0_usize;
+    let (mut blocked, mut refused) = (0_usize, 0_usize);
     let (mut likely, mut untold) = (Vec::new(), Vec::new());
     for (range, observation) in address.port_ranges() {
         let fact = match observation.attempt.fact() {
@@ -52,6 +52,7 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
             asked += range.count();
             if let Some(Fact::Port(fact)) = observation.attempt.fact() {
                 blocked += address.blocked(range, fact).map_or(0, |(count, _)| count);
+                refused += address.refused_everywhere(range, fact).map_or(0, |(count, _)| count);
             }
             unknown += if matches!(state, None | Some(PortState::Unstable)) { range.count() } else { 0 };
         }
@@ -103,13 +104,12 @@ fn only_these_at(view: &View<'_>, address: &AddressView<'_>, allowed: &[Ports]) 
     if address.health.silence_untrusted() {
         return Part::stopped_answering();
     }
-    if blocked > 0 {
-        return Part::inconclusive(&format!(
-            "{blocked} TCP {} {BLOCKED}, and may be open",
-            if blocked == 1 { "port is" } else { "ports are" }
-        ))
-        .settle(SETTLE_BLOCKED)
-        .seen(format!("no unexpected port open at {at} among those that are let out"));
+    let untold_here = [(blocked, BLOCKED, SETTLE_BLOCKED), (refused, REFUSED_TOO, SETTLE_REFUSED)];
+    if let Some((count, how, settle)) = untold_here.into_iter().find(|(count, ..)| *count > 0) {
+        let are = if count == 1 { "port is" } else { "ports are" };
+        return Part::inconclusive(&format!("{count} TCP {are} {how}, and may be open"))
+            .settle(settle)
+            .seen(format!("no unexpected port open at {at} among those that are let out"));
     }
     if asked - unknown < 65_535 {
         return Part::inconclusive(&format!(

@@ -1,7 +1,7 @@
 //! What a witness behind the firewall proved of ports. It decides before their ordinary state does, and it decides about the
 //! firewall: while the witness holds a port, no service can be seen there.
 
-use super::{Group, Naming, Terms, way};
+use super::{Group, Terms, way};
 use crate::catalog::rule::AnswersAs;
 use crate::judge::part::Part;
 use crate::judge::view::{AddressView, Answer, View};
@@ -23,9 +23,9 @@ const REFUSED: &str = "the witness, which held the port, saw nothing: another ma
 const CONTRADICTION: &str = "something answered when its state was asked, and later no message reached the witness";
 
 impl Group<'_> {
-    /// What is proved of the ports, in a sentence; the proof, where one was asked for and is not known.
-    pub(super) fn describe_proof(&self, view: &View<'_>, address: &AddressView<'_>, naming: Naming) -> Option<String> {
-        let (name, at) = (self.name(view, naming), address.address);
+    /// What is proved of the ports, which are called `name`, in a sentence; where it was asked for and is not known, that.
+    pub(super) fn describe_proof(&self, name: &str, address: &AddressView<'_>) -> Option<String> {
+        let at = address.address;
         if self.unproved {
             return Some(format!("whether messages to {name} reach the witness at {at} could not be learned"));
         }

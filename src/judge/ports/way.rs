@@ -3,14 +3,16 @@
 use super::Group;
 use crate::judge::part::Part;
 use crate::judge::vantage::SUSPECTS;
-use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED};
+use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED, SETTLE_REFUSED};
+use crate::model::ports::Ports;
 use crate::model::vantage::{Passage, Way};
 use crate::model::verdict::Confidence;
 
 const SETTLE_WITH_CONTROL: &str =
     "Scan with a control host that listens on that port (--control-host), or from another network.";
 
-const SETTLE_REFUSED: &str = "Make the control host listen on that port and scan again, or scan from another network.";
+const REFUSED_TOO: &str = "the control host refused on that port too: it does not listen there, or something on the way refuses \
+                           for every server, so nothing is known of it here";
 
 fn way<'a>(address: &AddressView<'a>, group: &Group<'_>) -> Option<&'a Way> {
     address.way(group.transport, group.first)
@@ -27,12 +29,25 @@ pub(super) fn may_be_blocked(address: &AddressView<'_>, group: &Group<'_>) -> bo
     !passes && group.each().any(|port| SUSPECTS.contains(&port))
 }
 
+/// What is left of a refusal that bears the target's address, where the control host's was the same.
+fn refused_too(address: &AddressView<'_>, group: &Group<'_>) -> Option<Part> {
+    let ports = Ports::new(group.transport, group.first, group.last)?;
+    address.refused_everywhere(ports, group.fact).map(|_| Part::inconclusive(REFUSED_TOO).settle(SETTLE_REFUSED))
+}
+
 /// What `part` is worth that rests on silence, or on a refusal by somebody else than the target.
 pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: Part) -> Part {
+    if let Some(untold) = refused_too(address, group) {
+        return untold;
+    }
     let Some(way) = way(address, group).filter(|_| address.is_unheard(group.fact)) else { return part };
     let by = way.sender.map_or_else(String::new, |sender| format!(" by {sender}"));
     match way.passage {
-        Passage::Passes | Passage::Refused => part,
+        Passage::Passes => part,
+        Passage::Refused => part
+            .but("the control host refused on that port, so that it is let out of this machine's network is not proved")
+            .settle(SETTLE_REFUSED)
+            .at_most(Confidence::Medium),
         Passage::Unproven => part
             .but("nothing in this run answered on any port but 80 and 443, so this machine may be let out on those only")
             .settle(SETTLE_WITH_CONTROL)
@@ -50,7 +65,10 @@ pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: 
 
 /// What `part` is worth that rests on a refusal by the target.
 pub(super) fn weigh_refusal(address: &AddressView<'_>, group: &Group<'_>, part: Part) -> Part {
-    let part = if address.only_refusals() {
+    if let Some(untold) = refused_too(address, group) {
+        return untold;
+    }
+    if address.only_refusals() {
         part.but(
             "everything at this address was refused with a RST, and nothing else came from it: a router may do so for a machine \
              that is not there",
@@ -59,15 +77,6 @@ pub(super) fn weigh_refusal(address: &AddressView<'_>, group: &Group<'_>, part: 
         .at_most(Confidence::Medium)
     } else {
         part
-    };
-    match way(address, group) {
-        // Whoever refused the control host's port may refuse this one in the target's place.
-        Some(Way { passage: Passage::Refused, .. }) => Part::inconclusive(
-            "the control host's port was refused too: either nothing listens there, or something on the way out refuses for \
-             every server, so the refusal need not be the target's",
-        )
-        .settle(SETTLE_REFUSED),
-        _ => part,
     }
 }
 

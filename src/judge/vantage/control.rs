@@ -23,9 +23,6 @@ pub fn control(host: &Host, asked: &[u16], seen: Seen<'_>) -> (Checkup, Ways) {
     for run in seen.addresses.iter().filter(|run| is_usable(run, seen)) {
         kinds.entry((is_inside(run.address), run.address.is_ipv6())).or_default().push(run);
     }
-    if kinds.is_empty() {
-        return (unusable(host, seen), ways);
-    }
     for ((inside, v6), runs) in &kinds {
         for port in asked {
             let Some((passage, sender)) = passage(runs, *port, seen) else { continue };
@@ -34,7 +31,26 @@ pub fn control(host: &Host, asked: &[u16], seen: Seen<'_>) -> (Checkup, Ways) {
             }
         }
     }
-    (checkup(host, asked, &kinds, &ways), ways)
+    let checkup = if kinds.is_empty() { unusable(host, seen) } else { checkup(host, asked, &kinds, &ways) };
+    // A refusal needs no open port beside it to put refusals elsewhere in doubt: a filter may refuse everything.
+    for run in seen.addresses.iter().filter(|run| !run.health.handshakes_untrusted()) {
+        let (inside, v6) = (is_inside(run.address), run.address.is_ipv6());
+        for port in asked.iter().copied().filter(|port| refused(run.address, *port, seen)) {
+            if let Some(ports) = Ports::tcp(port) {
+                ways.add(Way { ports, v6, inside, passage: Passage::Refused, sender: None });
+            }
+        }
+    }
+    (checkup, ways)
+}
+
+/// Whether something refused at this address, in the host's name.
+fn refused(address: IpAddr, port: u16, seen: Seen<'_>) -> bool {
+    seen.port(address, port).is_some_and(|fact| match fact.state {
+        PortState::Closed => true,
+        PortState::Rejected => fact.sender == Some(address),
+        _ => false,
+    })
 }
 
 /// Whether anything that was seen at this address tells of the way there.
@@ -91,7 +107,16 @@ fn unusable(host: &Host, seen: Seen<'_>) -> Checkup {
         );
     }
     if troubles.is_empty() {
-        return unknown(format!("None of the ports asked is open at the control host {host}."), WHAT_IT_IS);
+        let refuses = |run: &AddressRun| {
+            let closed = |fact: &crate::model::fact::PortFact| fact.state == PortState::Closed;
+            seen.tcp(run.address).any(|(_, observation)| super::fact(observation).is_some_and(closed))
+        };
+        let refused = if seen.addresses.iter().any(refuses) {
+            " What refused need not be the host: on the ports that were refused, a server's refusal decides nothing."
+        } else {
+            ""
+        };
+        return unknown(format!("None of the ports asked is open at the control host {host}.{refused}"), WHAT_IT_IS);
     }
     unknown(format!("The control host {host} could not be used: {}.", troubles.join("; ")), WHAT_IT_IS)
 }
@@ -150,9 +175,10 @@ fn checkup(host: &Host, asked: &[u16], kinds: &BTreeMap<(bool, bool), Vec<&Addre
             subject,
             Standing::Warning,
             seen,
-            "If the control host listens there, something on the way refuses in its place, and \"closed\" from here says \
-             nothing of the servers on those ports.",
-            "Make sure that the control host listens on them, and look again.",
+            "Either the control host does not listen there, or something on the way refuses in its place. Until that is known, \
+             \"closed\" from here says nothing of the servers on those ports, and rules about them stay inconclusive.",
+            "Make sure that the control host listens on them, and look again; or name the ports that it has with --ports, in \
+             `portreeve doctor`. If it does listen, scan from another network.",
         );
     }
     if only_inside {
@@ -223,6 +249,15 @@ mod tests {
             assert_eq!(checkup.standing, Standing::Unknown, "{checkup:?}");
             assert!(ways.is_empty());
         }
+    }
+
+    #[test]
+    fn what_refuses_everything_puts_every_refusal_in_doubt() {
+        let lines = ["tcp/25 closed", "tcp/139 closed", "tcp/443 closed", "tcp/445 filtered"];
+        let (checkup, ways) = of(&Fixture::new("203.0.113.9", &lines));
+        assert_eq!(checkup.standing, Standing::Unknown, "{checkup:?}");
+        assert!(checkup.seen.contains("a server's refusal decides nothing"), "{checkup:?}");
+        assert_eq!(ways, ["tcp/25 Refused v6=false", "tcp/139 Refused v6=false", "tcp/443 Refused v6=false"]);
     }
 
     #[test]

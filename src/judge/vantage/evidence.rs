@@ -3,7 +3,7 @@
 //! Targets are added one by one, in any order, and little is kept of each: a run may have thousands.
 
 use super::{SUSPECTS, Seen, counted, fact, ports_in_words};
-use crate::model::address::is_inside;
+use crate::model::address::{is_documentation, is_inside};
 use crate::model::fact::{PortFact, PortReason, PortState};
 use crate::model::ports::{Ports, Transport};
 use crate::model::run::AddressRun;
@@ -122,7 +122,20 @@ impl Evidence {
         }
         let subject = Subject::InsideAddresses;
         if inside == 0 {
-            return Some(Checkup::ok(subject, format!("All {} are public.", counted(all, "address", "addresses"))));
+            let all = counted(all, "address", "addresses");
+            let documentation = self.known.iter().filter(|address| is_documentation(**address)).count();
+            let seen = match documentation {
+                0 => format!("All {all} are public."),
+                1 => {
+                    format!("None of {all} is inside; 1 is a documentation address, which nobody has on the Internet.")
+                }
+                more => {
+                    format!(
+                        "None of {all} is inside; {more} are documentation addresses, which nobody has on the Internet."
+                    )
+                }
+            };
+            return Some(Checkup::ok(subject, seen));
         }
         let verb = if inside == 1 { "is" } else { "are" };
         Some(Checkup::bad(

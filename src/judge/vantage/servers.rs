@@ -2,7 +2,7 @@
 //! are for whoever scans them, not for a report.
 
 use super::{counted, listed};
-use crate::model::address::is_inside;
+use crate::model::address::{is_documentation, is_inside};
 use crate::model::run::{AddressRun, Trouble};
 use crate::model::target::Host;
 use crate::model::vantage::{Checkup, Interface, InterfaceKind, Machine, NameAnswer, Route, Standing, Subject};
@@ -156,7 +156,20 @@ fn inside(servers: &[Server<'_>]) -> Option<Checkup> {
             "Name the public addresses, and scan from a machine outside.",
         ));
     }
-    (!given.is_empty()).then(|| Checkup::ok(subject, "All addresses that were given are public."))
+    let only_written: Vec<String> = given
+        .iter()
+        .filter(|server| matches!(server.host, Host::Address(address) if is_documentation(*address)))
+        .map(|server| server.label.clone())
+        .collect();
+    let seen = if only_written.is_empty() {
+        "All addresses that were given are public.".to_owned()
+    } else {
+        format!(
+            "Documentation addresses, which nobody has on the Internet: {}. No address is inside.",
+            listed(&only_written)
+        )
+    };
+    (!given.is_empty()).then(|| Checkup::ok(subject, seen))
 }
 
 fn routes(servers: &[Server<'_>], machine: &Machine) -> Option<Checkup> {

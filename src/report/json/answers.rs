@@ -81,7 +81,7 @@ pub(super) enum Answer {
 
 /// What a witness behind the firewall proves: what the firewall does, not what a service does.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Witness {
+pub(in crate::report) struct Witness {
     /// The proof.
     proof: ProofName,
     /// How many messages were sent; over TCP, how many were to be sent, for without a connection none leaves.

@@ -71,22 +71,34 @@ fn silence_is_worth_more_where_the_port_is_known_to_be_let_out() {
     assert_eq!(shut("filtered", &ways("tcp/445", Passage::Passes)).confidence, Confidence::High);
 }
 
+/// Either the control host does not listen there, or an egress filter refuses for everybody: the target was not heard.
 #[test]
-fn a_refusal_decides_nothing_where_the_control_host_was_refused_too() {
+fn a_refusal_decides_nothing_where_the_control_host_refused_too() {
     assert_eq!(shut("closed", &Ways::default()).confidence, Confidence::High);
-    let check = shut("closed", &ways("tcp/445", Passage::Refused));
-    assert_eq!(check.verdict, Verdict::Inconclusive);
-    assert!(check.settle.unwrap().contains("Make the control host listen"));
-    let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", "tcp/25 closed"]);
-    let refused = ways("tcp/25", Passage::Refused);
-    let wanted = check_wanted(&fixture, &refused);
-    assert_eq!(wanted, Verdict::Inconclusive, "nor is it called unreachable");
-    // Silence is not what refuses.
-    assert_eq!(shut("filtered", &ways("tcp/445", Passage::Refused)).verdict, Verdict::Pass);
+    let refused = ways("tcp/445", Passage::Refused);
+    for state in ["closed", "rejected 203.0.113.5"] {
+        let told = shut(state, &refused);
+        assert_eq!(told.verdict, Verdict::Inconclusive, "{state}: {told:?}");
+        assert!(told.why.contains("the control host refused on that port too"), "{told:?}");
+        assert!(told.settle.unwrap().contains("Make sure that the control host listens on that port"));
+        let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", &format!("tcp/445 {state}")]);
+        let wanted = check(&fixture, &refused, |view, ports| reachable(view, ports, None), "tcp/445");
+        assert_eq!(wanted.verdict, Verdict::Inconclusive, "{state}: {wanted:?}");
+    }
+    assert_eq!(shut("open", &refused).verdict, Verdict::Fail);
+    let silent = shut("filtered", &refused);
+    assert_eq!((silent.verdict, silent.confidence), (Verdict::Pass, Confidence::Medium), "{silent:?}");
+    assert_eq!(shut("closed", &ways("tcp/444", Passage::Refused)).verdict, Verdict::Pass);
 }
 
-fn check_wanted(fixture: &Fixture, ways: &Ways) -> Verdict {
-    check(fixture, ways, |view, ports| reachable(view, ports, None), "tcp/25").verdict
+#[test]
+fn only_these_are_open_is_not_said_where_the_control_host_refused_too() {
+    let fixture = Fixture::new("203.0.113.5", &["tcp/1-442 closed", "tcp/443 open", "tcp/444-65535 closed"]);
+    let by = |ways: &Ways| check(&fixture, ways, only_these_open, "tcp/443");
+    assert_eq!(by(&Ways::default()).verdict, Verdict::Pass);
+    let check = by(&ways("tcp/445", Passage::Refused));
+    assert_eq!(check.verdict, Verdict::Inconclusive, "{check:?}");
+    assert!(check.why.starts_with("1 TCP port is refused"), "{check:?}");
 }
 
 #[test]

@@ -130,3 +130,19 @@ fn a_server_that_could_not_be_asked_is_not_counted_as_silent() {
     assert_eq!(of(&with(&[], vec![unresolved])).standing, Standing::Unknown);
     assert_eq!(of(&with(&["tcp/443 open"], vec![Trouble::OutOfTime])).standing, Standing::Unknown);
 }
+
+#[test]
+fn addresses_for_documentation_are_not_called_public() {
+    for (given, documentation) in [("203.0.113.5", true), ("2001:db8::5", true), ("9.9.9.9", false)] {
+        let (host, fixture) = (address(given), Fixture::new(given, &["tcp/443 open"]));
+        let checkup = find(servers(&[server(&host, &fixture, &usual())], &machine("eth0")), Subject::InsideAddresses);
+        assert_eq!(checkup.standing, Standing::Ok);
+        assert_eq!(checkup.seen.contains("ocumentation address"), documentation, "{checkup:?}");
+        assert_eq!(checkup.seen.contains("are public"), !documentation, "{checkup:?}");
+        let mut evidence = crate::judge::vantage::Evidence::default();
+        evidence.add(fixture.seen());
+        let checkup = find(evidence.conclude(&crate::model::vantage::Ways::default()).0, Subject::InsideAddresses);
+        assert_eq!(checkup.seen.contains("documentation address"), documentation, "{checkup:?}");
+        assert_eq!(checkup.seen.contains("are public"), !documentation, "{checkup:?}");
+    }
+}
