@@ -108,7 +108,7 @@ impl AddressScan<'_> {
             let round_trip = known.path().round_trip().map(|known| known.smoothed);
             let decoy = health.decoys_open.first().copied();
             let heard = async {
-                self.hear_open(&mut entries, round_trip).await;
+                self.hear_open(&mut entries, known.path()).await;
             };
             (health.decoys_speak, ()) = futures::join!(self.speaks(decoy, round_trip), heard);
         }
@@ -124,7 +124,7 @@ impl AddressScan<'_> {
                 self.ask_unvouched(&mut entries, &mut known, decoys, &mut health).await;
             }
             if health.handshakes_untrusted() {
-                self.hear_open(&mut entries, known.path().round_trip().map(|known| known.smoothed)).await;
+                self.hear_open(&mut entries, known.path()).await;
             }
             looked_into += self.look(&mut entries, looked_into, &mut early).await;
         }

@@ -12,7 +12,9 @@ use crate::model::question::Question;
 use crate::model::service::Service;
 use crate::model::suites::Unsettled;
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
-use crate::probe::{Control, Known, Peer, TlsVersions};
+use crate::probe::tcp_ports::Path;
+use crate::probe::{Control, Known, Outcome, Peer, TlsVersions};
+use futures::future;
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,6 +28,9 @@ const PORTS_LOOKED_INTO: usize = 200;
 
 /// How long questions that were turned away are asked again one by one, for one port.
 const ALONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// By how many connections a port is asked then where packets are lost.
+const LOSSY_CONNECTIONS: usize = 3;
 
 /// Where something answers for the server: how long an open port has to say anything, in round trips, and at least.
 const HURRY_ROUND_TRIPS: u32 = 10;
@@ -58,7 +63,13 @@ impl AddressScan<'_> {
 
     /// Where something completes handshakes in the server's place: which open ports say anything at all. Those that do not
     /// are answered for, and are not looked into any further.
-    pub(super) async fn hear_open(&self, entries: &mut Vec<Entry>, round_trip: Option<Duration>) {
+    ///
+    /// Where packets are lost on the way, each is asked by several connections at once: one may be lost, and with it what would
+    /// have told a service from nothing.
+    pub(super) async fn hear_open(&self, entries: &mut Vec<Entry>, path: &Path) {
+        let round_trip = path.round_trip().map(|known| known.smoothed);
+        let connections =
+            if path.tally().lost > 0 && self.plan.follow_up.service.is_empty() { LOSSY_CONNECTIONS } else { 1 };
         let seen = looked_into(entries);
         let mut open = open_ports(entries);
         open.retain(|port| !seen.contains(port));
@@ -67,7 +78,12 @@ impl AddressScan<'_> {
         let peer = self.peer();
         let peer = &peer;
         let heard = open.into_iter().map(|port| async move {
-            let outcome = self.stop.unless(self.asker.ask_quickly(peer, port, within)).await;
+            let asked = future::join_all((0..connections).map(|_| self.asker.ask_quickly(peer, port, within)));
+            let spoken = |outcome: &Outcome| !is_silent(&outcome.attempt);
+            let outcome = self.stop.unless(asked).await.map(|mut outcomes| {
+                let place = outcomes.iter().position(spoken).unwrap_or_default();
+                outcomes.swap_remove(place)
+            });
             self.events.tell(Event::Asked { target: self.number, questions: 1 });
             match outcome {
                 Ok(outcome) => self.entry(Question::Service { port }, outcome),
@@ -75,10 +91,9 @@ impl AddressScan<'_> {
             }
         });
         let heard: Vec<Entry> = stream::iter(heard).buffer_unordered(HURRIED_AT_ONCE).collect().await;
-        let silent = |entry: &Entry| !matches!(entry.attempt.fact(), Some(Fact::Service { service, .. }) if !matches!(service, Service::Silent));
         // Whoever speaks is asked in full, if anybody wants to know; that answer takes the place of this one.
         let wanted = !self.plan.follow_up.service.is_empty();
-        entries.extend(heard.into_iter().filter(|entry| silent(entry) || !wanted));
+        entries.extend(heard.into_iter().filter(|entry| is_silent(&entry.attempt) || !wanted));
     }
 
     /// How long an open port is given to say anything.
@@ -243,7 +258,7 @@ impl AddressScan<'_> {
             self.events.tell(Event::Asked { target: self.number, questions: 1 });
             entry
         });
-        futures::future::join_all(ask).await
+        future::join_all(ask).await
     }
 }
 
@@ -281,6 +296,11 @@ fn unsettled(entries: &[Entry], accepted: &[Control<'_>]) -> Vec<Unsettled> {
     }
     unsettled.sort_by_key(|one| one.version);
     unsettled
+}
+
+/// Whether nothing spoke.
+fn is_silent(attempt: &Attempt) -> bool {
+    !matches!(attempt.fact(), Some(Fact::Service { service, .. }) if !matches!(service, Service::Silent))
 }
 
 /// How TLS starts on a port, where this is what speaks there and that is TLS.

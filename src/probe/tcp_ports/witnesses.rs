@@ -152,7 +152,7 @@ impl Witnesses {
         let gap = match (known < FIRST, sensitive) {
             (true, false) => FIRST_GAP,
             // In a fast sweep there is less time for evidence, and a witness is a smaller share of it.
-            (false, false) => Duration::from_secs_f64(600.0 / rate.max(1.0)).clamp(GAP / 4, GAP),
+            (false, false) => Duration::from_secs_f64(150.0 / rate.max(1.0)).clamp(GAP / 16, GAP),
             (true, true) => FIRST_GAP * 4,
             (false, true) => {
                 if self.sensitive_asked < SENSITIVE_MOST {

@@ -11,6 +11,9 @@ use super::{Duration, Port, PortFact, PortState, Schedule, Stage};
 /// How many refused ports are asked again. A limit refuses so much of what comes so fast that a sample shows it.
 const RECHECKED: usize = 256;
 
+/// Of refusals while an open port was known and asked among them, one in how many.
+const ONE_IN: usize = 3;
+
 /// After how many of them an open port is asked, unless its owner counts connections.
 const BETWEEN: u32 = 3;
 
@@ -29,6 +32,8 @@ const LOSSY: f64 = 0.4;
 pub(super) struct Rechecks {
     /// How many will be or were.
     chosen: usize,
+    /// How many ports were refused since an open one was known.
+    refused: usize,
     /// How many were since an open port was asked.
     since: u32,
     /// When the next is asked of those that were all refused.
@@ -71,13 +76,14 @@ impl Schedule<'_> {
 
     /// The port was refused.
     pub(super) fn refused(&mut self, index: u32, sent: Duration, fact: PortFact, elapsed: Duration) {
-        let vouching = self.witnesses.vouching_since().is_some();
+        self.rechecks.refused += usize::from(self.witnesses.vouching_since().is_some());
+        let chosen = self.rechecks.refused % ONE_IN == 1 && self.rechecks.chosen < RECHECKED;
         let Some(port) = self.ports.get_mut(index as usize) else { return };
         if self.witnesses.doubts_refusals() {
             // It waited for its confirmation, and is worth no more than silence now.
             (port.refusal, port.stage) = (Some(fact), Stage::Again);
             self.again.push_back(index);
-        } else if vouching && !port.rechecked && self.rechecks.chosen < RECHECKED {
+        } else if chosen && !port.rechecked {
             self.recheck(index, fact);
         } else {
             (port.answer, port.refused_at, port.stage) = (Some((fact, elapsed)), sent, Stage::Held);
