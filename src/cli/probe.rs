@@ -12,9 +12,10 @@ use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::engine::plan::{Extra, FollowUp, Plan};
 use crate::engine::{Engine, Inquiry};
 use crate::judge::vantage::Evidence;
+use crate::model::fact::{Fact, PortState};
 use crate::model::http::{Request, WebPath};
 use crate::model::observation::Observation;
-use crate::model::ports::Ports;
+use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::TargetRun;
 use crate::model::target::{Host, Role, Target};
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -260,7 +262,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     }
     for target in &run.targets {
         if args.format == Format::Text {
-            describe(&mut text, &target.target, &target.observations, shared);
+            describe(&mut text, target, shared);
         }
         if args.format != Format::Json {
             for doubt in target.addresses.iter().filter_map(report::doubt_of_handshakes) {
@@ -290,7 +292,15 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     Ok(Exit::of_probe(&run))
 }
 
-fn describe(text: &mut String, target: &Target, observations: &[Observation], shared: &Shared) {
+fn is_open_over_tcp(observation: &Observation) -> bool {
+    let over_tcp = matches!(observation.question, Question::Port { ports } if ports.transport() == Transport::Tcp);
+    over_tcp && matches!(observation.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Open)
+}
+
+fn describe(text: &mut String, run: &TargetRun, shared: &Shared) {
+    let (target, observations) = (&run.target, &run.observations);
+    let untrusted = run.addresses.iter().filter(|address| address.health.handshakes_untrusted());
+    let untrusted: Vec<IpAddr> = untrusted.map(|address| address.address).collect();
     let mut address = None;
     // What a witness proves is told in a table of its own.
     for observation in observations.iter().filter(|seen| !matches!(seen.question, Question::Witness { .. })) {
@@ -298,7 +308,10 @@ fn describe(text: &mut String, target: &Target, observations: &[Observation], sh
             address = Some(observation.address);
             let _ = writeln!(text, "{} ({})", target.host, observation.address);
         }
-        let line = report::describe(observation);
+        let mut line = report::describe(observation);
+        if is_open_over_tcp(observation) && untrusted.contains(&observation.address) {
+            line.push_str("; not believed unless something speaks there, for ports that nothing uses open too");
+        }
         let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "  ", "      "));
         for line in report::chain(observation) {
             let _ = writeln!(text, "{}", wrapped(&clean(&line), shared.columns(), "      ", "        "));

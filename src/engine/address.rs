@@ -24,6 +24,9 @@ use std::time::Duration;
 /// How long the last check may take whether a target still answers.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
 
+/// How often ports are asked again whose answers turned out to be worth nothing.
+const ASKED_AGAIN_MOST: usize = 3;
+
 /// How many decoy ports are asked.
 const DECOYS: usize = 3;
 
@@ -139,8 +142,8 @@ impl AddressScan<'_> {
         (entries, health, known)
     }
 
-    /// Asks ports again whose silence was believed while nothing at all had answered: the target, or the way to it, may have
-    /// been down.
+    /// Asks ports again whose silence was believed while nothing at all had answered (the target, or the way to it, may have
+    /// been down), or whose refusal before it was seen that open ports are refused too.
     async fn ask_unvouched(
         &self,
         entries: &mut Vec<Entry>,
@@ -148,11 +151,26 @@ impl AddressScan<'_> {
         decoys: &[u16],
         health: &mut AddressHealth,
     ) {
-        let ports = known.take_unvouched();
-        if ports.is_empty() {
-            return;
+        for _ in 0..ASKED_AGAIN_MOST {
+            let ports = known.take_unvouched();
+            if ports.is_empty() {
+                return;
+            }
+            self.ask_again(&ports, entries, known, decoys, health).await;
         }
-        let mut again = self.tcp_ports(&ports, known).await;
+        // What refused or was silent was found to be worth nothing every time.
+        health.stopped_answering |= !known.take_unvouched().is_empty();
+    }
+
+    async fn ask_again(
+        &self,
+        ports: &[u16],
+        entries: &mut Vec<Entry>,
+        known: &mut Acquaintance,
+        decoys: &[u16],
+        health: &mut AddressHealth,
+    ) {
+        let mut again = self.tcp_ports(ports, known).await;
         // A port that could not be asked again is not known to be silent.
         let asked: BTreeSet<u16> = ports.iter().copied().filter(|port| !decoys.contains(port)).collect();
         entries.retain(|entry| !(is_tcp_port(entry) && asked.contains(&entry.question.port())));

@@ -12,7 +12,7 @@ use crate::model::question::Question;
 use crate::model::service::Service;
 use crate::model::suites::Unsettled;
 use crate::model::tls::{TlsAnswer, TlsPreface, TlsVersion};
-use crate::probe::tcp_ports::Path;
+use crate::probe::tcp_ports::{Path, is_sensitive};
 use crate::probe::{Control, Known, Outcome, Peer, TlsVersions};
 use futures::future;
 use futures::stream::{self, StreamExt as _};
@@ -64,12 +64,12 @@ impl AddressScan<'_> {
     /// Where something completes handshakes in the server's place: which open ports say anything at all. Those that do not
     /// are answered for, and are not looked into any further.
     ///
-    /// Where packets are lost on the way, each is asked by several connections at once: one may be lost, and with it what would
-    /// have told a service from nothing.
+    /// Where packets are lost on the way and there is little time, most are asked by several connections at once: one may be
+    /// lost, and with it what would have told a service from nothing.
     pub(super) async fn hear_open(&self, entries: &mut Vec<Entry>, path: &Path) {
         let round_trip = path.round_trip().map(|known| known.smoothed);
-        let connections =
-            if path.tally().lost > 0 && self.plan.follow_up.service.is_empty() { LOSSY_CONNECTIONS } else { 1 };
+        let lossy = path.tally().lost > 0 && self.plan.follow_up.service.is_empty();
+        let connections = |port| if lossy && !is_sensitive(port) { LOSSY_CONNECTIONS } else { 1 };
         let seen = looked_into(entries);
         let mut open = open_ports(entries);
         open.retain(|port| !seen.contains(port));
@@ -78,7 +78,7 @@ impl AddressScan<'_> {
         let peer = self.peer();
         let peer = &peer;
         let heard = open.into_iter().map(|port| async move {
-            let asked = future::join_all((0..connections).map(|_| self.asker.ask_quickly(peer, port, within)));
+            let asked = future::join_all((0..connections(port)).map(|_| self.asker.ask_quickly(peer, port, within)));
             let spoken = |outcome: &Outcome| !is_silent(&outcome.attempt);
             let outcome = self.stop.unless(asked).await.map(|mut outcomes| {
                 let place = outcomes.iter().position(spoken).unwrap_or_default();

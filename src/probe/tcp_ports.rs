@@ -50,6 +50,7 @@ pub struct Acquaintance {
     traits: Traits,
     cut: bool,
     unchecked: bool,
+    unvouched_refusals: bool,
     shared: Tally,
 }
 
@@ -64,6 +65,7 @@ impl Acquaintance {
             traits: Traits::default(),
             cut: false,
             unchecked: false,
+            unvouched_refusals: false,
             shared: Tally::default(),
         }
     }
@@ -107,7 +109,7 @@ impl Acquaintance {
 
     /// Whether asking ended before a witness answered after the last silence.
     pub fn recheck_missing(&self) -> bool {
-        self.unchecked
+        self.unchecked || self.unvouched_refusals
     }
 
     /// Whether the target stopped answering.
@@ -252,9 +254,11 @@ pub(super) async fn ask(
         }
     }
     let (cut, unchecked) = (schedule.is_cut(), schedule.owes_a_witness());
+    let unvouched_refusals = schedule.has_unvouched_refusals();
     drop(flying);
     known.cut |= cut;
     known.unchecked = unchecked && !cut;
+    known.unvouched_refusals |= unvouched_refusals;
     asker.pool.exchange(known);
 }
 

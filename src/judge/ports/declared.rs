@@ -177,11 +177,12 @@ fn rest_at(view: &View<'_>, address: &AddressView<'_>, rule: &ExpectedRule) -> V
     let sorted = sort_rest(address, &meant);
     let asked: usize = sorted.groups.iter().map(|group| group.each().count()).sum::<usize>() + sorted.unknown.len();
     let mut parts: Vec<Part> = unknown_part(view, Transport::Tcp, &sorted.unknown, Naming::Asked).into_iter().collect();
+    let none_open = parts.is_empty() && sorted.groups.iter().all(|group| group.fact.state != PortState::Open);
     parts.extend(summed(view, address, open_apart(sorted.groups)));
     let meant: usize = meant.iter().map(|ports| ports.count()).sum();
     if asked == meant {
         let why = "every other TCP port was asked, and none is open; UDP is no part of this rule";
-        parts.push(Part::pass(why));
+        parts.extend(none_open.then(|| Part::pass(why)));
     } else {
         let seen = format!("{asked} of {meant} other TCP ports were asked at {}", address.address);
         parts.push(

@@ -146,6 +146,7 @@ pub(super) struct Schedule<'p> {
     lingering: VecDeque<u32>,
     held: VecDeque<u32>,
     rechecks: Rechecks,
+    unvouched_refusals: bool,
     /// SYNs that are neither answered nor late, oldest first.
     flying: VecDeque<Shot>,
     serial: u64,
@@ -191,6 +192,7 @@ impl<'p> Schedule<'p> {
             lingering: VecDeque::new(),
             held: VecDeque::new(),
             rechecks: Rechecks::default(),
+            unvouched_refusals: false,
             flying: VecDeque::new(),
             serial: 0,
             overdue: 0,
@@ -203,6 +205,11 @@ impl<'p> Schedule<'p> {
     /// Whether the target stopped answering half-way.
     pub(super) fn is_cut(&self) -> bool {
         self.watch == Watch::Cut
+    }
+
+    /// Whether refusals were believed that no open port vouched for, though one was known.
+    pub(super) fn has_unvouched_refusals(&self) -> bool {
+        self.unvouched_refusals
     }
 
     /// For how long a SYN may still be answered after it was sent: longer than until it counts as late.
@@ -576,7 +583,7 @@ impl<'p> Schedule<'p> {
         port.unanswered.push(sent);
         self.last_silence = Some(self.last_silence.map_or(sent, |last| last.max(sent)));
         let Some(port) = self.ports.get(index as usize) else { return };
-        let enough = self.is_silent(port) || self.vouched(port).len() >= TRIES_MOST;
+        let enough = self.is_silent(port) || is_tried_enough(port, self.vouched(port));
         let (stage, queue) =
             if enough { (Stage::Lingering, &mut self.lingering) } else { (Stage::Again, &mut self.again) };
         queue.push_back(index);
@@ -603,7 +610,7 @@ impl<'p> Schedule<'p> {
                     let silence = PortFact { state: PortState::Filtered, reason: PortReason::Silence, sender: None };
                     let fact = port.refusal.clone().unwrap_or(silence);
                     self.settle(index, Ok(fact), elapsed);
-                } else if self.vouched(port).len() >= TRIES_MOST {
+                } else if is_tried_enough(port, self.vouched(port)) {
                     self.settle(index, Err(NotSettled::Skipped(Skip::Lossy)), elapsed);
                 } else {
                     // Something was learned since: a witness was found, or was lost.
@@ -630,6 +637,11 @@ impl<'p> Schedule<'p> {
         let (port, tries, started) = (port.number, port.tries, port.first);
         self.settled.push(Settled { port, result, tries, started, elapsed });
     }
+}
+
+/// Whether no more tries are to be spent on `port`, of which these count. Others count for nothing, and yet are traffic.
+fn is_tried_enough(port: &Port, vouched: &[Duration]) -> bool {
+    vouched.len() >= TRIES_MOST || port.unanswered.len() >= TRIES_MOST * 4
 }
 
 /// What two answers say together.

@@ -33,8 +33,9 @@ const VOUCHERS_SINCE_SENSITIVE: usize = 1;
 /// How often in a row this machine may be unable to ask before it gives up.
 const FAILED_MOST: u32 = 3;
 
-/// How often sensitive ports are asked in all.
+/// How often sensitive ports are asked in all, and how many of those are kept for what is refused later, in a sweep.
 const SENSITIVE_MOST: u32 = 24;
+const SENSITIVE_KEPT: u32 = 10;
 
 /// Whether owners of services on this port commonly count connections.
 pub fn is_sensitive(port: u16) -> bool {
@@ -122,7 +123,7 @@ impl Witnesses {
 
     /// The next to ask.
     pub(super) fn next(&mut self) -> Option<u16> {
-        let spent = self.sensitive_asked >= SENSITIVE_MOST && !self.closed.is_empty();
+        let spent = self.is_sparing() && !self.closed.is_empty();
         let list = if !self.open.is_empty() {
             &self.open
         } else if !self.closed.is_empty() && (self.sensitive.is_empty() || spent) {
@@ -135,6 +136,11 @@ impl Witnesses {
         };
         self.turn = self.turn.wrapping_add(1);
         list.get(self.turn % list.len().max(1)).copied()
+    }
+
+    /// Whether sensitive ports were asked so often that the rest is kept.
+    fn is_sparing(&self) -> bool {
+        self.sensitive_asked >= SENSITIVE_MOST - SENSITIVE_KEPT
     }
 
     /// The next to ask of those that are open, others first than those whose owners count connections.
@@ -153,12 +159,12 @@ impl Witnesses {
             (true, false) => FIRST_GAP,
             // In a fast sweep there is less time for evidence, and a witness is a smaller share of it.
             (false, false) => Duration::from_secs_f64(150.0 / rate.max(1.0)).clamp(GAP / 16, GAP),
-            (true, true) => FIRST_GAP * 4,
-            (false, true) => {
-                if self.sensitive_asked < SENSITIVE_MOST {
-                    GAP * 6
-                } else {
+            (true, true) if !self.is_sparing() => FIRST_GAP * 4,
+            (_, true) => {
+                if self.is_sparing() {
                     GAP * 32
+                } else {
+                    GAP * 6
                 }
             }
         };

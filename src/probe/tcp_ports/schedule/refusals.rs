@@ -126,8 +126,12 @@ impl Schedule<'_> {
     /// Lets go of refusals for which open ports have vouched, or for which nobody can.
     pub(super) fn release(&mut self, now: Duration) {
         // An open port may still be found.
-        if !self.witnesses.can_vouch() && (!self.recheck_alone(now) || self.open > self.held.len()) {
-            return;
+        if !self.witnesses.can_vouch() {
+            if !self.recheck_alone(now) || self.open > self.held.len() {
+                return;
+            }
+            // Open ports are known and can no longer be asked: what is believed now is checked by nothing.
+            self.unvouched_refusals |= !self.held.is_empty() && self.witnesses.vouching_since().is_some();
         }
         while let Some(&index) = self.held.front() {
             let Some(port) = self.ports.get(index as usize) else { return };
@@ -189,6 +193,8 @@ impl Schedule<'_> {
     /// A port that is open was refused.
     pub(super) fn doubt_refusals(&mut self, now: Duration) {
         self.witnesses.doubt_refusals(now);
+        self.rechecks.next = None;
+        self.unheard(now);
         self.path.forget_evidence();
         while let Some(index) = self.held.pop_front() {
             let Some(port) = self.ports.get_mut(index as usize).filter(|port| port.stage == Stage::Held) else {

@@ -31,8 +31,10 @@ impl Schedule<'_> {
     pub(super) fn witness_answered(&mut self, shot: Shot, now: Duration, fact: &PortFact, late: bool) {
         if !self.witnesses.as_before(shot.port, fact) {
             // Another answer than before is no sign that the port is as it was: like silence, but more telling.
-            self.witness_lost(shot.sent, now);
-            self.witnesses.forget(shot.serial);
+            // Unless it was counted when its time was over, or counts for nothing.
+            if self.witnesses.forget(shot.serial) {
+                self.witness_lost(shot.sent, now);
+            }
             let contradicts = is_refusal(fact) && self.witnesses.is_open(shot.port) || fact.state == PortState::Open;
             if contradicts && !self.witnesses.doubts_refusals() {
                 self.doubt_refusals(now);
