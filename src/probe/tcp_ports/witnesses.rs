@@ -159,7 +159,7 @@ impl Witnesses {
             (true, false) => FIRST_GAP,
             // In a fast sweep there is less time for evidence, and a witness is a smaller share of it.
             (false, false) => Duration::from_secs_f64(150.0 / rate.max(1.0)).clamp(GAP / 16, GAP),
-            (true, true) if !self.is_sparing() => FIRST_GAP * 4,
+            (true, true) if !self.is_sparing() => GAP,
             (_, true) => {
                 if self.is_sparing() {
                     GAP * 32
