@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
     pub(super) async fn connect(&mut self) -> Result<Connection, Stop> {
         let timing = self.timing;
         let again = match self.dial(timing.connect).await {
-            Err(NoConnection::NotOpen(..)) => self.dial(timing.connect_again).await,
+            Err(NoConnection::NotOpen(..) | NoConnection::Reset) => self.dial(timing.connect_again).await,
             first => first,
         };
         again.map_err(|error| match error {

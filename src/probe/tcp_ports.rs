@@ -17,7 +17,7 @@ pub use throttle::Throttle;
 pub use traits::Traits;
 
 use super::{Asker, Outcome, Peer};
-use crate::model::fact::{Fact, PortFact};
+use crate::model::fact::{Fact, PortFact, PortReason, PortState};
 use crate::model::observation::{Attempt, Skip};
 use crate::net::dial::Clearance;
 use crate::net::failure::millis;
@@ -268,6 +268,12 @@ fn take(schedule: &mut Schedule<'_>, shot: Shot, outcome: Result<Knock, NoConnec
         Ok(knock) if knock.is_silence() => {}
         Ok(knock) => schedule.answered(shot, now, knock.fact, knock.round_trip),
         Err(NoConnection::NotOpen(fact, _)) => schedule.answered(shot, now, fact, None),
+        Err(NoConnection::Reset) => schedule.answered(
+            shot,
+            now,
+            PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None },
+            None,
+        ),
         Err(NoConnection::NoRoute) => return false,
         Err(NoConnection::Failed(failure)) => schedule.failed(shot, now, failure),
     }

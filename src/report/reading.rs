@@ -164,7 +164,7 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
         }
     }
     for run in &target.addresses {
-        for oddity in &run.health.oddities {
+        for oddity in run.health.oddities.iter().filter(|oddity| oddity.is_telling()) {
             cautions.push(doubt("Odd answers", "odd answers", format!("{}: {}.", run.address, oddity.describe())));
         }
         if let Some(limit) = run.health.path.as_ref().and_then(|path| path.limit_per_second) {

@@ -235,6 +235,40 @@ fn is_seen_through(address: IpAddr) {
     assert_eq!((service(443), service(8041)), ("http".into(), "silent".into()), "{address}");
 }
 
+/// Completes the handshakes of all ports in the target's place, and only then asks the target: closed ports are reset right
+/// after the handshake.
+const SYN_PROXY: &str = "table inet gate {
+    chain before { type filter hook prerouting priority -300; iifname near0 tcp flags & (syn | ack) == syn notrack; }
+    chain forward { type filter hook forward priority 0
+        meta l4proto tcp ct state { invalid, untracked } synproxy mss 1460 wscale 7 timestamp sack-perm
+        ct state invalid drop; }; }";
+
+#[test]
+fn ports_that_a_syn_proxy_opens_are_not_believed() {
+    if !usable() {
+        return;
+    }
+    let address = v4(15);
+    let perimeter = Perimeter::new(&[15]);
+    // Or an acknowledgement in the middle of a connection would begin one.
+    perimeter.router.set("netfilter/nf_conntrack_tcp_loose", "0");
+    perimeter.router.nft(SYN_PROXY);
+    web(&perimeter, address);
+    let seen = scan(&perimeter, address, "screenconnect");
+    decoys_opened(seen.health(address));
+    let target = &seen.report["targets"][0];
+    let findings = array(target, "findings").iter().filter(|finding| text(finding, "item").contains("-NET-"));
+    let verdicts: Vec<&str> = findings.map(|finding| text(finding, "verdict")).collect();
+    assert_eq!(verdicts, ["inconclusive"; 5]);
+    // Many ports are asked by SYNs of our own, whose answers show what a connection does not.
+    let many: Vec<u16> = (8000..9200).collect();
+    let seen = Seen::probe(&perimeter, &[address], &many, &[]);
+    let health = seen.health(address);
+    decoys_opened(health);
+    let oddities = array(health, "oddities").iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
+    assert!(oddities.contains("window of 0"), "{health}");
+}
+
 #[test]
 fn a_probe_of_ports_too_says_when_decoys_open() {
     if !usable() {

@@ -135,6 +135,7 @@ async fn one_over_tcp(line: &Line<'_>, to_send: &ToSend) -> Hail {
             let came = match error {
                 NoConnection::NotOpen(fact, _) if fact.state == PortState::Filtered => Came::Nothing,
                 NoConnection::NotOpen(fact, _) => Came::Refused { by_port: fact.is_port_refusal() },
+                NoConnection::Reset => Came::Stranger,
                 NoConnection::NoRoute => Came::NoRoute,
                 NoConnection::Failed(failure) => Came::Failed(failure),
             };
