@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -227,6 +228,48 @@ async fn what_speaks_is_told_by_its_answer_and_not_by_its_port() {
     let (port, count) = listener(silent).await;
     assert_eq!(service(port, 8041).await, Service::Silent);
     assert_eq!(count.load(Ordering::SeqCst), 11);
+}
+
+/// A server of SMB that answers the oldest protocol first, and each later one only when the answer before was read and its
+/// connection closed.
+async fn oldest_first(mut stream: TcpStream) {
+    static NETBIOS_READ: Semaphore = Semaphore::const_new(0);
+    static OLD_SMB_READ: Semaphore = Semaphore::const_new(0);
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await;
+    let message = |head: &[u8], length: u8| {
+        let mut message = [&[0, 0, 0, length][..], head].concat();
+        message.resize(4 + usize::from(length), 0);
+        message
+    };
+    match request {
+        [0x81, ..] => {
+            greet(stream, &[0x82, 0, 0, 0]).await;
+            NETBIOS_READ.add_permits(1);
+        }
+        [0, _, _, _, 0xff, ..] => {
+            NETBIOS_READ.acquire().await.unwrap().forget();
+            greet(stream, &message(b"\xffSMB\x72", 35)).await;
+            OLD_SMB_READ.add_permits(1);
+        }
+        [0, _, _, _, 0xfe, ..] => {
+            OLD_SMB_READ.acquire().await.unwrap().forget();
+            let mut negotiated = message(b"\xfeSMB", 4 + 64 + 65);
+            negotiated[4 + 64..][..6].copy_from_slice(&[65, 0, 0, 0, 2, 3]);
+            greet(stream, &negotiated).await;
+        }
+        // It hangs up on anything else.
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_smb_is_told_by_its_latest_protocol_whichever_answers_first() {
+    let (port, _) = listener(oldest_first).await;
+    let patient = Timing { exchange: Duration::from_secs(30), ..timing() };
+    let answer = asker(patient).ask(&peer(), Question::Service { port }, &Known::default()).await;
+    let service = Service::Smb { dialect: Some(0x0302) };
+    assert_eq!(fact(answer), Fact::Service { service, tls: None });
 }
 
 /// A tenth of the default, so that what is slow there is slow here.
