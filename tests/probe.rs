@@ -139,7 +139,7 @@ fn failure(outcome: Outcome) -> Failure {
 
 async fn service(port: u16, hint: u16) -> Service {
     let known = Known { logical_port: Some(hint), ..Known::default() };
-    match fact(ask(Question::Service { port }, known).await) {
+    match fact(ask(Question::service(port), known).await) {
         Fact::Service { service, .. } => service,
         other => panic!("{other:?}"),
     }
@@ -174,7 +174,7 @@ async fn an_answer_cut_short_is_a_failure_and_no_refusal() {
 #[tokio::test]
 async fn a_port_without_listener_is_never_a_tls_answer() {
     let port = TcpListener::bind((HERE, 0)).await.unwrap().local_addr().unwrap().port();
-    for question in [hello(port), Question::Service { port }, Question::Smb1 { port }, Question::RdpNla { port }] {
+    for question in [hello(port), Question::service(port), Question::Smb1 { port }, Question::RdpNla { port }] {
         let failure = failure(ask(question, Known::default()).await);
         assert_eq!((failure.stage, failure.cause), (Stage::Connect, Cause::Refused), "{question}");
     }
@@ -267,7 +267,7 @@ async fn oldest_first(mut stream: TcpStream) {
 async fn a_server_of_smb_is_told_by_its_latest_protocol_whichever_answers_first() {
     let (port, _) = listener(oldest_first).await;
     let patient = Timing { exchange: Duration::from_secs(30), ..timing() };
-    let answer = asker(patient).ask(&peer(), Question::Service { port }, &Known::default()).await;
+    let answer = asker(patient).ask(&peer(), Question::service(port), &Known::default()).await;
     let service = Service::Smb { dialect: Some(0x0302) };
     assert_eq!(fact(answer), Fact::Service { service, tls: None });
 }
@@ -292,7 +292,7 @@ async fn dawdle() {
 
 async fn service_in_time(port: u16, hint: u16) -> Service {
     let known = Known { logical_port: Some(hint), ..Known::default() };
-    match fact(asker(tenth()).ask(&peer(), Question::Service { port }, &known).await) {
+    match fact(asker(tenth()).ask(&peer(), Question::service(port), &known).await) {
         Fact::Service { service, .. } => service,
         other => panic!("{other:?}"),
     }

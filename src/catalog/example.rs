@@ -181,7 +181,7 @@ fn about_tcp(port: u16, said: &str) -> Option<Seen> {
     match (topic, rest.as_slice()) {
         ("service", [name]) => {
             let (service, tls) = service(name)?;
-            Some(seen(Question::Service { port }, Fact::Service { service, tls }))
+            Some(seen(Question::service(port), Fact::Service { service, tls }))
         }
         ("product", ["none"]) => Some(seen(Question::Products { port }, Fact::Products { products: Vec::new() })),
         ("product", [name]) => Some(product(port, name, None)?),

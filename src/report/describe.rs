@@ -43,7 +43,10 @@ pub fn describe(observation: &Observation) -> String {
 }
 
 fn describe_fact(question: Question, fact: &Fact) -> String {
-    let on = format!("tcp/{}", question.port());
+    let on = match question {
+        Question::Service { ports } if ports.count() > 1 => format!("each of {ports}"),
+        other => format!("tcp/{}", other.port()),
+    };
     match fact {
         Fact::Port(fact) => describe_port(question, fact),
         Fact::Service { service, tls } => describe_service(&on, service, *tls),
