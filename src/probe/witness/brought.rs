@@ -105,8 +105,8 @@ fn tell(lines: &[Line], session: SessionId, last_sent_ms: u64) -> Told {
             Line::Arrived(arrived) if arrived.session == session => {
                 let late = i128::from(arrived.at_ms) - i128::from(arrived.sent_ms);
                 ahead = Some(ahead.map_or(late, |known| known.min(late)));
-                let Arrived { nonce, transport, port, source, at_ms, .. } = *arrived;
-                account.arrivals.insert(nonce, ArrivalRecord { nonce, transport, port, source, at_ms });
+                let Arrived { nonce, transport, port, source, here, at_ms, .. } = *arrived;
+                account.arrivals.insert(nonce, ArrivalRecord { nonce, transport, port, source, here, at_ms });
             }
             Line::Stale(arrived) => stale |= arrived.session == session,
             Line::Altered { session: of, transport, port, .. } if *of == session => {
@@ -181,6 +181,7 @@ mod tests {
             port: 75,
             sent_to: 75,
             source: "198.51.100.2:4000".parse().unwrap(),
+            here: None,
             sent_ms,
             at_ms: sent_ms + 3_600_000 + 20,
         }

@@ -1,6 +1,7 @@
 //! Sending messages to ports, and waiting for what comes back.
 
 use super::AskedPort;
+use super::proof::Landing;
 use super::rounds::AT_ONCE;
 use crate::model::fact::PortState;
 use crate::model::observation::{Failure, Stage};
@@ -61,11 +62,8 @@ pub(super) struct Hail {
 /// What came back.
 #[derive(Debug)]
 pub(super) enum Came {
-    /// The witness confirms: it arrived on that port, from there.
-    Confirmed {
-        port: u16,
-        source: SocketAddr,
-    },
+    /// The witness confirms that it arrived.
+    Confirmed(Landing),
     /// The witness has another clock, which is so far ahead of ours.
     Clock {
         ahead_ms: i64,
@@ -105,8 +103,8 @@ impl Line<'_> {
     /// What an answer to a hail says.
     fn meaning(transport: Transport, answer: &Message) -> Option<Came> {
         match answer.body {
-            Body::Confirm { transport: over, port, source } if over == transport => {
-                Some(Came::Confirmed { port, source })
+            Body::Confirm { transport: over, port, source, here } if over == transport => {
+                Some(Came::Confirmed(Landing { port, source, here }))
             }
             Body::Clock => {
                 let ahead = i128::from(answer.time_ms) - i128::from(now_ms());
