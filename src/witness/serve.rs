@@ -105,8 +105,8 @@ impl Server {
         let (result, lines) = what(&mut self.book());
         if let Some(log) = log.as_mut() {
             for line in lines {
-                if let Err(message) = log.write(&line) {
-                    self.tell(Notice::Log { message });
+                if let Err(error) = log.write(&line) {
+                    self.tell(Notice::Log { error });
                 }
             }
         }
