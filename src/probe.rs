@@ -237,7 +237,7 @@ impl Asker {
         match question {
             Question::Witness { .. } => Err(bug("the witness is asked about all ports together").into()),
             Question::Port { .. } => Err(bug("a range is asked port by port").into()),
-            Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
+            Question::Service { ports } => service::ask(session, known.logical_port.unwrap_or(ports.first())).await,
             Question::TlsVersion { version, sni, .. } => {
                 tls_version::ask_one(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
             }
@@ -311,7 +311,7 @@ impl Asker {
         let mut session = Session::new(self, peer, port);
         session.hurry(within);
         let answer = service::ask_quickly(&mut session).await;
-        self.outcome(&session, Question::Service { port }, answer)
+        self.outcome(&session, Question::service(port), answer)
     }
 
     /// Asks UDP ports of `peer`, each named once, over one socket: those of the first groups first, and each group wholly or

@@ -29,6 +29,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -52,7 +53,7 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
             let follow_up = FollowUp { suites, ..follow_up };
             let mut inquiries = at_places(&places, Some(443), sni.as_deref(), &follow_up)?;
             for inquiry in &mut inquiries {
-                inquiry.plan.expects_tls = true;
+                Arc::make_mut(&mut inquiry.plan).expects_tls = true;
             }
             (inquiries, shared, ca_file)
         }
@@ -81,12 +82,12 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
         wanted = guide_ports()?;
     }
     // An open port is believed only where ports that nothing uses stay shut.
-    let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
+    let plan = Arc::new(Plan { decoys: true, ..plan(wanted, FollowUp::default()) });
     let mut seen = BTreeSet::new();
     Ok(hosts
         .iter()
         .filter(|host| seen.insert(*host))
-        .map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() })
+        .map(|host| Inquiry { target: target(host.clone(), None), plan: Arc::clone(&plan) })
         .collect())
 }
 
@@ -183,7 +184,7 @@ fn at_places(
     }
     Ok(by_host
         .into_iter()
-        .map(|(host, ports)| Inquiry { target: target(host, sni), plan: plan(ports, follow_up.clone()) })
+        .map(|(host, ports)| Inquiry { target: target(host, sni), plan: Arc::new(plan(ports, follow_up.clone())) })
         .collect())
 }
 

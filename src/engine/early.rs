@@ -59,7 +59,7 @@ impl AddressScan<'_> {
     /// What becomes of a port that was asked early. All of it within the time that a port is given.
     pub(super) async fn after_early(&self, port: u16, early: Early<'_>) -> Led {
         let Early { mut versions, mut certificate, until } = early;
-        let service = Question::Service { port };
+        let service = Question::service(port);
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
         let asked = match &mut versions {
             Ok(versions) if versions.any_accepted() => None,

@@ -3,7 +3,7 @@
 use super::address::{AddressScan, open_ports};
 use super::early::{Early, Led};
 use super::event::Event;
-use super::log::Entry;
+use super::log::{Entry, Joined};
 use crate::model::fact::Fact;
 use crate::model::http::Scheme;
 use crate::model::observation::{Attempt, Cause};
@@ -56,7 +56,7 @@ impl AddressScan<'_> {
                 Err(skip) => Attempt::Skipped { skip },
             }
         } else {
-            self.ask(Question::Service { port }, &Known::default()).await.attempt
+            self.ask(Question::service(port), &Known::default()).await.attempt
         };
         matches!(attempt.fact(), Some(Fact::Service { service, .. }) if service.is_protocol_answer())
     }
@@ -86,14 +86,18 @@ impl AddressScan<'_> {
             });
             self.events.tell(Event::Asked { target: self.number, questions: 1 });
             match outcome {
-                Ok(outcome) => self.entry(Question::Service { port }, outcome),
-                Err(skip) => self.skipped(Question::Service { port }, skip),
+                Ok(outcome) => self.entry(Question::service(port), outcome),
+                Err(skip) => self.skipped(Question::service(port), skip),
             }
         });
-        let heard: Vec<Entry> = stream::iter(heard).buffer_unordered(HURRIED_AT_ONCE).collect().await;
         // Whoever speaks is asked in full, if anybody wants to know; that answer takes the place of this one.
         let wanted = !self.plan.follow_up.service.is_empty();
-        entries.extend(heard.into_iter().filter(|entry| is_silent(&entry.attempt) || !wanted));
+        let kept = stream::iter(heard)
+            .buffer_unordered(HURRIED_AT_ONCE)
+            .filter(|entry| future::ready(is_silent(&entry.attempt) || !wanted))
+            .fold(Joined::default(), |joined, entry| future::ready(joined.with(entry)))
+            .await;
+        entries.extend(kept.into_entries());
     }
 
     /// How long an open port is given to say anything.
@@ -129,7 +133,7 @@ impl AddressScan<'_> {
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
         let (mut service, early) = match early {
-            None => (self.counted(vec![Question::Service { port }], &known).await, Vec::new()),
+            None => (self.counted(vec![Question::service(port)], &known).await, Vec::new()),
             Some(early) => match self.after_early(port, early).await {
                 Led::Tls(entries) => return entries,
                 Led::Elsewhere { service, tls } => (service, tls),
@@ -263,8 +267,11 @@ impl AddressScan<'_> {
 }
 
 fn looked_into(entries: &[Entry]) -> BTreeSet<u16> {
-    let asked = entries.iter().filter(|entry| matches!(entry.question, Question::Service { .. }));
-    asked.map(|entry| entry.question.port()).collect()
+    let asked = entries.iter().filter_map(|entry| match entry.question {
+        Question::Service { ports } => Some(ports.each()),
+        _ => None,
+    });
+    asked.flatten().collect()
 }
 
 /// Those of `more` for versions that none of `known` is for.

@@ -12,12 +12,14 @@ use super::json::{Rule, WitnessPart, one_line};
 use super::reading;
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::{Attempt, Observation};
+use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, TargetRun};
 use crate::model::service::Service;
 use crate::model::vantage::{Checkup, Subject, Vantage, Ways};
 use crate::model::verdict::Verdict;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The state of one port of one address.
@@ -127,12 +129,15 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
             text.push('\n');
         })
     };
+    let services = services(run);
     for observation in &run.observations {
         let Question::Port { ports } = observation.question else { continue };
         let health = run.addresses.iter().find(|address| address.address == observation.address);
         for port in ports.each() {
-            let service = service(run, observation.address, port)
-                .filter(|_| ports.transport() == crate::model::ports::Transport::Tcp);
+            let before = services.range(..=(observation.address, ports.transport(), port)).next_back();
+            let service = before.and_then(|((address, ..), (asked, service))| {
+                (*address == observation.address && asked.contains(ports.transport(), port)).then_some(*service)
+            });
             line(one_line(&PortLine {
                 kind: "port",
                 client,
@@ -215,13 +220,15 @@ pub fn vantage(vantage: &Vantage) -> serde_json::Result<String> {
     one_line(&VantageLine { kind: "vantage", vantage: vantage.into() }).map(|line| line + "\n")
 }
 
-fn service(run: &TargetRun, address: IpAddr, port: u16) -> Option<&Service> {
-    let asked = Question::Service { port };
-    let found = run.observations.iter().find(|seen| seen.address == address && seen.question == asked)?;
-    match found.attempt.fact() {
-        Some(Fact::Service { service, .. }) => Some(service),
+/// What speaks, by the address and the first port of each range.
+fn services(run: &TargetRun) -> BTreeMap<(IpAddr, Transport, u16), (Ports, &Service)> {
+    let told = run.observations.iter().filter_map(|seen| match (seen.question, seen.attempt.fact()) {
+        (Question::Service { ports }, Some(Fact::Service { service, .. })) => {
+            Some(((seen.address, ports.transport(), ports.first()), (ports, service)))
+        }
         _ => None,
-    }
+    });
+    told.collect()
 }
 
 fn state(observation: &Observation, health: Option<&AddressHealth>, service: Option<&Service>) -> &'static str {
@@ -256,6 +263,24 @@ mod tests {
     use crate::model::question::Question;
     use crate::report::fixture;
     use serde_json::Value;
+
+    #[test]
+    fn every_port_has_its_line_with_what_speaks_there_however_many_there_are() {
+        let lines = render(&fixture::middlebox().targets[0]).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut next = 1;
+        for line in lines.filter(|line| line["kind"] == "port") {
+            assert_eq!(line["port"], next);
+            let (state, service) = if next == 443 {
+                ("open", "HTTP without TLS")
+            } else {
+                ("fake", "accepts connections and says nothing")
+            };
+            assert_eq!((&line["state"], &line["service"]), (&state.into(), &service.into()), "{line}");
+            next += 1;
+        }
+        assert_eq!(next, 65_536);
+    }
 
     #[test]
     fn every_proof_of_a_witness_has_a_line_for_each_of_its_ports() {

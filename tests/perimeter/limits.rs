@@ -2,7 +2,7 @@
 
 use crate::PORTS;
 use crate::seen::Transport::Tcp;
-use crate::seen::{CLOSED, FILTERED, OPEN, PATIENCE, Seen, States, truth};
+use crate::seen::{CLOSED, FILTERED, OPEN, PATIENCE, Seen, States, ports, truth};
 use crate::support::namespaces::usable;
 use crate::support::perimeter::{Perimeter, v4, v6};
 use crate::support::{array, text};
@@ -227,9 +227,11 @@ fn is_seen_through(address: IpAddr) {
     let findings = array(target, "findings").iter().filter(|finding| text(finding, "item").contains("-NET-"));
     let verdicts: Vec<&str> = findings.map(|finding| text(finding, "verdict")).collect();
     assert_eq!(verdicts, ["inconclusive"; 5], "{address}");
-    let service = |port: u64| {
+    let service = |port: u16| {
         let mut all = array(target, "observations").iter();
-        let asked = all.find(|one| one["question"]["ask"] == "service" && one["question"]["port"] == port);
+        let asked = all.find(|one| {
+            one["question"]["ask"] == "service" && ports(text(&one["question"], "ports")).any(|one| one == (Tcp, port))
+        });
         asked.unwrap_or_else(|| panic!("tcp/{port} was not looked into"))["answer"]["protocol"].clone()
     };
     assert_eq!((service(443), service(8041)), ("http".into(), "silent".into()), "{address}");
@@ -267,6 +269,25 @@ fn ports_that_a_syn_proxy_opens_are_not_believed() {
     decoys_opened(health);
     let oddities = array(health, "oddities").iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
     assert!(oddities.contains("window of 0"), "{health}");
+}
+
+/// A report with an entry for each would be of tens of megabytes where all ports are asked.
+#[test]
+fn ports_that_a_middlebox_opens_and_that_say_nothing_are_told_as_ranges() {
+    if !usable() {
+        return;
+    }
+    let perimeter = middlebox(v4(14));
+    let asked: Vec<u16> = (1..=1500).collect();
+    let mut command = crate::seen::probe(&[v4(14)], &asked, &[]);
+    command.args(["--timeout", "0.3", "--format", "json"]);
+    let seen = Seen::of(perimeter.scanner.inside(|| command.output().unwrap()));
+    assert_eq!(seen.open(v4(14)), asked);
+    let observations = array(&seen.report["targets"][0], "observations");
+    let services = observations.iter().filter(|one| one["question"]["ask"] == "service");
+    let told: Vec<(&str, &str)> =
+        services.map(|one| (text(&one["question"], "ports"), text(&one["answer"], "protocol"))).collect();
+    assert_eq!(told, [("tcp/1-442", "silent"), ("tcp/443", "http"), ("tcp/444-1500", "silent")]);
 }
 
 #[test]
