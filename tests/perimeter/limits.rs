@@ -311,6 +311,23 @@ fn a_probe_of_ports_too_says_when_decoys_open() {
     assert!(said.contains("not believed unless something speaks there"), "{said}");
 }
 
+/// Or nobody would see that something else opens them.
+#[test]
+fn where_every_port_is_asked_some_are_decoys_and_none_is_lost() {
+    if !usable() {
+        return;
+    }
+    let perimeter = Perimeter::new(&[16]);
+    web(&perimeter, v4(16));
+    let every: Vec<u16> = (1..=u16::MAX).collect();
+    let mut command = crate::support::portreeve();
+    command.timeout(PATIENCE).args(["probe", "ports", &v4(16).to_string(), "--tcp", "1-65535", "--format", "json"]);
+    let seen = Seen::of(perimeter.scanner.inside(|| command.output().unwrap()));
+    let health = seen.health(v4(16));
+    assert!(health["decoys_asked"].as_u64() >= Some(3) && array(health, "decoys_open").is_empty(), "{health}");
+    seen.ended(0).is(v4(16), &truth(&[(Tcp, &every, CLOSED), (Tcp, &[443], OPEN)]));
+}
+
 /// Decoys that are dropped with the rest say that handshakes can be believed.
 #[test]
 fn behind_an_honest_firewall_decoys_stay_shut() {

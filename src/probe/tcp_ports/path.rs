@@ -2,6 +2,7 @@
 //!
 //! Pure: time is a [`Duration`] since the run began, given by the caller.
 
+pub use crate::net::round_trip::RoundTrip;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -38,15 +39,6 @@ const PRIOR_ANSWERED: f64 = 1.0;
 const POOLED_MOST: f64 = 24.0;
 const POOLED_SHARE: f64 = 0.05;
 const POOLED_SHARE_LOSSY: f64 = 0.25;
-
-/// A round trip time and its variation, estimated as in RFC 6298, section 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoundTrip {
-    /// The smoothed round trip time.
-    pub smoothed: Duration,
-    /// Its mean deviation.
-    pub variation: Duration,
-}
 
 /// How many tries were answered, of those to ports that do answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,13 +118,7 @@ impl Path {
 
     /// Takes a measured round trip into the estimate.
     pub(super) fn measured(&mut self, sample: Duration) {
-        self.round_trip = Some(match self.round_trip {
-            None => RoundTrip { smoothed: sample, variation: sample / 2 },
-            Some(known) => RoundTrip {
-                variation: known.variation * 3 / 4 + known.smoothed.abs_diff(sample) / 4,
-                smoothed: known.smoothed * 7 / 8 + sample / 8,
-            },
-        });
+        self.round_trip = Some(RoundTrip::after(self.round_trip, sample));
     }
 
     /// After how long a try counts as unanswered, for now; `unknown` where nothing has answered yet.
