@@ -339,13 +339,13 @@ async fn old_inside(session: &mut Session<'_>, failure: Failure) -> Service {
     let request = request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Https));
     let deadline = session.deadline();
     let mut bytes = Vec::new();
-    let sent = send(&mut old, &request, deadline).await;
-    let answer = read(&mut old, &mut bytes, LIMIT, deadline, classify).await;
+    let sent = send(&mut old.stream, &request, deadline).await;
+    let answer = read(&mut old.stream, &mut bytes, LIMIT, deadline, classify).await;
     tracing::trace!(?sent, length = bytes.len(), "answered within older TLS");
     match answer {
         Ok(Service::Http) => Service::Https,
         Ok(inside) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
-        Err(_) => Service::TlsOpaque { why: outside(&old.failed(failure).await) },
+        Err(_) => Service::TlsOpaque { why: outside(&inside::failed(old, failure).await) },
     }
 }
 
