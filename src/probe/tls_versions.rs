@@ -74,8 +74,9 @@ impl<'a> TlsVersions<'a> {
                 // RDP and MySQL count broken handshakes against the client.
                 if preface == TlsPreface::Direct {
                     hellos.extend(Offer::odd(version, versions.name(sni)).into_iter().map(|offer| (offer, sni)));
-                    // Versions that are mostly refused, by some servers with an alert that alone would not do.
-                    if matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11) {
+                    // Versions that are often refused, by some servers with an alert that alone would not do: who is older
+                    // than TLS 1.3 finds no suite that it knows.
+                    if matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11 | TlsVersion::Tls13) {
                         hellos.push((Offer::small(version, versions.name(sni)), sni));
                     }
                 }
