@@ -1,7 +1,7 @@
 //! What speaks on this TCP port? Told by its answer, never by its number: the number only decides what is asked first.
 
 use super::handshake::handshake_begun;
-use super::session::Session;
+use super::session::{Session, unless_over};
 use super::talk::{Cut, Deadline, read, send};
 use super::tls_version::{Hello, exchange};
 use super::{Stop, Timing, inside};
@@ -20,7 +20,9 @@ use crate::wire::{msrpc, netbios, rdp, redirector, smb};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::VecDeque;
+use std::future::pending;
 use std::time::Duration;
+use tokio::time::sleep_until;
 
 /// One thing to try, each on a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,11 +167,13 @@ pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<
         if step == Step::Http && heard.awaits_hello() {
             continue;
         }
-        let service = match try_step(session, step, Patience::Short).await {
-            Ok(service) => service,
+        let asker = session.asker;
+        let service = match unless_over(session.until, try_step(session, step, Patience::Short)).await {
+            Some(Ok(service)) => service,
             // What was said before still stands.
-            Err(_) if heard.service.is_some() => break,
-            Err(stop) => return Err(stop),
+            Some(Err(_)) | None if heard.service.is_some() => break,
+            Some(Err(stop)) => return Err(stop),
+            None => return Err(asker.endpoint_over().into()),
         };
         tracing::trace!(?step, %service, "tried");
         let unknown = heard.service.is_none() && matches!(service, Service::Unknown { .. });
@@ -210,23 +214,47 @@ async fn side_by_side(session: &mut Session<'_>, heard: Heard, steps: &[Step]) -
         .zip(steps)
         .map(|(branch, &step)| async move { (step, try_step(branch, step, Patience::Full).await) })
         .collect();
-    let service = first_known(heard, asking).await;
+    let over = async {
+        match session.until {
+            Some(until) => sleep_until(until.into()).await,
+            None => pending().await,
+        }
+        session.asker.endpoint_over()
+    };
+    let service = first_known(heard, asking, over).await;
     for branch in &branches {
         session.join(branch);
     }
     service
 }
 
-/// Of answers that come side by side: the first that settles the question, else the one that says most. A failure counts
-/// where nobody said anything, for then the step that failed might have been the one; and plain HTTP is not believed where
-/// a hello could not be sent.
-async fn first_known<F>(mut heard: Heard, mut asking: FuturesUnordered<F>) -> Result<Service, Stop>
+/// Of answers that come side by side before it is `over`: the first that settles the question, else the one that says most. A
+/// failure counts where nobody said anything, for then the step that failed might have been the one; and plain HTTP is not
+/// believed where a hello could not be sent.
+async fn first_known<F>(
+    mut heard: Heard,
+    mut asking: FuturesUnordered<F>,
+    over: impl Future<Output = Failure>,
+) -> Result<Service, Stop>
 where
     F: Future<Output = (Step, Result<Service, Stop>)>,
 {
     let mut hellos = HELLOS.len();
-    let (mut failed, mut hello_failed) = (None, None);
-    while let Some((step, answer)) = asking.next().await {
+    let (mut failed, mut hello_failed): (Option<Stop>, Option<Stop>) = (None, None);
+    let mut over = std::pin::pin!(over);
+    loop {
+        let (step, answer) = tokio::select! {
+            biased;
+            next = asking.next() => match next {
+                Some(next) => next,
+                None => break,
+            },
+            failure = &mut over => {
+                let left = if hellos > 0 { &mut hello_failed } else { &mut failed };
+                left.get_or_insert(failure.into());
+                break;
+            }
+        };
         tracing::trace!(?step, ?answer, "tried side by side");
         let hello = HELLOS.contains(&step);
         hellos -= usize::from(hello);
@@ -410,8 +438,8 @@ mod tests {
     async fn of(answers: &[(Step, Result<Service, Stop>)]) -> Result<Service, Stop> {
         let forwards = answers.iter().cloned().map(ready).collect();
         let backwards = answers.iter().rev().cloned().map(ready).collect();
-        let result = first_known(Heard::default(), forwards).await;
-        assert_eq!(first_known(Heard::default(), backwards).await, result);
+        let result = first_known(Heard::default(), forwards, pending()).await;
+        assert_eq!(first_known(Heard::default(), backwards, pending()).await, result);
         result
     }
 

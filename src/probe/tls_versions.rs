@@ -63,8 +63,14 @@ impl Asked<'_> {
 
 impl<'a> TlsVersions<'a> {
     /// Asks all versions at once, with SNI, without, or both ways.
-    pub(super) async fn ask(asker: &'a Asker, peer: &'a Peer, port: u16, preface: TlsPreface, sni: &[bool]) -> Self {
-        let until = Instant::now() + asker.timing.endpoint;
+    pub(super) async fn ask(
+        asker: &'a Asker,
+        peer: &'a Peer,
+        port: u16,
+        preface: TlsPreface,
+        sni: &[bool],
+        until: Instant,
+    ) -> Self {
         let mut versions =
             Self { asker, peer, port, preface, hellos: Vec::new(), until, turns_away: false, is_settled: false };
         let mut hellos = Vec::new();
@@ -84,6 +90,11 @@ impl<'a> TlsVersions<'a> {
         }
         versions.first(hellos).await;
         versions
+    }
+
+    /// When the port has been asked for long enough.
+    pub fn until(&self) -> Instant {
+        self.until
     }
 
     /// Whether any version was accepted so far.
