@@ -253,7 +253,8 @@ impl Asker {
             }
             Question::Products { port } => {
                 let scheme = scheme(session, known, port).await?;
-                products::ask(session, scheme).await.map(|products| Fact::Products { products })
+                // So is this one.
+                Box::pin(products::ask(session, scheme)).await.map(|products| Fact::Products { products })
             }
             Question::RdpNla { .. } => rdp::ask(session).await,
             Question::Smb1 { .. } => smb1::ask(session).await.map(|answered| Fact::Smb1 { answered }),
