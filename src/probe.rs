@@ -64,7 +64,7 @@ pub struct Timing {
     pub patience: Duration,
     /// For everything on a connection after the TCP handshake.
     pub exchange: Duration,
-    /// For all questions about one port that speaks TLS together, and for finding out what speaks on any.
+    /// For all questions about one port that speaks TLS together, from the one what speaks there on.
     pub endpoint: Duration,
     /// For the first byte of something that may be of another protocol than we guess.
     pub first_byte: Duration,

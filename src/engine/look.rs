@@ -130,7 +130,8 @@ impl AddressScan<'_> {
         // What speaks TLS may hang, drip and turn away at every question.
         let until = early.as_ref().map_or_else(|| Instant::now() + self.asker.endpoint(), |early| early.until);
         let (mut service, early) = match early {
-            None => (vec![self.counted_until(Question::Service { port }, &known, Some(until)).await], Vec::new()),
+            // Whether it does has its own waits: mute ports side by side wait for our own limits, too.
+            None => (vec![self.counted_until(Question::Service { port }, &known, None).await], Vec::new()),
             Some(early) => match self.after_early(port, early).await {
                 Led::Tls(entries) => return entries,
                 Led::Elsewhere { service, tls } => (service, tls),
