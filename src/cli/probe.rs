@@ -226,6 +226,8 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     let mut text = String::new();
     let mut run = session::empty_run();
     let begin = Instant::now();
+    // Beside the questions: their answers take their time anyway.
+    let looked = tokio::task::spawn_blocking(vantage::look);
     let (sender, receiver) = mpsc::unbounded_channel();
     let listener = progress::listen(receiver, probes, shared.quiet);
     let mut done: Vec<Option<TargetRun>> = probes.iter().map(|_| None).collect();
@@ -256,7 +258,9 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     witness::note_unused(&mut run, engine.settings.witness.as_deref());
-    run.vantage.extend(vantage::look().1);
+    let (_, checkups) =
+        looked.await.map_err(|error| CliError::Bug(format!("the look at this machine ended early: {error}")))?;
+    run.vantage.extend(checkups);
     vantage::conclude(&mut run, &evidence, None);
     if args.format == Format::Jsonl {
         output::last_line(&run.vantage)?;

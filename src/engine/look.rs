@@ -17,8 +17,7 @@ use crate::probe::{Control, Known, Outcome, Peer, TlsVersions};
 use futures::future;
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many open ports are looked into at once: each costs several connections.
 const PORTS_AT_ONCE: usize = 24;
@@ -132,8 +131,11 @@ impl AddressScan<'_> {
             return Vec::new();
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
+        // What speaks TLS may hang, drip and turn away at every question.
+        let until = early.as_ref().map_or_else(|| Instant::now() + self.asker.endpoint(), |early| early.until);
         let (mut service, early) = match early {
-            None => (self.counted(vec![Question::service(port)], &known).await, Vec::new()),
+            // Whether it does has its own waits: mute ports side by side wait for our own limits, too.
+            None => (vec![self.counted_until(Question::service(port), &known, None).await], Vec::new()),
             Some(early) => match self.after_early(port, early).await {
                 Led::Tls(entries) => return entries,
                 Led::Elsewhere { service, tls } => (service, tls),
@@ -153,9 +155,10 @@ impl AddressScan<'_> {
         let questions = self.follow_up(port, &speaks, tls);
         let mut entries = service;
         let peer = self.peer();
-        let (versions, mut found) =
-            futures::join!(self.tls_versions(&peer, port, tls), self.counted(questions, &known));
-        self.ask_alone(&mut found, &known).await;
+        let bound = tls.map(|_| until);
+        let found = questions.into_iter().map(|question| self.counted_until(question, &known, bound));
+        let (versions, mut found) = futures::join!(self.tls_versions(&peer, port, tls, until), future::join_all(found));
+        self.ask_alone(&mut found, &known, bound).await;
         entries.extend(found);
         if let (Some(versions), Some(preface)) = (versions, tls) {
             entries.extend(self.settled(port, preface, versions).await);
@@ -169,13 +172,14 @@ impl AddressScan<'_> {
         peer: &'a Peer,
         port: u16,
         preface: Option<TlsPreface>,
+        until: Instant,
     ) -> Option<TlsAsked<'a>> {
         let preface = preface.filter(|_| !self.plan.follow_up.tls_versions.is_empty())?;
         // SNI means nothing to MySQL, which counts every handshake that is broken off.
         let named = self.target.server_name().is_some() && preface != TlsPreface::MySql;
         let sni = if named { [true, false].as_slice() } else { [false].as_slice() };
         self.events.tell(Event::Planned { target: self.number, questions: 1 });
-        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni)).await;
+        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni, until)).await;
         Some(asked.map_err(|skip| {
             let questions = sni.iter().flat_map(|&sni| {
                 TlsVersion::ALL.into_iter().map(move |version| Question::TlsVersion { port, version, sni })
@@ -194,6 +198,7 @@ impl AddressScan<'_> {
         };
         // What is known when the run is stopped stays.
         let _ = self.stop.unless(versions.settle()).await;
+        let until = versions.until();
         let mut controls = versions.accepted(true);
         let nameless = versions.accepted(false);
         let outcomes = self.asker.tls_versions(versions);
@@ -209,7 +214,8 @@ impl AddressScan<'_> {
         let unsettled = unsettled(&entries, &controls);
         let peer = self.peer();
         self.events.tell(Event::Planned { target: self.number, questions: 1 });
-        let asked = self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled)).await;
+        let asked =
+            self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled, until)).await;
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         entries.push(match asked {
             Ok(outcome) => self.entry(question, outcome),
@@ -244,25 +250,34 @@ impl AddressScan<'_> {
     }
 
     /// Asks again, one by one, what a server that serves only so many at once may have turned away.
-    async fn ask_alone(&self, entries: &mut [Entry], known: &Known) {
+    async fn ask_alone(&self, entries: &mut [Entry], known: &Known, until: Option<Instant>) {
         let deadline = Instant::now() + ALONE_WITHIN;
+        let deadline = until.map_or(deadline, |until| until.min(deadline));
         for entry in entries.iter_mut().filter(|entry| was_turned_away(entry)) {
             if Instant::now() >= deadline {
                 return;
             }
-            *entry = self.ask(entry.question, known).await;
+            *entry = self.ask_until(entry.question, known, until).await;
         }
     }
 
-    /// Asks several questions side by side, and counts them for the listeners.
-    pub(super) async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
-        self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
-        let ask = questions.into_iter().map(|question| async move {
-            let entry = self.ask(question, known).await;
-            self.events.tell(Event::Asked { target: self.number, questions: 1 });
-            entry
-        });
-        future::join_all(ask).await
+    /// Asks a question until the time that its port is given is over, if there is any, and counts it for the listeners.
+    pub(super) async fn counted_until(&self, question: Question, known: &Known, until: Option<Instant>) -> Entry {
+        self.events.tell(Event::Planned { target: self.number, questions: 1 });
+        let entry = self.ask_until(question, known, until).await;
+        self.events.tell(Event::Asked { target: self.number, questions: 1 });
+        entry
+    }
+
+    /// The same, not counted.
+    pub(super) async fn ask_until(&self, question: Question, known: &Known, until: Option<Instant>) -> Entry {
+        let Some(until) = until else { return self.ask(question, known).await };
+        let peer = self.peer();
+        let asked = Box::pin(self.asker.ask_until(&peer, question, known, until));
+        match self.stop.unless(asked).await {
+            Ok(outcome) => self.entry(question, outcome),
+            Err(skip) => self.skipped(question, skip),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What speaks on this TCP port? Told by its answer, never by its number: the number only decides what is asked first.
 
 use super::handshake::handshake_begun;
-use super::session::Session;
+use super::session::{Session, unless_over};
 use super::talk::{Cut, Deadline, read, send};
 use super::tls_version::{Hello, exchange};
 use super::{Stop, Timing, inside};
@@ -20,7 +20,9 @@ use crate::wire::{msrpc, netbios, rdp, redirector, smb};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::VecDeque;
+use std::future::pending;
 use std::time::Duration;
+use tokio::time::sleep_until;
 
 /// One thing to try, each on a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,11 +200,13 @@ pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<
         if step == Step::Http && heard.awaits_hello() {
             continue;
         }
-        let service = match try_step(session, step, Patience::Short).await {
-            Ok(service) => service,
+        let asker = session.asker;
+        let service = match unless_over(session.until, try_step(session, step, Patience::Short)).await {
+            Some(Ok(service)) => service,
             // What was said before still stands.
-            Err(_) if heard.service.is_some() => break,
-            Err(stop) => return Err(stop),
+            Some(Err(_)) | None if heard.service.is_some() => break,
+            Some(Err(stop)) => return Err(stop),
+            None => return Err(asker.endpoint_over().into()),
         };
         tracing::trace!(?step, %service, "tried");
         let unknown = heard.service.is_none() && matches!(service, Service::Unknown { .. });
@@ -249,23 +253,49 @@ async fn side_by_side(session: &mut Session<'_>, heard: Heard, steps: &[Step]) -
         .zip(steps)
         .map(|(branch, &step)| async move { (step, try_step(branch, step, Patience::Full).await) })
         .collect();
-    let service = first_known(heard, steps, asking).await;
+    let over = async {
+        match session.until {
+            Some(until) => sleep_until(until.into()).await,
+            None => pending().await,
+        }
+        session.asker.endpoint_over()
+    };
+    let service = first_known(heard, steps, asking, over).await;
     for branch in &branches {
         session.join(branch);
     }
     service
 }
 
-/// Of answers to `steps` that come side by side: the first that settles the question, else the one that says most. A failure
-/// counts where nobody said anything, for then the step that failed might have been the one; and plain HTTP is not believed
-/// where a hello could not be sent.
-async fn first_known<F>(mut heard: Heard, steps: &[Step], mut asking: FuturesUnordered<F>) -> Result<Service, Stop>
+/// Of answers to `steps` that come side by side before it is `over`: the first that settles the question, else the one that
+/// says most. A failure counts where nobody said anything, for then the step that failed might have been the one; and plain
+/// HTTP is not believed where a hello could not be sent.
+async fn first_known<F>(
+    mut heard: Heard,
+    steps: &[Step],
+    mut asking: FuturesUnordered<F>,
+    over: impl Future<Output = Failure>,
+) -> Result<Service, Stop>
 where
     F: Future<Output = (Step, Result<Service, Stop>)>,
 {
     let mut unanswered = steps.to_vec();
-    let (mut failed, mut hello_failed) = (None, None);
-    while let Some((step, answer)) = asking.next().await {
+    let (mut failed, mut hello_failed): (Option<Stop>, Option<Stop>) = (None, None);
+    let mut over = std::pin::pin!(over);
+    loop {
+        let (step, answer) = tokio::select! {
+            biased;
+            next = asking.next() => match next {
+                Some(next) => next,
+                None => break,
+            },
+            failure = &mut over => {
+                let hello = unanswered.iter().any(|step| HELLOS.contains(step));
+                let left = if hello { &mut hello_failed } else { &mut failed };
+                left.get_or_insert(failure.into());
+                break;
+            }
+        };
         tracing::trace!(?step, ?answer, "tried side by side");
         unanswered.retain(|other| *other != step);
         let settled = match answer {
@@ -375,13 +405,13 @@ async fn old_inside(session: &mut Session<'_>, failure: Failure) -> Service {
     let request = request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Https));
     let deadline = session.deadline();
     let mut bytes = Vec::new();
-    let sent = send(&mut old, &request, deadline).await;
-    let answer = read(&mut old, &mut bytes, LIMIT, deadline, classify).await;
+    let sent = send(&mut old.stream, &request, deadline).await;
+    let answer = read(&mut old.stream, &mut bytes, LIMIT, deadline, classify).await;
     tracing::trace!(?sent, length = bytes.len(), "answered within older TLS");
     match answer {
         Ok(Service::Http) => Service::Https,
         Ok(inside) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
-        Err(_) => Service::TlsOpaque { why: outside(&old.failed(failure).await) },
+        Err(_) => Service::TlsOpaque { why: outside(&inside::failed(old, failure).await) },
     }
 }
 
@@ -448,8 +478,8 @@ mod tests {
         let steps: Vec<Step> = answers.iter().map(|(step, _)| *step).collect();
         let forwards = answers.iter().cloned().map(ready).collect();
         let backwards = answers.iter().rev().cloned().map(ready).collect();
-        let result = first_known(Heard::default(), &steps, forwards).await;
-        assert_eq!(first_known(Heard::default(), &steps, backwards).await, result);
+        let result = first_known(Heard::default(), &steps, forwards, pending()).await;
+        assert_eq!(first_known(Heard::default(), &steps, backwards, pending()).await, result);
         result
     }
 
@@ -525,7 +555,7 @@ mod tests {
                 .chain([never()])
                 .map(|(step, answer)| async move { (step, answer.await) })
                 .collect();
-            assert_eq!(first_known(Heard::default(), &steps, asking).await, Ok(result));
+            assert_eq!(first_known(Heard::default(), &steps, asking, pending()).await, Ok(result));
         }
     }
 }

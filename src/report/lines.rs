@@ -22,16 +22,30 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The state of one port of one address.
-#[derive(Debug, Serialize)]
-struct PortLine<'a> {
+/// What every line of a target begins with.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Head<'a> {
     kind: &'static str,
     client: &'a str,
     target: &'a str,
+}
+
+/// One port of one address.
+#[derive(Debug, Serialize)]
+struct Place {
     /// The address.
     host: IpAddr,
     proto: String,
     port: u16,
+}
+
+/// The state of one port of one address.
+#[derive(Debug, Serialize)]
+struct PortLine<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    place: Place,
     /// `open`, `closed`, `rejected`, `filtered`, `open|filtered`, `unstable`; `fake` where the handshake was completed as it
     /// was on ports that nothing uses, and nobody spoke; `unknown` where there is no state.
     state: &'static str,
@@ -48,13 +62,10 @@ struct PortLine<'a> {
 /// holds the port, no service is seen there.
 #[derive(Debug, Serialize)]
 struct ProofLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
-    /// The address.
-    host: IpAddr,
-    proto: String,
-    port: u16,
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    place: Place,
     /// As in the JSON report: `proof`, `sent`, `arrived` and so on; nothing of it where it could not be learned.
     #[serde(flatten)]
     witness: Option<WitnessPart>,
@@ -64,9 +75,8 @@ struct ProofLine<'a> {
 
 #[derive(Debug, Serialize)]
 struct FindingLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     guide: &'a str,
     item: &'a str,
     verdict: Verdict,
@@ -77,9 +87,8 @@ struct FindingLine<'a> {
 
 #[derive(Debug, Serialize)]
 struct RuleLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     /// As in the JSON report.
     #[serde(flatten)]
     rule: Rule,
@@ -87,17 +96,15 @@ struct RuleLine<'a> {
 
 #[derive(Debug, Serialize)]
 struct TroubleLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     text: String,
 }
 
 #[derive(Debug, Serialize)]
 struct TargetLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     addresses: Vec<AddressPart>,
     whole: bool,
 }
@@ -121,7 +128,7 @@ struct AddressPart {
 
 /// The lines of one target, each with its line feed.
 pub fn render(run: &TargetRun) -> serde_json::Result<String> {
-    let (client, target) = (run.target.client.as_str(), run.target.name.as_str());
+    let head = |kind| Head { kind, client: &run.target.client, target: &run.target.name };
     let mut text = String::new();
     let mut line = |value: serde_json::Result<String>| {
         value.map(|value| {
@@ -139,12 +146,8 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
                 (*address == observation.address && asked.contains(ports.transport(), port)).then_some(*service)
             });
             line(one_line(&PortLine {
-                kind: "port",
-                client,
-                target,
-                host: observation.address,
-                proto: ports.transport().to_string(),
-                port,
+                head: head("port"),
+                place: Place { host: observation.address, proto: ports.transport().to_string(), port },
                 state: state(observation, health.map(|address| &address.health), service),
                 reason: reason(observation),
                 sender: match observation.attempt.fact() {
@@ -160,12 +163,8 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         let Question::Witness { ports } = observation.question else { continue };
         for port in ports.each() {
             line(one_line(&ProofLine {
-                kind: "proof",
-                client,
-                target,
-                host: observation.address,
-                proto: ports.transport().to_string(),
-                port,
+                head: head("proof"),
+                place: Place { host: observation.address, proto: ports.transport().to_string(), port },
                 witness: match observation.attempt.fact() {
                     Some(Fact::Witness(fact)) => Some(fact.into()),
                     _ => None,
@@ -180,9 +179,7 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
     }
     for finding in &run.findings {
         line(one_line(&FindingLine {
-            kind: "finding",
-            client,
-            target,
+            head: head("finding"),
             guide: &finding.guide,
             item: &finding.item,
             verdict: finding.verdict,
@@ -192,10 +189,10 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         }))?;
     }
     for rule in &run.rules {
-        line(one_line(&RuleLine { kind: "rule", client, target, rule: rule.into() }))?;
+        line(one_line(&RuleLine { head: head("rule"), rule: rule.into() }))?;
     }
     for trouble in &run.troubles {
-        line(one_line(&TroubleLine { kind: "trouble", client, target, text: trouble.describe() }))?;
+        line(one_line(&TroubleLine { head: head("trouble"), text: trouble.describe() }))?;
     }
     let addresses = run.addresses.iter().map(|address| AddressPart {
         address: address.address,
@@ -206,7 +203,7 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         limit_per_second: address.health.path.as_ref().and_then(|path| path.limit_per_second),
     });
     let whole = run.troubles.is_empty();
-    line(one_line(&TargetLine { kind: "target", client, target, addresses: addresses.collect(), whole }))?;
+    line(one_line(&TargetLine { head: head("target"), addresses: addresses.collect(), whole }))?;
     Ok(text)
 }
 
