@@ -193,7 +193,11 @@ impl<'a> TlsVersions<'a> {
             by_version.entry(hello.0.version).or_default().push(hello);
         }
         let mut controls = 0;
-        for (version, hellos) in by_version {
+        let shapes = self.shapes();
+        for (version, mut hellos) in by_version {
+            if control.is_some() && hellos.iter().any(|(offer, _)| is_heard(offer, &shapes)) {
+                hellos.retain(|(offer, _)| is_heard(offer, &shapes));
+            }
             let is_away =
                 self.hellos.iter().any(|asked| asked.offer.version == version && asked.word() == Word::HangUp);
             let repeat = is_away && control.is_some();
@@ -276,14 +280,35 @@ impl<'a> TlsVersions<'a> {
             return;
         }
         let enough = Rigour::of(self.preface).one_in;
-        for away in tally.away.values() {
+        let shapes = self.shapes();
+        for (version, away) in &tally.away {
             let Tally { all, controls, unanswered, .. } = *tally;
-            let away_count = u32::try_from(away.len()).unwrap_or(u32::MAX);
+            let heard: Vec<_> = away.iter().filter(|(offer, _)| is_heard(offer, &shapes)).collect();
+            let away_count = u32::try_from(heard.len()).unwrap_or(u32::MAX);
             if (Chance { away: away_count, controls, all, unanswered }).one_in() >= enough {
-                for asked in self.hellos.iter_mut().filter(|asked| asked.word() == Word::HangUp) {
-                    asked.is_meant |= away.iter().any(|(offer, sni)| *sni == asked.sni && *offer == asked.offer);
+                let closed = self
+                    .hellos
+                    .iter_mut()
+                    .filter(|asked| asked.word() == Word::HangUp && asked.offer.version == *version);
+                for asked in closed {
+                    let is_away = away.iter().any(|(offer, sni)| *sni == asked.sni && *offer == asked.offer);
+                    // What would be turned away in any version is no doubt about this one.
+                    let is_unheard = !is_heard(&asked.offer, &shapes) && heard.iter().any(|(_, sni)| *sni == asked.sni);
+                    asked.is_meant |= is_away || is_unheard;
                 }
             }
         }
     }
+
+    /// The shapes of hellos with which some version was accepted; those of SSL 2.0 and 3.0 are alike in all.
+    fn shapes(&self) -> Vec<Shape> {
+        let accepted = self.hellos.iter().filter(|asked| asked.word() == Word::Accepted);
+        accepted.filter(|asked| asked.offer.version > TlsVersion::Ssl3).map(|asked| asked.offer.shape).collect()
+    }
+}
+
+/// Whether a server hears what a hello offers that accepted hellos of these `shapes`. One that chokes on long hellos closes
+/// them whatever they offer, so that they say nothing of a version, nor of a limit.
+fn is_heard(offer: &Offer<'_>, shapes: &[Shape]) -> bool {
+    is_small(offer) || shapes.contains(&offer.shape)
 }
