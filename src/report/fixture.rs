@@ -185,6 +185,7 @@ fn automate() -> TargetRun {
             explanation: rules::AGAINST.to_owned(),
         }],
         troubles: Vec::new(),
+        evidence: None,
     }
 }
 
@@ -225,6 +226,7 @@ fn control() -> TargetRun {
             Trouble::Ourselves { message: "no file descriptors left (EMFILE)".to_owned() },
             Trouble::Witness { address: "203.0.113.11".parse().unwrap(), message: "no witness answered".to_owned() },
         ],
+        evidence: None,
     }
 }
 
@@ -250,6 +252,7 @@ fn endpoint_central() -> TargetRun {
             Trouble::Interrupted,
             Trouble::Bug { message: "the SMB reader expected 4 bytes and had 3".to_owned() },
         ],
+        evidence: None,
     }
 }
 
@@ -270,6 +273,7 @@ fn gone() -> TargetRun {
             message: "ds.kuestner.example does not exist (NXDOMAIN, asked 192.0.2.53); check the name in the inventory"
                 .to_owned(),
         }],
+        evidence: None,
     }
 }
 
@@ -282,5 +286,6 @@ fn dark() -> TargetRun {
         rules: Vec::new(),
         disagreements: Vec::new(),
         troubles: vec![Trouble::Unreachable],
+        evidence: None,
     }
 }
