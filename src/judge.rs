@@ -125,7 +125,8 @@ fn report(view: &View<'_>, evidence: &Evidence, contradictions: Vec<Contradictio
     doubts.extend(host::ports::another_host(view, evidence));
     let mut merged: Vec<Contradiction> = Vec::new();
     for contradiction in contradictions {
-        let same = |known: &&mut Contradiction| known.subject == contradiction.subject && known.host == contradiction.host;
+        let same =
+            |known: &&mut Contradiction| known.subject == contradiction.subject && known.host == contradiction.host;
         match merged.iter_mut().find(same) {
             Some(known) => known.items.extend(contradiction.items),
             None => merged.push(contradiction),
@@ -141,7 +142,11 @@ fn report(view: &View<'_>, evidence: &Evidence, contradictions: Vec<Contradictio
         booted: system.and_then(|system| system.time("boot")).map(|(time, _)| time.to_string()),
         elevated: evidence.elevated.as_ref().map(|(elevated, _)| *elevated),
         doubts,
-        not_collected: evidence.missing.iter().map(|(what, why)| NotCollected { what: what.clone(), why: why.clone() }).collect(),
+        not_collected: evidence
+            .missing
+            .iter()
+            .map(|(what, why)| NotCollected { what: what.clone(), why: why.clone() })
+            .collect(),
         contradictions: merged,
         firewall: host::ports::table(view, evidence),
     })

@@ -96,7 +96,7 @@ pub enum HostCheck {
     RestrictAnonymous,
     /// AutoPlay of devices that are no volumes.
     NoAutoplayNonVolume,
-    /// The default of AutoRun.
+    /// The default of `AutoRun`.
     NoAutorun,
     /// AutoPlay on all drives.
     NoDriveTypeAutorun,

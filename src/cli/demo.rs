@@ -56,7 +56,12 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;
     let vantage = vantage::before(&engine, None, interrupted.clone()).await;
-    let brief = Brief { catalogs: &catalogs, extra: &Extra::default(), vantage: &vantage, hosts: &session::HostEvidences::new() };
+    let brief = Brief {
+        catalogs: &catalogs,
+        extra: &Extra::default(),
+        vantage: &vantage,
+        hosts: &session::HostEvidences::new(),
+    };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
     for server in servers {
         server.stop().await;

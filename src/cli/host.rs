@@ -6,6 +6,7 @@ use super::output::print;
 use super::scan::{Files, both, show};
 use super::session::{HostEvidences, empty_run};
 use super::{guides, output};
+use crate::catalog::diagnostic::Diagnostic;
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory::NO_CLIENT;
 use crate::host::bundle::Bundle;
@@ -51,7 +52,9 @@ fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
         evidence_alone: true,
     });
     if judgement.findings.is_empty() {
-        return Err(CliError::Usage("no item of the guides of these roles can be answered from inside; see `portreeve guides list`".to_owned()));
+        return Err(CliError::Usage(
+            "no item of the guides of these roles can be answered from inside; see `portreeve guides list`".to_owned(),
+        ));
     }
     let mut run = empty_run();
     let used = |guide: &&Guide| judgement.findings.iter().any(|finding| finding.guide == guide.id);
@@ -80,7 +83,9 @@ fn troubles(evidence: &Evidence) -> Vec<Trouble> {
         return Vec::new();
     }
     let message = match &evidence.elevated {
-        Some(_) => "the collector was not elevated, so most of it was not collected; run it again from an elevated prompt",
+        Some(_) => {
+            "the collector was not elevated, so most of it was not collected; run it again from an elevated prompt"
+        }
         None => "the bundle does not show that the collector was elevated; run it again from an elevated prompt",
     };
     vec![Trouble::Evidence { message: message.to_owned() }]
@@ -93,13 +98,18 @@ fn open(path: &Path) -> Result<Evidence, CliError> {
     Ok(Evidence::of_bundle(&bundle, Timestamp::now()))
 }
 
+/// Adds the text of a file to the evidence.
+type Reader<'a> = dyn FnMut(&str, &str) -> Result<(), Box<Diagnostic>> + 'a;
+
 fn by_hand(args: &HostCheckArgs) -> Result<Evidence, CliError> {
     let mut evidence = Evidence { name: "files exported by hand".to_owned(), ..Evidence::default() };
-    let read = |path: &Path, add: &mut dyn FnMut(&str, &str) -> Result<(), Box<crate::catalog::diagnostic::Diagnostic>>| {
+    let read = |path: &Path, add: &mut Reader<'_>| {
         let name = output::shown(path);
         let about = std::fs::metadata(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
         if about.len() > text::LIMIT as u64 {
-            return Err(CliError::Usage(format!("{name}: the file is larger than 32 MiB; export only the keys that are needed")));
+            return Err(CliError::Usage(format!(
+                "{name}: the file is larger than 32 MiB; export only the keys that are needed"
+            )));
         }
         let bytes = std::fs::read(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
         let decoded = text::decode(name.as_str(), &bytes).and_then(|text| add(name.as_str(), &text));
@@ -144,4 +154,3 @@ pub(super) fn of_targets(targets: &[Target], options: &[String]) -> Result<HostE
     }
     Ok(found)
 }
-

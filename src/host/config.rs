@@ -299,9 +299,8 @@ impl Iis {
             match self.own.get(&level) {
                 Some(Own::Read(file)) => found.apply(file.sections.get("")),
                 Some(Own::Unknown(why)) => found.unknown.push(format!("the web.config of {level}: {why}")),
-                Some(Own::None) => {}
                 None if is_application => found.unknown.push(format!("the web.config of {level} was not collected")),
-                None => {}
+                Some(Own::None) | None => {}
             }
         }
         found
@@ -327,8 +326,7 @@ impl Effective {
     pub fn denies(&self, method: &str) -> Option<&Line> {
         let named = self.verbs.iter().find(|(verb, _, _)| verb.eq_ignore_ascii_case(method));
         match (named, &self.allow_unlisted) {
-            (Some((_, false, line)), _) => Some(line),
-            (None, Some((false, line))) => Some(line),
+            (Some((_, false, line)), _) | (None, Some((false, line))) => Some(line),
             _ => None,
         }
     }

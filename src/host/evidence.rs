@@ -272,9 +272,14 @@ fn web_configs(iis: &mut Iis, file: &str, text: &str) {
     }
 }
 
-fn accounts(_: &str, text: &str) -> Result<Vec<String>, Box<Diagnostic>> {
+fn accounts(file: &str, text: &str) -> Result<Vec<String>, Box<Diagnostic>> {
     let account = |line: &str| line.split_once("    REG_SZ    ").map(|(_, account)| account.trim().to_lowercase());
-    Ok(text.lines().filter_map(account).collect())
+    let accounts: Vec<String> = text.lines().filter_map(account).collect();
+    if accounts.is_empty() {
+        let message = "there is no account of a service in it, and every Windows has some: the command failed";
+        return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+    }
+    Ok(accounts)
 }
 
 fn shares(file: &str, text: &str) -> Result<Vec<Share>, Box<Diagnostic>> {
@@ -415,10 +420,14 @@ impl Evidence {
 
 /// The firewall of both stores. Where one of them was not collected, nothing is certain.
 fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>) -> Collected<Firewall> {
-    for root in [FIREWALL, FIREWALL_POLICY] {
-        if let State::NotCollected(why) = registry.key(root) {
-            return Err(why);
-        }
+    // Every Windows has settings of its own firewall: without them something went wrong, whatever seems to be proven.
+    match registry.key(&format!(r"{FIREWALL}\FirewallRules")) {
+        State::Value(..) => {}
+        State::NotCollected(why) => return Err(why),
+        State::NotSet(_) | State::Absent(_) => return Err(format!("{FIREWALL} was not collected")),
+    }
+    if let State::NotCollected(why) = registry.key(FIREWALL_POLICY) {
+        return Err(why);
     }
     if let Some(service) = services.and_then(|services| services.get("mpssvc"))
         && service.state != services::RUNNING

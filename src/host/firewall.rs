@@ -11,7 +11,7 @@ const LIMIT: usize = 64 * 1024;
 pub enum Action {
     /// Lets it in.
     Allow,
-    /// Lets it in where IPsec vouches for it.
+    /// Lets it in where `IPsec` vouches for it.
     Bypass,
     /// Drops it; stronger than any rule that lets it in.
     Block,
@@ -44,7 +44,7 @@ pub struct Rule {
     pub program: Option<String>,
     /// The service.
     pub service: Option<String>,
-    /// Something else limits it: interfaces, users, IPsec.
+    /// Something else limits it: interfaces, users, `IPsec`.
     pub limits: Vec<String>,
     /// Its name.
     pub name: String,
@@ -122,13 +122,8 @@ pub fn read(text: &str) -> Result<Rule, String> {
             "Profile" => rule.profiles.push(value.to_owned()),
             "App" => rule.program = Some(value.to_owned()),
             "Svc" => rule.service = (value != "*").then(|| value.to_owned()),
-            "IF" | "IFType" | "Security" | "Security2" | "Security2_9" | "RMAuth" | "RUAuth" | "LUAuth" | "LUOwn"
-            | "AppPkgId" | "LUAuth2_24" | "RUAuth2_24" | "Platform" | "Platform2" | "ICMP4" | "ICMP6"
-            | "EdgeTraversal" | "Edge" => {
-                if !matches!(key, "EdgeTraversal" | "Edge" | "Platform" | "Platform2") {
-                    rule.limits.push(key.to_owned());
-                }
-            }
+            "IF" | "IFType" | "Security" | "Security2" | "Security2_9" | "RMAuth" | "RUAuth" | "RUAuth2_24"
+            | "LUAuth" | "LUAuth2_24" | "LUOwn" | "AppPkgId" | "ICMP4" | "ICMP6" => rule.limits.push(key.to_owned()),
             "Name" => value.clone_into(&mut rule.name),
             // Later versions have more keys; a rule that has them is still a rule.
             _ => {}
@@ -201,7 +196,7 @@ impl Rule {
     }
 }
 
-/// Whether an address, a range or a subnet as a rule writes it covers 127.0.0.1 or ::1.
+/// Whether an address, a range or a subnet as a rule writes it covers 127.0.0.1 or `::1`.
 fn covers_loopback(text: &str) -> bool {
     let loopback = |address: IpAddr| address.is_loopback();
     if let Some((first, last)) = text.split_once('-') {

@@ -9,7 +9,7 @@ const SERVER: [&str; 5] = ["mysqld", "server", "mariadb", "mariadbd", "mariadb-s
 /// The options of the server, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    options: Vec<(String, Option<String>, Line)>,
+    set: Vec<(String, Option<String>, Line)>,
     /// A line that includes other files, which nobody collected.
     pub includes: Option<Line>,
     /// The last line.
@@ -43,7 +43,7 @@ pub fn read(file: &str, text: &str) -> Result<Options, Box<Diagnostic>> {
             let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value.trim())));
             if reads {
                 let value = value.map(unquoted);
-                found.options.push((key.trim().to_lowercase().replace('-', "_"), value, Line::new(file, number, line)));
+                found.set.push((key.trim().to_lowercase().replace('-', "_"), value, Line::new(file, number, line)));
             }
         }
     }
@@ -70,7 +70,7 @@ pub enum Network {
 
 impl Options {
     fn last(&self, key: &str) -> Option<(&Option<String>, &Line)> {
-        self.options.iter().rev().find(|(known, _, _)| known == key).map(|(_, value, line)| (value, line))
+        self.set.iter().rev().find(|(known, _, _)| known == key).map(|(_, value, line)| (value, line))
     }
 
     /// What the options say of the network: the last of each option counts, and without any every interface is served (since

@@ -274,6 +274,7 @@ impl Export<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    #[expect(clippy::unnecessary_box_returns, reason = "errors are boxed where they are made")]
     fn wrong(&self, message: &str) -> Box<Diagnostic> {
         let end = self.at + self.rest().find(['\r', '\n']).unwrap_or(self.rest().len());
         Box::new(Diagnostic::at(self.file, self.text, self.at..end, message, Some("Collect it again.".to_owned())))

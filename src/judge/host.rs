@@ -91,4 +91,3 @@ fn shown<T>(state: &State<T>) -> Option<String> {
 fn on(part: Part, line: &Line) -> Part {
     part.seen(line.quote())
 }
-

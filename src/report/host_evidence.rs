@@ -2,12 +2,14 @@
 
 use crate::model::evidence::EvidenceRun;
 use crate::report::text::counted;
+use std::fmt::Write as _;
 
 /// The columns of the table of ports from both sides.
 pub(in crate::report) const COLUMNS: [&str; 5] = ["Port", "Listens", "Host firewall", "From outside", "Together"];
 
 /// What the table is.
-pub(in crate::report) const MEANING: &str = "what listens on the host and what its own firewall says, beside what was seen from outside";
+pub(in crate::report) const MEANING: &str =
+    "what listens on the host and what its own firewall says, beside what was seen from outside";
 
 /// How many commands that were not collected are named one by one.
 const NAMED: usize = 40;
@@ -16,18 +18,18 @@ const NAMED: usize = 40;
 pub(in crate::report) fn identity(evidence: &EvidenceRun) -> String {
     let mut text = evidence.name.clone();
     if let Some(computer) = &evidence.computer {
-        text.push_str(&format!(", of {computer}"));
+        let _ = write!(text, ", of {computer}");
     }
     if let Some(version) = &evidence.version {
-        text.push_str(&format!(", {version}"));
+        let _ = write!(text, ", {version}");
     }
     match (&evidence.collected, evidence.age_seconds) {
-        (Some(collected), Some(age)) => text.push_str(&format!(", collected {collected}, {}", how_old(age))),
-        (Some(collected), None) => text.push_str(&format!(", collected {collected}")),
+        (Some(collected), Some(age)) => drop(write!(text, ", collected {collected}, {}", how_old(age))),
+        (Some(collected), None) => drop(write!(text, ", collected {collected}")),
         _ => text.push_str(", when collected is not known"),
     }
     if let Some(booted) = &evidence.booted {
-        text.push_str(&format!(", host started {booted}"));
+        let _ = write!(text, ", host started {booted}");
     }
     match evidence.elevated {
         Some(true) => text.push_str(", elevated"),

@@ -4,7 +4,7 @@
 //! tell, the host alone does not make a pass of it, but for silence of ports on which nothing listens.
 
 use super::listening::dword;
-use super::ports::{Outside, Side, another_host, outside, side};
+use super::ports::{LOCAL, Outside, Side, another_host, outside, side};
 use super::trust;
 use crate::catalog::guide::Item;
 use crate::catalog::rule::{Method, Rule};
@@ -100,7 +100,10 @@ pub(in crate::judge) fn merge(
         merged.why = format!("{}; on the host nothing listens there, so there is nothing to be reached", merged.why);
         merged.settle = None;
         merged.seen.extend(doubts);
-    } else if matches!(network, Verdict::Pass | Verdict::Fail) && claims.iter().any(|claim| claim.holds.is_some()) && merged.verdict == network {
+    } else if matches!(network, Verdict::Pass | Verdict::Fail)
+        && claims.iter().any(|claim| claim.holds.is_some())
+        && merged.verdict == network
+    {
         merged.why = format!("{}; the host says the same", merged.why);
     }
     (merged, contradictions)
@@ -121,18 +124,19 @@ fn concerns(check: &Check, claim: &Claim) -> bool {
 /// and collected whole.
 fn settles_silence(rule: &Rule, claims: &[Claim], network: Verdict, view: &View<'_>, evidence: &Evidence) -> bool {
     let Rule::Unreachable { ports, grows_with_technicians, .. } = rule else { return false };
-    let silent = |port: (Transport, u16)| {
-        matches!(outside(view, port.0, port.1), Outside::Shut(state) if !matches!(state, PortState::Open | PortState::Unstable))
-    };
+    let silent = |port: (Transport, u16)| matches!(outside(view, port.0, port.1), Outside::Shut(state) if !matches!(state, PortState::Open | PortState::Unstable));
     let places = places(view, ports, *grows_with_technicians);
     network == Verdict::Inconclusive
         && !claims.is_empty()
         && claims.iter().all(|claim| claim.holds == Some(true))
         && places.len() <= PORTS
         && places.iter().all(|(transport, port)| {
-            silent((*transport, *port)) && matches!(side(evidence, *transport, *port), Side::Nothing(_))
+            silent((*transport, *port)) && matches!(side(view, evidence, *transport, *port), Side::Nothing(_))
         })
-        && view.addresses.iter().all(|address| !address.health.silence_untrusted() && !address.health.handshakes_untrusted())
+        && view
+            .addresses
+            .iter()
+            .all(|address| !address.health.silence_untrusted() && !address.health.handshakes_untrusted())
         && matches!(evidence.age(), Some(age) if (-300..24 * 3600).contains(&age))
         && another_host(view, evidence).is_none()
         && view.addresses.iter().any(|address| address.open_tcp().next().is_some())
@@ -150,13 +154,21 @@ pub(in crate::judge) fn alone(rule: &Rule, view: &View<'_>, evidence: &Evidence)
         .into_iter()
         .map(|claim| {
             let part = match claim.holds {
-                Some(true) if claim.passes_alone => {
-                    Part::pass("the host's settings are as the guide asks; whether they are in effect only a scan can tell").at_most(Confidence::Medium)
+                Some(true) if claim.passes_alone => Part::pass(
+                    "the host's settings are as the guide asks; whether they are in effect only a scan can tell",
+                )
+                .at_most(Confidence::Medium),
+                Some(false) if claim.passes_alone || claim.own => {
+                    Part::fail("the host's settings are not as the guide asks")
                 }
-                Some(false) if claim.passes_alone || claim.own => Part::fail("the host's settings are not as the guide asks"),
-                Some(_) => Part::inconclusive("what is reachable is seen from outside only; this is what the host says of it").settle(scan),
+                Some(_) => {
+                    Part::inconclusive("what is reachable is seen from outside only; this is what the host says of it")
+                        .settle(scan)
+                }
                 None if claim.seen.is_empty() => super::not_collected("nothing in the bundle tells").settle(scan),
-                None => Part::new(Verdict::NeedsEvidence, Confidence::High, "what was collected does not tell").settle(scan),
+                None => {
+                    Part::new(Verdict::NeedsEvidence, Confidence::High, "what was collected does not tell").settle(scan)
+                }
             };
             let part = claim.seen.into_iter().fold(part.at_most(limit), Part::seen);
             doubts.iter().cloned().fold(part, Part::seen)
@@ -205,9 +217,13 @@ fn tls(evidence: &Evidence, version: TlsVersion) -> Claim {
     let (holds, seen) = match &state {
         State::Value(enabled, line) => (Some(!enabled), vec![line.quote()]),
         State::NotSet(line) | State::Absent(line) => {
-            let by_default = build.is_some_and(|build| build < NEW_DEFAULTS) && matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11);
+            let by_default = build.is_some_and(|build| build < NEW_DEFAULTS)
+                && matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11);
             let says = format!("{version} is not set in SCHANNEL ({})", line.quote());
-            (by_default.then_some(false), vec![if by_default { format!("{says}, so this Windows accepts it") } else { says }])
+            (
+                by_default.then_some(false),
+                vec![if by_default { format!("{says}, so this Windows accepts it") } else { says }],
+            )
         }
         State::NotCollected(why) => (None, vec![format!("not collected: {why}")]),
     };
@@ -217,14 +233,18 @@ fn tls(evidence: &Evidence, version: TlsVersion) -> Claim {
     let own = foreign_listeners(evidence);
     let mut explanations = Vec::new();
     if disabled {
-        explanations.extend(own.into_iter().map(|program| format!("{program} listens too and does not use SCHANNEL: it has settings of its own")));
+        explanations.extend(
+            own.into_iter()
+                .map(|program| format!("{program} listens too and does not use SCHANNEL: it has settings of its own")),
+        );
         explanations.push(format!("Windows was not restarted since the setting changed{boot}"));
         explanations.push("a proxy or load balancer in front of the host answers".to_owned());
         explanations.push("the bundle is of another host".to_owned());
     } else {
         explanations.push("a proxy or load balancer in front of the host answers, and refuses the version".to_owned());
         explanations.push("the certificate's binding has a floor of its own (`netsh http show sslcert`)".to_owned());
-        explanations.push("the setting changed after the bundle was collected, or the bundle is of another host".to_owned());
+        explanations
+            .push("the setting changed after the bundle was collected, or the bundle is of another host".to_owned());
     }
     Claim {
         subject: version.to_string(),
@@ -257,7 +277,10 @@ fn foreign_listeners(evidence: &Evidence) -> Vec<String> {
 }
 
 /// What is said of all applications of IIS together.
-fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (bool, String)) -> (Option<bool>, Vec<String>) {
+fn everywhere(
+    iis: &Iis,
+    holds: impl Fn(&crate::host::config::Effective) -> (bool, String),
+) -> (Option<bool>, Vec<String>) {
     let mut all = Some(true);
     let mut seen = Vec::new();
     for application in iis.applications() {
@@ -335,13 +358,13 @@ fn options(evidence: &Evidence) -> Claim {
         Ok(iis) => iis,
         Err(why) => return web("OPTIONS", (None, vec![format!("not collected: {why}")])),
     };
-    let says = everywhere(iis, |effective| match effective.denies("OPTIONS") {
-        Some(line) => (true, line.quote()),
-        None => {
-            let named = effective.verbs.iter().find(|(verb, _, _)| verb.eq_ignore_ascii_case("OPTIONS"));
-            let line = named.map_or_else(|| iis.line(), |(_, _, line)| line.clone());
-            (false, format!("requestFiltering does not deny OPTIONS ({})", line.quote()))
+    let says = everywhere(iis, |effective| {
+        if let Some(line) = effective.denies("OPTIONS") {
+            return (true, line.quote());
         }
+        let named = effective.verbs.iter().find(|(verb, _, _)| verb.eq_ignore_ascii_case("OPTIONS"));
+        let line = named.map_or_else(|| iis.line(), |(_, _, line)| line.clone());
+        (false, format!("requestFiltering does not deny OPTIONS ({})", line.quote()))
     });
     web("OPTIONS", says)
 }
@@ -363,7 +386,7 @@ fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> V
     }
     let mut quiet: Vec<String> = Vec::new();
     for (transport, port) in &places {
-        let here = side(evidence, *transport, *port);
+        let here = side(view, evidence, *transport, *port);
         let (holds, quiet_here) = match &here {
             Side::Nothing(_) => (Some(true), true),
             Side::Dropped(_) => (Some(true), false),
@@ -371,7 +394,7 @@ fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> V
             Side::Depends(_) | Side::Unknown(_) => (None, false),
         };
         let open = outside(view, *transport, *port) == Outside::Open;
-        if quiet_here && !open && !matches!(&here, Side::Nothing(text) if text.contains("itself only")) {
+        if quiet_here && !open && !matches!(&here, Side::Nothing(text) if text.contains(LOCAL)) {
             quiet.push(format!("{transport}/{port}"));
             continue;
         }
@@ -387,7 +410,11 @@ fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> V
         }
     }
     if let Some(first) = quiet.first() {
-        let which = if quiet.len() == 1 { first.clone() } else { format!("{first} and {} more ports of this check", quiet.len() - 1) };
+        let which = if quiet.len() == 1 {
+            first.clone()
+        } else {
+            format!("{first} and {} more ports of this check", quiet.len() - 1)
+        };
         claims.push(port_claim_of(first, Some(true), &format!("nothing listens on {which} on the host")));
     }
     if places.contains(&(Transport::Tcp, WEB_MANAGEMENT)) {
@@ -399,7 +426,7 @@ fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> V
 fn open(view: &View<'_>, evidence: &Evidence, ports: &[Ports]) -> Vec<Claim> {
     let places = places(view, ports, false);
     let claim = |(transport, port): &(Transport, u16)| {
-        let here = side(evidence, *transport, *port);
+        let here = side(view, evidence, *transport, *port);
         let holds = match &here {
             Side::LetIn(_) => Some(true),
             Side::Nothing(_) | Side::Dropped(_) => Some(false),
@@ -456,14 +483,19 @@ fn web_management(evidence: &Evidence) -> Claim {
     let running = evidence.services.as_ref().map(|services| services.get("wmsvc").cloned());
     let quoted = |line: &Line| line.quote();
     let (holds, seen) = match (&start, dword(&start), &running) {
-        (State::Absent(line), _, Ok(None)) => (Some(true), vec![format!("the Web Management Service is not installed ({})", line.quote())]),
-        (State::Value(_, line), Some(4), Ok(Some(service))) if service.state != RUNNING => {
-            (Some(true), vec![format!("the Web Management Service is disabled ({})", line.quote()), quoted(&service.line)])
+        (State::Absent(line), _, Ok(None)) => {
+            (Some(true), vec![format!("the Web Management Service is not installed ({})", line.quote())])
         }
+        (State::Value(_, line), Some(4), Ok(Some(service))) if service.state != RUNNING => (
+            Some(true),
+            vec![format!("the Web Management Service is disabled ({})", line.quote()), quoted(&service.line)],
+        ),
         (State::Value(_, line), Some(number), _) if number != 4 => {
             (Some(false), vec![format!("the Web Management Service is installed and not disabled ({})", line.quote())])
         }
-        (_, _, Ok(Some(service))) if service.state == RUNNING => (Some(false), vec![format!("the Web Management Service runs ({})", service.line.quote())]),
+        (_, _, Ok(Some(service))) if service.state == RUNNING => {
+            (Some(false), vec![format!("the Web Management Service runs ({})", service.line.quote())])
+        }
         (State::NotCollected(why), _, _) => (None, vec![format!("not collected: {why}")]),
         (_, _, Err(why)) => (None, vec![format!("not collected: whether it runs: {why}")]),
         _ => (None, vec!["not collected: the registry and the list of services say different things of it".to_owned()]),

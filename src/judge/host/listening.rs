@@ -1,11 +1,11 @@
 //! What the host's firewall, processes and restarts say.
 
 use super::{not_collected, on};
+use crate::host::State;
 use crate::host::evidence::Evidence;
 use crate::host::firewall::Action;
 use crate::host::registry::Data;
 use crate::host::sockets::Listener;
-use crate::host::State;
 use crate::judge::part::Part;
 use crate::judge::tls;
 use crate::judge::view::View;
@@ -25,10 +25,13 @@ pub(super) fn loopback_free(evidence: &Evidence) -> Vec<Part> {
         .map(|placed| on(Part::fail("a rule that is in force blocks the machine's way to itself"), &placed.line))
         .collect();
     parts.extend(firewall.unread.iter().map(|rule| {
-        Part::inconclusive("a rule could not be read, and may block it").settle("Look at the rule on the host.").seen(rule.clone())
+        Part::inconclusive("a rule could not be read, and may block it")
+            .settle("Look at the rule on the host.")
+            .seen(rule.clone())
     }));
     if parts.is_empty() {
-        let part = Part::pass("no rule that is in force blocks 127.0.0.1, and Windows' firewall leaves it alone otherwise");
+        let part =
+            Part::pass("no rule that is in force blocks 127.0.0.1, and Windows' firewall leaves it alone otherwise");
         parts.push(part.at_most(Confidence::Medium).seen(format!(
             "{} rules of both stores read; firewalls of other makers are not seen",
             firewall.rules.len()
@@ -81,7 +84,9 @@ pub(super) fn session_manager(evidence: &Evidence) -> Vec<Part> {
     let known: Vec<u16> = config.listen.iter().filter_map(|(_, address, _)| port_of(address)).collect();
     let outside: Vec<&Listener> = listeners
         .iter()
-        .filter(|listener| own.contains(&listener.pid) && listener.transport == Transport::Tcp && listener.beyond_loopback())
+        .filter(|listener| {
+            own.contains(&listener.pid) && listener.transport == Transport::Tcp && listener.beyond_loopback()
+        })
         .collect();
     for listener in &outside {
         let part = if known.contains(&listener.port) {
@@ -92,10 +97,11 @@ pub(super) fn session_manager(evidence: &Evidence) -> Vec<Part> {
         parts.push(on(part, &listener.line));
     }
     if outside.is_empty() {
-        parts.push(Part::pass("ScreenConnect's processes listen only where its web server and relay are configured").seen(format!(
-            "{} processes of ScreenConnect run and none of them listens beyond this machine",
-            own.len()
-        )));
+        parts.push(
+            Part::pass("ScreenConnect's processes listen only where its web server and relay are configured").seen(
+                format!("{} processes of ScreenConnect run and none of them listens beyond this machine", own.len()),
+            ),
+        );
     }
     parts
 }

@@ -38,11 +38,17 @@ fn number(state: &State<Data>, wanted: impl Fn(u32) -> Option<&'static str>, abs
 pub(super) fn restrict_anonymous(evidence: &Evidence) -> Vec<Part> {
     let state = evidence.registry.value(LSA, "RestrictAnonymous");
     let mut part = match (&state, state.value().and_then(Data::dword)) {
-        (_, Some(2)) => Part::inconclusive("2 is a setting of Windows 2000, and what this Windows makes of it is not documented")
-            .settle("Set RestrictAnonymous to 1.")
-            .seen(shown(&state).unwrap_or_default()),
+        (_, Some(2)) => {
+            Part::inconclusive("2 is a setting of Windows 2000, and what this Windows makes of it is not documented")
+                .settle("Set RestrictAnonymous to 1.")
+                .seen(shown(&state).unwrap_or_default())
+        }
         (State::NotCollected(why), _) => from_policy(evidence, why),
-        _ => number(&state, |number| (number != 1).then_some("RestrictAnonymous is not 1"), "RestrictAnonymous is not set, and Windows then takes 0"),
+        _ => number(
+            &state,
+            |number| (number != 1).then_some("RestrictAnonymous is not 1"),
+            "RestrictAnonymous is not set, and Windows then takes 0",
+        ),
     };
     let role = evidence.system.as_ref().ok().and_then(|system| system.get("role"));
     if role.is_some_and(|(role, _)| CONTROLLERS.contains(&role)) {
@@ -66,7 +72,11 @@ fn from_policy(evidence: &Evidence, why: &str) -> Part {
 pub(super) fn no_autoplay_non_volume(evidence: &Evidence) -> Vec<Part> {
     let state = evidence.registry.value(EXPLORER, "NoAutoplayfornonVolume");
     let wrong = "NoAutoplayfornonVolume is not 1";
-    vec![number(&state, |number| (number != 1).then_some(wrong), "NoAutoplayfornonVolume is not set, so AutoPlay is allowed")]
+    vec![number(
+        &state,
+        |number| (number != 1).then_some(wrong),
+        "NoAutoplayfornonVolume is not set, so AutoPlay is allowed",
+    )]
 }
 
 pub(super) fn no_autorun(evidence: &Evidence) -> Vec<Part> {
@@ -77,7 +87,11 @@ pub(super) fn no_autorun(evidence: &Evidence) -> Vec<Part> {
 pub(super) fn no_drive_type_autorun(evidence: &Evidence) -> Vec<Part> {
     let state = evidence.registry.value(EXPLORER_OF_WINDOWS, "NoDriveTypeAutoRun");
     let wrong = "NoDriveTypeAutoRun is not 255 (0xff), so some kinds of drive are left out";
-    vec![number(&state, |number| (number != 255).then_some(wrong), "NoDriveTypeAutoRun is not set, so Windows' own choice of drives holds")]
+    vec![number(
+        &state,
+        |number| (number != 255).then_some(wrong),
+        "NoDriveTypeAutoRun is not set, so Windows' own choice of drives holds",
+    )]
 }
 
 pub(super) fn always_install_elevated(evidence: &Evidence) -> Vec<Part> {
@@ -86,7 +100,9 @@ pub(super) fn always_install_elevated(evidence: &Evidence) -> Vec<Part> {
         Err(why) => parts.push(not_collected(&format!("the users' hives: {why}"))),
         Ok(users) if users.is_empty() => parts.push(not_collected("no user's hive is in the bundle")),
         Ok(users) => {
-            parts.extend(users.iter().map(|user| installer(evidence, &user.policies, &format!("the user {}", user.sid))));
+            parts.extend(
+                users.iter().map(|user| installer(evidence, &user.policies, &format!("the user {}", user.sid))),
+            );
             parts.extend(unloaded(evidence));
         }
     }
@@ -99,12 +115,18 @@ fn installer(evidence: &Evidence, policies: &str, whose: &str) -> Part {
     match &state {
         State::NotCollected(why) => not_collected(&format!("{whose}: {why}")),
         State::NotSet(_) | State::Absent(_) => {
-            Part::pass("AlwaysInstallElevated is not set, which is safe, or set to 0, which also keeps it so").seen(seen)
+            Part::pass("AlwaysInstallElevated is not set, which is safe, or set to 0, which also keeps it so")
+                .seen(seen)
         }
         State::Value(data, _) => match data.dword() {
-            Some(0) => Part::pass("AlwaysInstallElevated is not set, which is safe, or set to 0, which also keeps it so").seen(seen),
+            Some(0) => {
+                Part::pass("AlwaysInstallElevated is not set, which is safe, or set to 0, which also keeps it so")
+                    .seen(seen)
+            }
             Some(_) => Part::fail("AlwaysInstallElevated is on").seen(seen),
-            None => Part::inconclusive("AlwaysInstallElevated is no number (REG_DWORD)").settle("Look at the value on the host.").seen(seen),
+            None => Part::inconclusive("AlwaysInstallElevated is no number (REG_DWORD)")
+                .settle("Look at the value on the host.")
+                .seen(seen),
         },
     }
 }
@@ -114,13 +136,21 @@ fn unloaded(evidence: &Evidence) -> Option<Part> {
     let users = evidence.users.as_ref().ok()?;
     let profiles = evidence.registry.subkeys(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList");
     if profiles.is_empty() {
-        return Some(Part::pass("no user is known to have it on").at_most(Confidence::Medium).seen("the list of profiles was not collected, so users who were not signed in are not known"));
+        return Some(
+            Part::pass("no user is known to have it on")
+                .at_most(Confidence::Medium)
+                .seen("the list of profiles was not collected, so users who were not signed in are not known"),
+        );
     }
-    let missing: Vec<String> =
-        profiles.into_iter().filter(|sid| sid.starts_with("S-1-5-21-") && !users.iter().any(|user| user.sid.eq_ignore_ascii_case(sid))).collect();
+    let missing: Vec<String> = profiles
+        .into_iter()
+        .filter(|sid| sid.starts_with("S-1-5-21-") && !users.iter().any(|user| user.sid.eq_ignore_ascii_case(sid)))
+        .collect();
     (!missing.is_empty()).then(|| {
-        Part::pass("no user is known to have it on")
-            .at_most(Confidence::Medium)
-            .seen(format!("the hives of {} users were not loaded and are not known: {}", missing.len(), missing.join(", ")))
+        Part::pass("no user is known to have it on").at_most(Confidence::Medium).seen(format!(
+            "the hives of {} users were not loaded and are not known: {}",
+            missing.len(),
+            missing.join(", ")
+        ))
     })
 }

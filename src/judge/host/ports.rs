@@ -33,7 +33,11 @@ pub(in crate::judge) enum Side {
 impl Side {
     pub(in crate::judge) fn text(&self) -> &str {
         match self {
-            Self::Nothing(text) | Self::Dropped(text) | Self::LetIn(text) | Self::Depends(text) | Self::Unknown(text) => text,
+            Self::Nothing(text)
+            | Self::Dropped(text)
+            | Self::LetIn(text)
+            | Self::Depends(text)
+            | Self::Unknown(text) => text,
         }
     }
 }
@@ -61,8 +65,29 @@ fn names(evidence: &Evidence, listeners: &[&Listener]) -> String {
     crate::model::peer_text::PeerText::new(&names.join(", "), 120).to_string()
 }
 
-/// What the host says of `port`.
-pub(in crate::judge) fn side(evidence: &Evidence, transport: Transport, port: u16) -> Side {
+/// Where on the host a port may be that is `actual` from outside: there, or, where a forward changes it, at the guides' own number.
+fn inside(view: &View<'_>, transport: Transport, actual: u16) -> impl Iterator<Item = u16> {
+    let logical = view.target().logical(transport, actual);
+    std::iter::once(actual).chain((logical != actual).then_some(logical))
+}
+
+/// What the host says of the port that is `actual` from outside.
+pub(in crate::judge) fn side(view: &View<'_>, evidence: &Evidence, transport: Transport, actual: u16) -> Side {
+    let mut sides = inside(view, transport, actual).map(|port| of_port(evidence, transport, port));
+    let first = sides.next().unwrap_or_else(|| Side::Unknown(String::new()));
+    match (&first, sides.next()) {
+        (Side::Nothing(none), Some(Side::Nothing(other))) if !none.contains(LOCAL) && other.contains(LOCAL) => {
+            Side::Nothing(other)
+        }
+        (Side::Nothing(_), Some(other)) if !matches!(other, Side::Nothing(_)) => other,
+        _ => first,
+    }
+}
+
+/// What is said of a port that only the machine itself can use.
+pub(in crate::judge) const LOCAL: &str = "for the machine itself only";
+
+fn of_port(evidence: &Evidence, transport: Transport, port: u16) -> Side {
     let all = match listening(evidence, transport, port) {
         Err(why) => return Side::Unknown(format!("what listens on {transport}/{port} was not collected: {why}")),
         Ok(all) => all,
@@ -70,7 +95,7 @@ pub(in crate::judge) fn side(evidence: &Evidence, transport: Transport, port: u1
     let beyond: Vec<&Listener> = all.iter().copied().filter(|listener| listener.beyond_loopback()).collect();
     let Some(first) = beyond.first() else {
         return Side::Nothing(match all.first() {
-            Some(local) => format!("{transport}/{port} listens for the machine itself only ({})", local.line.quote()),
+            Some(local) => format!("{transport}/{port} listens {LOCAL} ({})", local.line.quote()),
             None => format!("nothing listens on {transport}/{port} on the host"),
         });
     };
@@ -83,9 +108,15 @@ pub(in crate::judge) fn side(evidence: &Evidence, transport: Transport, port: u1
     let profiles = evidence.system.as_ref().map(crate::host::system::System::profiles).unwrap_or_default();
     match firewall.claim(number(transport), port, &programs, &profiles) {
         Claim::Allowed(line) => Side::LetIn(format!("{who}, and the host's firewall lets it in ({})", line.quote())),
-        Claim::Limited(line) => Side::Depends(format!("{who}, and the host's firewall lets only some in ({})", line.quote())),
-        Claim::Blocked(line) => Side::Dropped(format!("{who}, and a rule of the host's firewall blocks it ({})", line.quote())),
-        Claim::NotAllowed(line) => Side::Dropped(format!("{who}, and no rule of the host's firewall lets it in ({})", line.quote())),
+        Claim::Limited(line) => {
+            Side::Depends(format!("{who}, and the host's firewall lets only some in ({})", line.quote()))
+        }
+        Claim::Blocked(line) => {
+            Side::Dropped(format!("{who}, and a rule of the host's firewall blocks it ({})", line.quote()))
+        }
+        Claim::NotAllowed(line) => {
+            Side::Dropped(format!("{who}, and no rule of the host's firewall lets it in ({})", line.quote()))
+        }
         Claim::Unclear(why) => Side::Depends(format!("{who}; {why}")),
     }
 }
@@ -126,8 +157,10 @@ pub(in crate::judge) fn another_host(view: &View<'_>, evidence: &Evidence) -> Op
     for address in &view.addresses {
         open.extend(address.open_tcp().filter(|port| address.believed(*port)));
     }
-    let listens = |port: &u16| {
-        listeners.iter().any(|one| one.transport == Transport::Tcp && one.port == *port && one.beyond_loopback())
+    let listens = |actual: &u16| {
+        inside(view, Transport::Tcp, *actual).any(|port| {
+            listeners.iter().any(|one| one.transport == Transport::Tcp && one.port == port && one.beyond_loopback())
+        })
     };
     (!open.is_empty() && !open.iter().any(listens)).then(|| {
         let ports: Vec<String> = open.iter().take(8).map(|port| format!("tcp/{port}")).collect();
@@ -143,21 +176,22 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
     let Ok(listeners) = &evidence.listeners else { return Vec::new() };
     let mut ports: BTreeSet<(Transport, u16)> = BTreeSet::new();
     for listener in listeners.iter().filter(|listener| listener.beyond_loopback() && listener.port < DYNAMIC) {
-        ports.insert((listener.transport, listener.port));
+        ports.insert((listener.transport, view.target().actual(listener.transport, listener.port)));
     }
     for address in &view.addresses {
         ports.extend(address.open_tcp().filter(|port| address.believed(*port)).map(|port| (Transport::Tcp, port)));
     }
     let mut rows: Vec<FirewallRow> = Vec::new();
     for (transport, port) in ports {
-        let here = side(evidence, transport, port);
+        let here = side(view, evidence, transport, port);
         let there = outside(view, transport, port);
         // What nobody can reach by anybody's word needs no row.
         if matches!(here, Side::Dropped(_)) && there == Outside::Unknown || rows.len() >= ROWS {
             continue;
         }
-        let beyond: Vec<&Listener> =
-            listening(evidence, transport, port).unwrap_or_default().into_iter().filter(|one| one.beyond_loopback()).collect();
+        let all =
+            inside(view, transport, port).flat_map(|port| listening(evidence, transport, port).unwrap_or_default());
+        let beyond: Vec<&Listener> = all.filter(|one| one.beyond_loopback()).collect();
         let claim = match &here {
             Side::Nothing(_) => "nothing listens",
             Side::Dropped(_) => "dropped",
@@ -166,7 +200,7 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
             Side::Unknown(_) => "not collected",
         };
         rows.push(FirewallRow {
-            port: format!("{transport}/{port}"),
+            port: view.actual_name(transport, port),
             listener: (!beyond.is_empty()).then(|| names(evidence, &beyond)),
             claim: claim.to_owned(),
             line: here.text().to_owned(),

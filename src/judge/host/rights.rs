@@ -38,9 +38,11 @@ fn judged(evidence: &Evidence, right: &str, opinion: impl Fn(&str) -> Opinion) -
         let part = match opinion(holder) {
             Opinion::Fine => Part::pass("only those hold this right whom the guide, adjusted for IIS, lets have it"),
             Opinion::Wrong => Part::fail("an account holds this right that must not").seen(format!("held by {name}")),
-            Opinion::Ask(what) => Part::inconclusive("the right is held by accounts of which only somebody who knows the host can tell whether they need it")
-                .settle(&format!("{name}: {what}"))
-                .seen(format!("held by {name}")),
+            Opinion::Ask(what) => Part::inconclusive(
+                "the right is held by accounts of which only somebody who knows the host can tell whether they need it",
+            )
+            .settle(&format!("{name}: {what}"))
+            .seen(format!("held by {name}")),
             Opinion::Unknown(why) => not_collected(&format!("who {name} is: {why}")),
         };
         parts.push(on(part, &line));
@@ -50,7 +52,12 @@ fn judged(evidence: &Evidence, right: &str, opinion: impl Fn(&str) -> Opinion) -
         let joined = evidence.part_of_domain().map(|(_, line)| line.quote()).unwrap_or_default();
         parts = parts.into_iter().map(|part| part.seen(format!("no domain has a say: {joined}"))).collect();
     } else if evidence.merged.is_err() {
-        parts = parts.into_iter().map(|part| part.at_most(Confidence::Low).seen("a domain's policy, which would be stronger, is not in this file")).collect();
+        parts = parts
+            .into_iter()
+            .map(|part| {
+                part.at_most(Confidence::Low).seen("a domain's policy, which would be stronger, is not in this file")
+            })
+            .collect();
     }
     parts
 }
@@ -98,7 +105,11 @@ pub(super) fn impersonate(evidence: &Evidence, view: &View<'_>) -> Vec<Part> {
         && !holders.iter().any(|holder| holder == sids::IIS_IUSRS)
     {
         let part = Part::pass("only those hold this right whom the guide, adjusted for IIS, lets have it");
-        parts.push(on(part, &line).seen("IIS_IUSRS does not hold it: application pools may fail to start").at_most(Confidence::Medium));
+        parts.push(
+            on(part, &line)
+                .seen("IIS_IUSRS does not hold it: application pools may fail to start")
+                .at_most(Confidence::Medium),
+        );
     }
     parts
 }
@@ -125,9 +136,9 @@ pub(super) fn batch_logon(evidence: &Evidence) -> Vec<Part> {
     judged(evidence, "SeBatchLogonRight", |holder| match holder {
         sids::ADMINISTRATORS | sids::IIS_IUSRS => Opinion::Fine,
         _ if WIDE.contains(&holder) => Opinion::Wrong,
-        sids::BACKUP_OPERATORS | sids::PERFORMANCE_LOG_USERS => {
-            Opinion::Ask("Windows grants it by default. Remove it, unless backups or data collectors here run under it.")
-        }
+        sids::BACKUP_OPERATORS | sids::PERFORMANCE_LOG_USERS => Opinion::Ask(
+            "Windows grants it by default. Remove it, unless backups or data collectors here run under it.",
+        ),
         _ if sids::is_sid(holder) => Opinion::Ask("name the scheduled task that runs under it, or remove it."),
         _ => Opinion::Ask(NAME),
     })
@@ -135,10 +146,16 @@ pub(super) fn batch_logon(evidence: &Evidence) -> Vec<Part> {
 
 pub(super) fn service_logon(evidence: &Evidence) -> Vec<Part> {
     judged(evidence, "SeServiceLogonRight", |holder| {
-        let services = || evidence.accounts.as_ref().map(|accounts| {
-            let wanted = holder.to_lowercase();
-            accounts.iter().any(|account| *account == wanted || account.strip_prefix(".\\") == Some(&wanted) || account.rsplit('\\').next() == Some(&wanted))
-        });
+        let services = || {
+            evidence.accounts.as_ref().map(|accounts| {
+                let wanted = holder.to_lowercase();
+                accounts.iter().any(|account| {
+                    *account == wanted
+                        || account.strip_prefix(".\\") == Some(&wanted)
+                        || account.rsplit('\\').next() == Some(&wanted)
+                })
+            })
+        };
         if holder.starts_with(sids::SERVICE_SID) || holder == sids::ALL_SERVICES {
             Opinion::Fine
         } else if holder.starts_with(sids::POOL) {

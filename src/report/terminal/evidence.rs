@@ -4,6 +4,7 @@ use super::page::{BOLD, DIM, PLAIN, Page, RED, YELLOW};
 use crate::model::evidence::{Contradiction, FirewallRow};
 use crate::model::run::TargetRun;
 use crate::report::host_evidence::{COLUMNS, MEANING, not_collected};
+use std::fmt::Write as _;
 
 /// Narrower than this, and the table becomes a list.
 const TABLE: usize = 72;
@@ -47,7 +48,13 @@ fn against(page: &mut Page, contradiction: &Contradiction) {
     let Contradiction { subject, items, host, network, explanations, settle } = contradiction;
     page.gap();
     let title = format!("! Contradiction on {subject}");
-    page.block(2, &[(&title, RED), (" ", PLAIN)], 4, PLAIN, &format!("({}); the network is believed", items.join(", ")));
+    page.block(
+        2,
+        &[(&title, RED), (" ", PLAIN)],
+        4,
+        PLAIN,
+        &format!("({}); the network is believed", items.join(", ")),
+    );
     page.labelled(4, "Host", 10, host);
     page.labelled(4, "Network", 10, network);
     for (place, explanation) in (1..).zip(explanations) {
@@ -71,5 +78,8 @@ fn one_row(page: &mut Page, row: &FirewallRow) {
 
 /// The cells before the last one, each at least a blank apart.
 fn cells(cells: &[String; 5]) -> String {
-    cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:<width$} ")).collect()
+    cells.iter().zip(WIDTHS).fold(String::new(), |mut line, (cell, width)| {
+        let _ = write!(line, "{cell:<width$} ");
+        line
+    })
 }

@@ -5,11 +5,11 @@ use super::{Lists, Options, evidence, findings, proof, rules, suites};
 use crate::model::expected::RuleTally;
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
+use crate::report::host_evidence;
 use crate::report::reading::{
     Caution, cautions, coverage, is_doubtful, meaning, products_seen, rules_tallied, tallied, vantages, who_disagrees,
     with_verdict,
 };
-use crate::report::host_evidence;
 use crate::report::text::{counted, number};
 use anstyle::Style;
 use std::fmt::Write as _;
@@ -102,7 +102,10 @@ fn identity(page: &mut Page, target: &TargetRun) {
             let _ = write!(asking, ", {} {word}", number(count));
         }
     }
-    row("Asked", if alone { "nothing: judged by the host's own word, and only items that it can speak of" } else { &asking });
+    row(
+        "Asked",
+        if alone { "nothing: judged by the host's own word, and only items that it can speak of" } else { &asking },
+    );
     page.labelled(2, "Result", LABELS, &result(&target.findings));
     if !target.rules.is_empty() {
         page.labelled(2, "Rules", LABELS, &rules_tallied(&RuleTally::of(&target.rules)));
