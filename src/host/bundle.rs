@@ -192,8 +192,9 @@ impl Bundle {
     }
 }
 
-fn quoted(arguments: &str) -> PeerText {
-    PeerText::new(&secrets::blacked_out(arguments), 160)
+fn quoted(arguments: &str) -> String {
+    // Paths of Windows are full of backslashes, which the escaping doubles.
+    PeerText::new(&secrets::blacked_out(arguments), 160).as_str().replace("\\\\", "\\")
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -434,3 +434,32 @@ fn ports_are_not_judged_without_a_look_from_outside() {
     let row = table.iter().find(|row| row.port == "tcp/443").unwrap();
     assert_eq!((row.claim.as_str(), row.listener.as_deref()), ("let in", Some("System")));
 }
+
+#[test]
+fn without_iis_the_header_is_that_of_http_sys() {
+    let services = listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["HTTP"]);
+    let parameters = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\HTTP\Parameters";
+    let bare =
+        Parts::good().silent("iis").silent("web-configs").failing("w3svc", "w3svc.txt", 1).with("services", &services);
+    assert_eq!(find(&judged(&bare.evidence()), "SC-HTTP-01").verdict, Verdict::Pass);
+    let sends = bare.clone().with("http", &listing(parameters, &["MaxConnections    REG_DWORD    0x2"], &[]));
+    assert_eq!(find(&judged(&sends.evidence()), "SC-HTTP-01").verdict, Verdict::Fail);
+    let untold = bare.silent("services");
+    assert_eq!(find(&judged(&untold.evidence()), "SC-HTTP-01").verdict, Verdict::NeedsEvidence);
+}
+
+#[test]
+fn what_is_proven_not_to_be_there_is_not_missing() {
+    let evidence = Parts::good().evidence();
+    let missing: Vec<&str> = evidence.missing.iter().map(|(what, _)| what.as_str()).collect();
+    assert!(!missing.contains(&"wmsvc") && !missing.contains(&"firewall-policy"), "{missing:?}");
+}
+
+#[test]
+fn a_rule_against_automates_own_programs_fails() {
+    let rule = r"v2.30|Action=Block|Active=TRUE|Dir=In|App=C:\\Windows\\LTSvc\\LTSVC.exe|";
+    let judgement = judged(&Parts::good().with("firewall", &firewall(&[WEB_RULE, rule])).evidence());
+    let finding = find(&judgement, "AUT-NET-04");
+    assert_eq!(finding.verdict, Verdict::Fail);
+    assert!(finding.checks[0].seen[0].contains("LTSVC.exe"), "{:?}", finding.checks[0].seen);
+}

@@ -327,7 +327,7 @@ fn web(subject: &str, (holds, seen): (Option<bool>, Vec<String>)) -> Claim {
 fn header(evidence: &Evidence, header: &str) -> Claim {
     let iis = match &evidence.iis {
         Ok(iis) => iis,
-        Err(why) => return web(header, (None, vec![format!("not collected: {why}")])),
+        Err(why) => return without_iis(evidence, header, why),
     };
     let unset = |what: &str| format!("{what} is not set ({})", iis.line().quote());
     web(
@@ -351,6 +351,23 @@ fn header(evidence: &Evidence, header: &str) -> Claim {
             }
         }),
     )
+}
+
+/// Where IIS is proven not to be installed, http.sys alone writes the Server header.
+fn without_iis(evidence: &Evidence, header: &str, why: &str) -> Claim {
+    let installed = evidence.registry.key(&format!(r"{SERVICES}\W3SVC"));
+    let silent = evidence.registry.value(&format!(r"{SERVICES}\HTTP\Parameters"), "DisableServerHeader");
+    let (State::Absent(none), true) = (&installed, header.eq_ignore_ascii_case("Server")) else {
+        return web(header, (None, vec![format!("not collected: {why}")]));
+    };
+    let none = format!("IIS is not installed: {} has no W3SVC", none.quote());
+    match &silent {
+        State::Value(data, line) => web(header, (Some(data.dword() == Some(2)), vec![line.quote(), none])),
+        State::NotSet(line) | State::Absent(line) => {
+            web(header, (Some(false), vec![format!("DisableServerHeader is not set ({})", line.quote()), none]))
+        }
+        State::NotCollected(why) => web(header, (None, vec![format!("not collected: {why}"), none])),
+    }
 }
 
 fn options(evidence: &Evidence) -> Claim {

@@ -13,6 +13,14 @@ use crate::model::ports::Transport;
 use crate::model::tls::TlsVersion;
 use crate::model::verdict::{Confidence, Verdict};
 
+/// Whether a program is one of Automate's, by the folders that it installs itself to.
+fn is_automates(program: Option<&str>) -> bool {
+    program.is_some_and(|path| {
+        let path = path.to_ascii_lowercase();
+        ["\\labtech", "\\ltsvc", "\\automate", "\\ltshare"].iter().any(|folder| path.contains(folder))
+    })
+}
+
 pub(super) fn loopback_free(evidence: &Evidence) -> Vec<Part> {
     let firewall = match &evidence.firewall {
         Err(why) => return vec![not_collected(&format!("the firewall: {why}"))],
@@ -21,7 +29,10 @@ pub(super) fn loopback_free(evidence: &Evidence) -> Vec<Part> {
     let mut parts: Vec<Part> = firewall
         .rules
         .iter()
-        .filter(|placed| placed.rule.active && placed.rule.action == Action::Block && placed.rule.meets_loopback())
+        .filter(|placed| placed.rule.active && placed.rule.action == Action::Block)
+        .filter(|placed| {
+            placed.rule.meets_loopback() || placed.rule.inbound && is_automates(placed.rule.program.as_deref())
+        })
         .map(|placed| on(Part::fail("a rule that is in force blocks the machine's way to itself"), &placed.line))
         .collect();
     parts.extend(firewall.unread.iter().map(|rule| {

@@ -7,6 +7,7 @@ use crate::judge::view::{PortSeen, View};
 use crate::model::evidence::FirewallRow;
 use crate::model::fact::PortState;
 use crate::model::ports::Transport;
+use crate::model::vantage::Passage;
 use std::collections::BTreeSet;
 
 /// The most rows of the table.
@@ -126,7 +127,7 @@ fn of_port(evidence: &Evidence, transport: Transport, port: u16) -> Side {
 pub(in crate::judge) enum Outside {
     /// Open at some address, and believed.
     Open,
-    /// Refused or dropped at every address that was asked.
+    /// Refused or dropped at every address.
     Shut(PortState),
     /// Not asked, not answered, or not believed.
     Unknown,
@@ -134,19 +135,21 @@ pub(in crate::judge) enum Outside {
 
 pub(in crate::judge) fn outside(view: &View<'_>, transport: Transport, port: u16) -> Outside {
     let mut shut = None;
+    let mut told = true;
     for address in &view.addresses {
+        let blocked = address.way(transport, port).is_some_and(|way| way.passage == Passage::Blocked);
         match address.port(transport, port) {
             PortSeen::Known(fact, _) if fact.state == PortState::Open => {
                 if transport == Transport::Udp || address.believed(port) {
                     return Outside::Open;
                 }
-                return Outside::Unknown;
+                told = false;
             }
-            PortSeen::Known(fact, _) => shut = Some(fact.state),
-            PortSeen::Unknown(_) | PortSeen::NotAsked => {}
+            PortSeen::Known(fact, _) if !blocked => shut = Some(fact.state),
+            PortSeen::Known(..) | PortSeen::Unknown(_) | PortSeen::NotAsked => told = false,
         }
     }
-    shut.map_or(Outside::Unknown, Outside::Shut)
+    shut.filter(|_| told).map_or(Outside::Unknown, Outside::Shut)
 }
 
 /// Why the bundle may be of another host than the one that was scanned: TCP ports are open, and on none of them anything listens
