@@ -132,7 +132,13 @@ pub(super) fn of_targets(targets: &[Target], options: &[String]) -> Result<HostE
     let mut found = HostEvidences::new();
     for target in targets {
         if let Some(path) = &target.evidence {
-            found.insert(target.label(), open(Path::new(path))?);
+            let evidence = open(Path::new(path)).map_err(|error| match error {
+                CliError::Usage(message) => {
+                    CliError::Usage(format!("the evidence of {}: {message}", output::called(target)))
+                }
+                other => other,
+            })?;
+            found.insert(target.label(), evidence);
         }
     }
     for option in options {

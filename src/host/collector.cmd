@@ -75,7 +75,7 @@ set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services\W3SVC" /reg:64
 call :print w3svc w3svc.txt
 set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services" /s /v ObjectName /reg:64
 call :print accounts accounts.txt
-set RUN=sc.exe query type= service state= all
+set RUN=sc.exe query type= service state= all bufsize= 250000
 call :print sc sc.txt
 set RUN=netstat.exe -ano
 call :print netstat netstat.txt
