@@ -34,6 +34,9 @@ use crate::model::peer_text::PeerText;
 /// The longest quotation of a line of evidence, in bytes.
 const QUOTE_LIMIT: usize = 240;
 
+/// How much of a line is looked at for that, in bytes.
+const LOOKED_AT: usize = 4 * QUOTE_LIMIT;
+
 /// Where in the evidence something stands: the line that a verdict rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -48,7 +51,10 @@ pub struct Line {
 impl Line {
     /// Line `number` of `file`, which says `text`.
     pub fn new(file: &str, number: usize, text: &str) -> Self {
-        let text = secrets::blacked_out(text.trim());
+        // Cut first: a line may be as long as its file, and a secret that is cut in two is still taken for one.
+        let text = text.trim();
+        let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= LOOKED_AT).unwrap_or(text.len());
+        let text = secrets::blacked_out(text.get(..end).unwrap_or_default());
         // Paths of Windows are full of backslashes, which the escaping doubles.
         let text = PeerText::new(&text, QUOTE_LIMIT).as_str().replace("\\\\", "\\");
         Self { file: PeerText::new(file, QUOTE_LIMIT).as_str().to_owned(), number, text }

@@ -11,6 +11,12 @@ use std::collections::BTreeMap;
 /// The most elements and attributes of one file.
 const LIMIT: u32 = 500_000;
 
+/// The most methods and headers that a file may name.
+const ENTRIES: usize = 5000;
+
+/// The most applications, and the most `<location>`s.
+const APPLICATIONS: usize = 2000;
+
 /// The settings that the items are about, as one section of one file says them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Section {
@@ -122,12 +128,25 @@ fn parse<'a>(file: &str, text: &'a str) -> Result<Document<'a>, Box<Diagnostic>>
     Ok(document)
 }
 
+/// A file, and where its lines begin: asking the document each time would count from the top.
+struct Place<'a> {
+    file: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Place<'a> {
+    fn new(file: &'a str, text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { file, starts: std::iter::once(0).chain(breaks).collect() }
+    }
+}
+
 /// The line of an element's first tag.
-fn line_of(file: &str, node: Node<'_, '_>) -> Line {
-    let number = node.document().text_pos_at(node.range().start).row;
+fn line_of(place: &Place<'_>, node: Node<'_, '_>) -> Line {
+    let number = place.starts.partition_point(|start| *start <= node.range().start);
     let text = node.document().input_text().get(node.range()).unwrap_or_default();
     let end = text.find('>').map_or(text.len(), |end| end + 1);
-    Line::new(file, usize::try_from(number).unwrap_or_default(), text.get(..end).unwrap_or_default())
+    Line::new(place.file, number, text.get(..end).unwrap_or_default())
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
@@ -142,45 +161,50 @@ fn named<'a, 'i>(node: Option<Node<'a, 'i>>, name: &'static str) -> impl Iterato
     node.into_iter().flat_map(move |node| node.children().filter(move |child| child.has_tag_name(name)))
 }
 
-fn flag(file: &str, node: Option<Node<'_, '_>>, attribute: &str) -> Option<(bool, Line)> {
+fn flag(place: &Place<'_>, node: Option<Node<'_, '_>>, attribute: &str) -> Option<(bool, Line)> {
     let node = node?;
     let value = node.attribute(attribute)?;
-    Some((value.trim().eq_ignore_ascii_case("true") || value.trim() == "1", line_of(file, node)))
+    Some((value.trim().eq_ignore_ascii_case("true") || value.trim() == "1", line_of(place, node)))
 }
 
-fn changes<T>(file: &str, node: Option<Node<'_, '_>>, key: &str, value: impl Fn(Node<'_, '_>) -> T) -> Vec<Change<T>> {
+fn changes<T>(
+    place: &Place<'_>,
+    node: Option<Node<'_, '_>>,
+    key: &str,
+    value: impl Fn(Node<'_, '_>) -> T,
+) -> Vec<Change<T>> {
     let elements = node.into_iter().flat_map(|node| node.children().filter(Node::is_element));
     let change = |element: Node<'_, '_>| match element.tag_name().name() {
         "clear" => Some(Change::Clear),
         "remove" => Some(Change::Remove(element.attribute(key)?.to_owned())),
-        "add" => Some(Change::Add(element.attribute(key)?.to_owned(), value(element), line_of(file, element))),
+        "add" => Some(Change::Add(element.attribute(key)?.to_owned(), value(element), line_of(place, element))),
         _ => None,
     };
     elements.filter_map(change).collect()
 }
 
-fn section(file: &str, node: Node<'_, '_>) -> Section {
+fn section(place: &Place<'_>, node: Node<'_, '_>) -> Section {
     let filtering = at(node, "system.webServer/security/requestFiltering");
     let verbs = filtering.and_then(|node| child(node, "verbs"));
     let headers = at(node, "system.webServer/httpProtocol/customHeaders");
     let runtime = at(node, "system.web/httpRuntime");
     let allowed = |node: Node<'_, '_>| node.attribute("allowed").is_none_or(|value| value.eq_ignore_ascii_case("true"));
     Section {
-        remove_server_header: flag(file, filtering, "removeServerHeader"),
-        allow_unlisted: flag(file, verbs, "allowUnlisted"),
-        verbs: changes(file, verbs, "verb", allowed),
-        headers: changes(file, headers, "name", |node| node.attribute("value").unwrap_or_default().to_owned()),
-        version_header: flag(file, runtime, "enableVersionHeader"),
+        remove_server_header: flag(place, filtering, "removeServerHeader"),
+        allow_unlisted: flag(place, verbs, "allowUnlisted"),
+        verbs: changes(place, verbs, "verb", allowed),
+        headers: changes(place, headers, "name", |node| node.attribute("value").unwrap_or_default().to_owned()),
+        version_header: flag(place, runtime, "enableVersionHeader"),
     }
 }
 
-fn sections(file: &str, root: Node<'_, '_>) -> File {
+fn sections(place: &Place<'_>, root: Node<'_, '_>) -> Result<File, Box<Diagnostic>> {
     let mut found = File::default();
-    found.sections.insert(String::new(), section(file, root));
+    found.sections.insert(String::new(), section(place, root));
     for location in named(Some(root), "location") {
         let path = location.attribute("path").unwrap_or_default().trim_matches('/').to_lowercase();
         let path = if path == "." { String::new() } else { path };
-        let said = section(file, location);
+        let said = section(place, location);
         let known = found.sections.entry(path).or_default();
         known.remove_server_header = said.remove_server_header.or(known.remove_server_header.take());
         known.allow_unlisted = said.allow_unlisted.or(known.allow_unlisted.take());
@@ -188,7 +212,13 @@ fn sections(file: &str, root: Node<'_, '_>) -> File {
         known.verbs.extend(said.verbs);
         known.headers.extend(said.headers);
     }
-    found
+    let entries: usize = found.sections.values().map(|section| section.verbs.len() + section.headers.len()).sum();
+    if entries > ENTRIES || found.sections.len() > APPLICATIONS {
+        let message =
+            format!("more than {ENTRIES} methods and headers, or {APPLICATIONS} locations: more than is read");
+        return Err(Box::new(Diagnostic::whole(place.file, &message, None)));
+    }
+    Ok(found)
 }
 
 /// Reads `applicationHost.config`.
@@ -199,11 +229,12 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
         let message = "there is no <system.applicationHost> in it: this is not the server's applicationHost.config";
         return Err(Box::new(Diagnostic::whole(file, message, None)));
     };
+    let place = &Place::new(file, text);
     let pools = named(child(host, "applicationPools"), "add").filter_map(|pool| pool.attribute("name"));
     let mut iis = Iis {
         pools: pools.map(str::to_owned).collect(),
         file: file.to_owned(),
-        host: sections(file, root),
+        host: sections(place, root)?,
         ..Iis::default()
     };
     let sites = child(host, "sites");
@@ -232,7 +263,7 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
             };
             // `*:443:` or `[::]:443:host`.
             let port = binding.attribute("bindingInformation")?.rsplit(':').nth(1)?.parse().ok()?;
-            Some((port, tls, line_of(file, binding)))
+            Some((port, tls, line_of(place, binding)))
         });
         iis.sites.push(Site {
             name: name.to_owned(),
@@ -240,13 +271,17 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
             bindings: bindings.collect(),
         });
     }
+    if iis.applications().count() > APPLICATIONS {
+        let message = format!("more than {APPLICATIONS} applications are configured, which is more than is read");
+        return Err(Box::new(Diagnostic::whole(file, &message, None)));
+    }
     Ok(iis)
 }
 
 impl Iis {
     /// Adds the `web.config` of an application.
     pub fn add_own(&mut self, application: &str, file: &str, text: &str) -> Result<(), Box<Diagnostic>> {
-        let read = parse(file, text).map(|document| sections(file, document.root_element()));
+        let read = parse(file, text).and_then(|document| sections(&Place::new(file, text), document.root_element()));
         let own = match &read {
             Ok(found) => Own::Read(found.clone()),
             Err(error) => Own::Unknown(error.to_string()),
@@ -333,16 +368,18 @@ impl Effective {
 }
 
 fn change<T: Clone>(known: &mut Vec<(String, T, Line)>, changes: &[Change<T>]) {
+    let mut all: BTreeMap<String, (String, T, Line)> =
+        known.drain(..).map(|entry| (entry.0.to_ascii_lowercase(), entry)).collect();
     for change in changes {
         match change {
-            Change::Clear => known.clear(),
-            Change::Remove(name) => known.retain(|(other, _, _)| !other.eq_ignore_ascii_case(name)),
+            Change::Clear => all.clear(),
+            Change::Remove(name) => drop(all.remove(&name.to_ascii_lowercase())),
             Change::Add(name, value, line) => {
-                known.retain(|(other, _, _)| !other.eq_ignore_ascii_case(name));
-                known.push((name.clone(), value.clone(), line.clone()));
+                all.insert(name.to_ascii_lowercase(), (name.clone(), value.clone(), line.clone()));
             }
         }
     }
+    known.extend(all.into_values());
 }
 
 /// An address that ScreenConnect's own `web.config` names, and an endpoint of its session manager.
@@ -359,12 +396,13 @@ pub struct ScreenConnect {
 /// Reads ScreenConnect's `web.config`.
 pub fn read_screenconnect(file: &str, text: &str) -> Result<ScreenConnect, Box<Diagnostic>> {
     let document = parse(file, text)?;
+    let place = &Place::new(file, text);
     let mut found = ScreenConnect { file: file.to_owned(), ..ScreenConnect::default() };
     for setting in named(child(document.root_element(), "appSettings"), "add") {
         if let (Some(key), Some(value)) = (setting.attribute("key"), setting.attribute("value"))
             && key.ends_with("ListenUri")
         {
-            found.listen.push((key.to_owned(), value.to_owned(), line_of(file, setting)));
+            found.listen.push((key.to_owned(), value.to_owned(), line_of(place, setting)));
         }
     }
     let services = child(document.root_element(), "system.serviceModel");
@@ -375,7 +413,7 @@ pub fn read_screenconnect(file: &str, text: &str) -> Result<ScreenConnect, Box<D
             _ => None,
         };
         if let Some(address) = address.filter(|address| address.contains("://")) {
-            found.endpoints.push((address.to_owned(), line_of(file, node)));
+            found.endpoints.push((address.to_owned(), line_of(place, node)));
         }
     }
     Ok(found)

@@ -22,6 +22,9 @@ const FIREWALL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Par
 /// Those of Group Policy.
 const FIREWALL_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
 
+/// The most rules of both stores; a server has some hundreds.
+const FIREWALL_RULES: usize = 10_000;
+
 /// Keys that the collector exports whole, by the command's id.
 const EXPORTS: [(&str, &str); 5] = [
     ("policies-windows", r"HKLM\SOFTWARE\Policies\Microsoft\Windows"),
@@ -444,6 +447,11 @@ fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>
     }
     let mut rules = Vec::new();
     let mut unread = Vec::new();
+    let count: usize =
+        [FIREWALL, FIREWALL_POLICY].iter().map(|root| registry.values(&format!(r"{root}\FirewallRules")).count()).sum();
+    if count > FIREWALL_RULES {
+        return Err(format!("the firewall has {count} rules, and {FIREWALL_RULES} are the most that are read"));
+    }
     for (root, policy) in [(FIREWALL, false), (FIREWALL_POLICY, true)] {
         for value in registry.values(&format!(r"{root}\FirewallRules")) {
             let text = value.data.text().unwrap_or_default();

@@ -11,6 +11,11 @@ pub const REDACTED: &str = "redacted";
 
 /// The line with the values of secret attributes, and texts that IIS encrypted, replaced.
 pub fn blacked_out(line: &str) -> String {
+    // What is encrypted first: it may be a part of an attribute's value.
+    replaced(&replaced(line, encrypted), attributes)
+}
+
+fn replaced(line: &str, next: impl Fn(&str) -> Option<(usize, usize)>) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
     while let Some((start, end)) = next(rest) {
@@ -24,18 +29,22 @@ pub fn blacked_out(line: &str) -> String {
 
 /// The number of the first line of `text` that holds a secret.
 pub fn first(text: &str) -> Option<usize> {
-    next(text).map(|(at, _)| line_of(text, at))
+    let found = attributes(text).into_iter().chain(encrypted(text)).min();
+    found.map(|(at, _)| line_of(text, at))
 }
 
-/// The first secret: where its value begins and ends.
-fn next(text: &str) -> Option<(usize, usize)> {
+/// Where the first text that IIS encrypted begins and ends.
+fn encrypted(text: &str) -> Option<(usize, usize)> {
     let lower = text.to_ascii_lowercase();
-    let attributes = ATTRIBUTES.iter().filter_map(|name| attribute(&lower, name));
-    let encrypted = lower.find("[enc:").map(|start| {
-        let end = lower.get(start..).and_then(|rest| rest.find(":enc]")).map_or(text.len(), |end| start + end + 5);
-        (start, end)
-    });
-    attributes.chain(encrypted).min()
+    let start = lower.find("[enc:")?;
+    let end = lower.get(start..).and_then(|rest| rest.find(":enc]")).map_or(text.len(), |end| start + end + 5);
+    Some((start, end))
+}
+
+/// Where the first secret value of an attribute begins and ends.
+fn attributes(text: &str) -> Option<(usize, usize)> {
+    let lower = text.to_ascii_lowercase();
+    ATTRIBUTES.iter().filter_map(|name| attribute(&lower, name)).min()
 }
 
 /// The value of an attribute, `name="value"` or `name = value`, that is neither empty nor redacted.
@@ -75,6 +84,9 @@ mod tests {
         assert_eq!(first(&format!("a\nb\n{line}")), Some(3));
         assert_eq!(first(&clean), None);
         assert_eq!(first("password=\nPasswordComplexity = 1\nMinimumPasswordLength = 12\n"), None);
+        for text in ["password=[enc::enc]password", "password=[enc: :enc]password"] {
+            assert_eq!(first(&blacked_out(text)), None);
+        }
         assert_eq!(first("[client]\npassword = abc\n"), Some(2));
     }
 

@@ -6,8 +6,10 @@ use crate::model::ports::Transport;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The most sockets that are kept.
+/// The most sockets and processes that are read.
 const LIMIT: usize = 100_000;
+/// The most listeners that are kept.
+const LISTENERS: usize = 5000;
 
 /// Something that listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub fn read(file: &str, text: &str) -> Result<Vec<Listener>, Box<Diagnostic>> {
         if listens {
             found.push(Listener { transport, address, port, pid, line: Line::new(file, number, line) });
         }
-        if lines_of_sockets > LIMIT {
+        if lines_of_sockets > LIMIT || found.len() > LISTENERS {
             return Err(wrong("more sockets than are read"));
         }
     }

@@ -110,3 +110,45 @@ fn the_collector_is_printed_for_windows() {
     let script = stdout(&output);
     assert!(script.starts_with("@echo off\r\n") && script.contains("Sysnative"));
 }
+
+/// What a bundle says is shown and never obeyed.
+#[test]
+fn nothing_of_a_bundle_reaches_the_terminal_unescaped() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("b");
+    let hostile = "evil\u{1b}]0;title\u{7}\u{202e}<script>";
+    let rights = policy(&[("SeTcbPrivilege", hostile)]);
+    let text = format!("LTShare\nD:(A;;FA;;;WD)\n{hostile}\nD:(A;;FA;;;WD)\n");
+    fresh()
+        .fact("computer", hostile)
+        .fact("version", hostile)
+        .with("secedit-merged", &rights)
+        .with("ltshare", &text)
+        .write(&path);
+    let page = folder.path().join("page.html");
+    let output = check(&path, &["--all", "--evidence", "--html", page.to_str().unwrap()]);
+    ended(&output, 1);
+    let said = stdout(&output);
+    assert!(!said.contains('\u{1b}') && !said.contains('\u{7}') && !said.contains('\u{202e}'), "{said:?}");
+    assert!(said.contains("evil"), "{said}");
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(!page.contains("<script>evil") && !page.contains("title\u{7}") && !page.contains("<script>\n"), "escaped");
+    assert!(!page.contains('\u{1b}') && page.contains("&#60;script&#62;"), "escaped");
+}
+
+/// A hostile bundle takes time in proportion to its size.
+#[test]
+fn a_huge_and_hostile_bundle_is_judged_in_time() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("b");
+    let headers: Vec<String> =
+        (0..100_000).map(|number| format!("<add name=\"{number}\" value=\"password='x'\" />")).collect();
+    let headers = headers.concat();
+    let config = crate::parts::IIS.replace("<clear />", &format!("<clear />{headers}"));
+    let secrets = "password='x' ".repeat(200_000);
+    let begin = std::time::Instant::now();
+    fresh().with("iis", &config).with("netstat", &crate::parts::netstat(&format!("  {secrets}\n"))).write(&path);
+    let output = check(&path, &[]);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
+    assert!(begin.elapsed() < std::time::Duration::from_mins(1), "{:?}", begin.elapsed());
+}

@@ -186,10 +186,13 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
     }
     let mut rows: Vec<FirewallRow> = Vec::new();
     for (transport, port) in ports {
+        if rows.len() >= ROWS {
+            break;
+        }
         let here = side(view, evidence, transport, port);
         let there = outside(view, transport, port);
         // What nobody can reach by anybody's word needs no row.
-        if matches!(here, Side::Dropped(_)) && there == Outside::Unknown || rows.len() >= ROWS {
+        if matches!(here, Side::Dropped(_)) && there == Outside::Unknown {
             continue;
         }
         let all =
