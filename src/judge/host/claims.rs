@@ -44,6 +44,8 @@ struct Claim {
     passes_alone: bool,
     /// The item is about the host itself too: what the host says counts whatever is seen from outside.
     own: bool,
+    /// For ports: what the network says of just this one, where that is the opposite.
+    network: Option<String>,
     /// What may explain that the network says otherwise, the likeliest first.
     explanations: Vec<String>,
     settle: String,
@@ -78,12 +80,16 @@ pub(in crate::judge) fn merge(
             _ => false,
         };
         // A failing check of several subjects fails for one of them; the host may be right about the others.
-        if against && !claim.own && concerns(&merged, claim) {
+        let against = match rule {
+            Rule::Unreachable { .. } | Rule::Reachable { .. } => claim.network.is_some(),
+            _ => against && concerns(&merged, claim),
+        };
+        if against && !claim.own {
             contradictions.push(Contradiction {
                 subject: claim.subject.clone(),
                 items: vec![format!("{label} {}", item.id)],
                 host: claim.seen.first().cloned().unwrap_or_default(),
-                network: said.clone(),
+                network: claim.network.clone().unwrap_or_else(|| about(&merged, claim).unwrap_or_else(|| said.clone())),
                 explanations: claim.explanations.clone(),
                 settle: claim.settle.clone(),
             });
@@ -100,24 +106,30 @@ pub(in crate::judge) fn merge(
         merged.why = format!("{}; on the host nothing listens there, so there is nothing to be reached", merged.why);
         merged.settle = None;
         merged.seen.extend(doubts);
-    } else if matches!(network, Verdict::Pass | Verdict::Fail)
-        && claims.iter().any(|claim| claim.holds.is_some())
-        && merged.verdict == network
-    {
-        merged.why = format!("{}; the host says the same", merged.why);
+    } else if matches!(network, Verdict::Pass | Verdict::Fail) && merged.verdict == network {
+        let said: Vec<bool> = claims.iter().filter_map(|claim| claim.holds).collect();
+        if !said.is_empty() && said.iter().all(|holds| *holds == (network == Verdict::Pass)) {
+            merged.why = format!("{}; the host says the same", merged.why);
+        }
     }
     (merged, contradictions)
 }
 
 /// A contradiction about one of several subjects needs a word of the network about that one.
 fn concerns(check: &Check, claim: &Claim) -> bool {
-    let names = |seen: &str| {
-        seen.match_indices(&claim.subject).any(|(at, found)| {
-            let next = seen.get(at + found.len()..).and_then(|rest| rest.chars().next());
-            !next.is_some_and(|next| next.is_ascii_digit())
-        })
+    check.verdict != Verdict::Fail || about(check, claim).is_some()
+}
+
+/// What was seen of the subject of a claim.
+fn about(check: &Check, claim: &Claim) -> Option<String> {
+    let names = |seen: &&String| {
+        !seen.starts_with("on the host")
+            && seen.match_indices(&claim.subject).any(|(at, found)| {
+                let next = seen.get(at + found.len()..).and_then(|rest| rest.chars().next());
+                !next.is_some_and(|next| next.is_ascii_digit())
+            })
     };
-    check.verdict != Verdict::Fail || check.seen.iter().any(|seen| !seen.starts_with("on the host") && names(seen))
+    check.seen.iter().find(names).cloned()
 }
 
 /// Whether silence from outside may be believed: nothing listens on any port of the rule, and the bundle is of this host, fresh
@@ -252,6 +264,7 @@ fn tls(evidence: &Evidence, version: TlsVersion) -> Claim {
         seen,
         passes_alone: true,
         own: false,
+        network: None,
         explanations,
         settle: "Restart the host, collect again and scan again; if both stay as they are, compare the certificate on the host with \
                  the one that is seen from outside."
@@ -319,6 +332,7 @@ fn web(subject: &str, (holds, seen): (Option<bool>, Vec<String>)) -> Claim {
         seen,
         passes_alone: true,
         own: false,
+        network: None,
         explanations: WEB_EXPLANATIONS.map(str::to_owned).to_vec(),
         settle: "Ask the web server on the host itself (`curl -I http://localhost/`) and compare with what is seen from outside.".to_owned(),
     }
@@ -401,24 +415,26 @@ fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> V
     if places.len() > PORTS {
         return claims;
     }
-    let mut quiet: Vec<String> = Vec::new();
+    // Ports on which nothing listens: those that are open nevertheless, and the others.
+    let mut denied: Vec<(Transport, u16)> = Vec::new();
+    let mut quiet: Vec<(Transport, u16)> = Vec::new();
     for (transport, port) in &places {
         let here = side(view, evidence, *transport, *port);
-        let (holds, quiet_here) = match &here {
-            Side::Nothing(_) => (Some(true), true),
-            Side::Dropped(_) => (Some(true), false),
-            Side::LetIn(_) => (Some(false), false),
-            Side::Depends(_) | Side::Unknown(_) => (None, false),
-        };
         let open = outside(view, *transport, *port) == Outside::Open;
-        if quiet_here && !open && !matches!(&here, Side::Nothing(text) if text.contains(LOCAL)) {
-            quiet.push(format!("{transport}/{port}"));
-            continue;
-        }
-        let mut claim = port_claim(*transport, *port, holds, here.text());
-        // What the host lets in and a perimeter drops is what a perimeter is for: no contradiction of a closed port.
-        claim.holds = if holds == Some(false) && !open { None } else { claim.holds };
-        if *port == MYSQL && *transport == Transport::Tcp {
+        let holds = match &here {
+            Side::Nothing(text) if !text.contains(LOCAL) => {
+                let list = if open { &mut denied } else { &mut quiet };
+                list.push((*transport, *port));
+                continue;
+            }
+            Side::Nothing(_) | Side::Dropped(_) => Some(true),
+            // What the host lets in and a perimeter drops is what a perimeter is for: no contradiction of a closed port.
+            Side::LetIn(_) => open.then_some(false),
+            Side::Depends(_) | Side::Unknown(_) => None,
+        };
+        let mut claim = port_claim(&view.actual_name(*transport, *port), holds, here.text(), &WHEN_OPEN);
+        claim.network = (open && holds == Some(true)).then(|| format!("{} is open", claim.subject));
+        if *port == view.target().actual(Transport::Tcp, MYSQL) && *transport == Transport::Tcp {
             claim.seen.extend(mysql(evidence));
         }
         claims.push(claim);
@@ -426,55 +442,87 @@ fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> V
             break;
         }
     }
-    if let Some(first) = quiet.first() {
-        let which = if quiet.len() == 1 {
-            first.clone()
-        } else {
-            format!("{first} and {} more ports of this check", quiet.len() - 1)
-        };
-        claims.push(port_claim_of(first, Some(true), &format!("nothing listens on {which} on the host")));
+    for (ports, open) in [(denied, true), (quiet, false)] {
+        if !ports.is_empty() {
+            let subject = ranges(&ports);
+            let mut claim =
+                port_claim(&subject, Some(true), &format!("nothing listens on {subject} on the host"), &WHEN_OPEN);
+            claim.network = open.then(|| format!("{subject}: open"));
+            claims.push(claim);
+        }
     }
-    if places.contains(&(Transport::Tcp, WEB_MANAGEMENT)) {
+    if places.contains(&(Transport::Tcp, view.target().actual(Transport::Tcp, WEB_MANAGEMENT))) {
         claims.push(web_management(evidence));
     }
     claims
+}
+
+/// Ports in as few ranges as they can be written in.
+fn ranges(ports: &[(Transport, u16)]) -> String {
+    let of = |wanted: Transport| {
+        let own = ports.iter().filter(move |(transport, _)| *transport == wanted).map(|(_, port)| *port);
+        Ports::ranges(wanted, own)
+    };
+    let all: Vec<String> =
+        of(Transport::Tcp).into_iter().chain(of(Transport::Udp)).map(|ports| ports.to_string()).collect();
+    all.join(", ")
 }
 
 fn open(view: &View<'_>, evidence: &Evidence, ports: &[Ports]) -> Vec<Claim> {
     let places = places(view, ports, false);
     let claim = |(transport, port): &(Transport, u16)| {
         let here = side(view, evidence, *transport, *port);
+        let there = outside(view, *transport, *port);
         let holds = match &here {
             Side::LetIn(_) => Some(true),
             Side::Nothing(_) | Side::Dropped(_) => Some(false),
             Side::Depends(_) | Side::Unknown(_) => None,
         };
-        let mut claim = port_claim(*transport, *port, holds, here.text());
+        let explanations = if there == Outside::Open { &WHEN_OPEN } else { &WHEN_SHUT };
+        let mut claim = port_claim(&view.actual_name(*transport, *port), holds, here.text(), explanations);
+        claim.network = match (holds, there) {
+            (Some(false), Outside::Open) => Some(format!("{} is open", claim.subject)),
+            (Some(true), Outside::Shut(state)) if state != PortState::OpenOrFiltered => {
+                Some(format!("{} is {state}", claim.subject))
+            }
+            _ => None,
+        };
         if *transport == Transport::Udp && matches!(here, Side::LetIn(_)) {
-            claim.seen.push(format!("a listener that has nothing to say explains silence on {transport}/{port}; a firewall that drops would be as silent"));
+            let name = claim.subject.clone();
+            claim.seen.push(format!(
+                "a listener that has nothing to say explains silence on {name}; a firewall that drops would be as silent"
+            ));
         }
         claim
     };
     places.iter().take(64).map(claim).collect()
 }
 
-fn port_claim(transport: Transport, port: u16, holds: Option<bool>, seen: &str) -> Claim {
-    port_claim_of(&format!("{transport}/{port}"), holds, seen)
-}
+/// A port answers that does not by the host's word.
+const WHEN_OPEN: [&str; 4] = [
+    "the port is forwarded to another machine, or to another port of the host",
+    "a router or proxy in front answers in its place",
+    "the service or the rule changed after the bundle was collected",
+    "the bundle is of another host",
+];
 
-fn port_claim_of(subject: &str, holds: Option<bool>, seen: &str) -> Claim {
+/// A port does not answer that should by the host's word.
+const WHEN_SHUT: [&str; 4] = [
+    "a firewall in front of the host drops what the host lets in",
+    "the port is not forwarded to the host",
+    "the service or the rule changed after the bundle was collected",
+    "the bundle is of another host",
+];
+
+fn port_claim(subject: &str, holds: Option<bool>, seen: &str, explanations: &[&str]) -> Claim {
     Claim {
         subject: subject.to_owned(),
         holds,
         seen: vec![seen.to_owned()],
         passes_alone: false,
         own: false,
-        explanations: vec![
-            "a router or proxy in front answers, or forwards the port to another machine or another port".to_owned(),
-            "a firewall in front of the host drops what the host lets in".to_owned(),
-            "rules or services changed after the bundle was collected".to_owned(),
-            "the bundle is of another host".to_owned(),
-        ],
+        network: None,
+        explanations: explanations.iter().map(|one| (*one).to_owned()).collect(),
         settle: "Look at the port's forward on the perimeter, collect again, and scan again; `portreeve witness` on the host proves where \
                  the port leads."
             .to_owned(),
@@ -523,6 +571,7 @@ fn web_management(evidence: &Evidence) -> Claim {
         seen,
         passes_alone: true,
         own: true,
+        network: None,
         explanations: Vec::new(),
         settle: String::new(),
     }

@@ -185,6 +185,7 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
         ports.extend(address.open_tcp().filter(|port| address.believed(*port)).map(|port| (Transport::Tcp, port)));
     }
     let mut rows: Vec<FirewallRow> = Vec::new();
+    let mut last: Option<(Transport, u16, u16)> = None;
     for (transport, port) in ports {
         if rows.len() >= ROWS {
             break;
@@ -205,7 +206,7 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
             Side::Depends(_) => "depends",
             Side::Unknown(_) => "not collected",
         };
-        rows.push(FirewallRow {
+        let row = FirewallRow {
             port: view.actual_name(transport, port),
             listener: (!beyond.is_empty()).then(|| names(evidence, &beyond)),
             claim: claim.to_owned(),
@@ -216,9 +217,26 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
                 Outside::Unknown => None,
             },
             together: together(&here, there).to_owned(),
-        });
+        };
+        // Neighbours of which the same is said are one row.
+        match (rows.last_mut(), last) {
+            (Some(known), Some((of, from, to))) if of == transport && to + 1 == port && same(known, &row) => {
+                known.port = format!("{transport}/{from}-{port}");
+                last = Some((transport, from, port));
+            }
+            _ => {
+                rows.push(row);
+                last = Some((transport, port, port));
+            }
+        }
     }
     rows
+}
+
+/// Whether two rows say the same but of another port.
+fn same(one: &FirewallRow, other: &FirewallRow) -> bool {
+    let said = |row: &FirewallRow| (row.listener.clone(), row.claim.clone(), row.outside.clone(), row.together.clone());
+    said(one) == said(other)
 }
 
 fn together(here: &Side, there: Outside) -> &'static str {

@@ -5,12 +5,13 @@ use crate::model::evidence::{Contradiction, FirewallRow};
 use crate::model::run::TargetRun;
 use crate::report::host_evidence::{COLUMNS, MEANING, not_collected};
 use std::fmt::Write as _;
+use textwrap::core::display_width;
 
-/// Narrower than this, and the table becomes a list.
-const TABLE: usize = 72;
+/// The least room that the last column needs; with less the table becomes a list.
+const LAST: usize = 28;
 
-/// The widths of the columns before the last.
-const WIDTHS: [usize; 4] = [12, 24, 16, 18];
+/// The most that a column before it takes.
+const WIDEST: usize = 34;
 
 pub(super) fn render(page: &mut Page, target: &TargetRun) {
     let Some(evidence) = &target.evidence else { return };
@@ -24,12 +25,19 @@ pub(super) fn render(page: &mut Page, target: &TargetRun) {
     if !evidence.firewall.is_empty() {
         page.gap();
         page.block(2, &[("FIREWALL, BOTH SIDES", BOLD), ("  ", PLAIN)], 4, DIM, MEANING);
-        if page.width() >= TABLE {
-            let titles = cells(&COLUMNS.map(str::to_owned));
-            page.line(&[("    ", PLAIN), (&titles, DIM), (COLUMNS[4], DIM)]);
+        let rows: Vec<[String; 5]> = evidence.firewall.iter().map(row).collect();
+        let titles = COLUMNS.map(str::to_owned);
+        let width = |column: usize| {
+            let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(column));
+            cells.map(|cell| display_width(cell)).max().unwrap_or_default().min(WIDEST)
+        };
+        let widths: [usize; 4] = std::array::from_fn(width);
+        let fits = 4 + widths.iter().sum::<usize>() + widths.len() + LAST <= page.width();
+        if fits {
+            one_row(page, &titles, Some(&widths));
         }
-        for row in &evidence.firewall {
-            one_row(page, row);
+        for row in &rows {
+            one_row(page, row, fits.then_some(&widths));
         }
     }
     let missing = not_collected(evidence);
@@ -63,23 +71,25 @@ fn against(page: &mut Page, contradiction: &Contradiction) {
     page.labelled(4, "Settle", 10, settle);
 }
 
-fn one_row(page: &mut Page, row: &FirewallRow) {
-    let style = if row.together.starts_with("contradiction") { RED } else { PLAIN };
-    let listener = row.listener.clone().unwrap_or_else(|| "nothing".to_owned());
-    let outside = row.outside.clone().unwrap_or_else(|| "not told".to_owned());
-    if page.width() >= TABLE {
-        let cells = cells(&[row.port.clone(), listener, row.claim.clone(), outside, String::new()]);
-        page.block(4, &[(&cells, PLAIN)], 4 + WIDTHS.iter().sum::<usize>() + 4, style, &row.together);
-    } else {
-        let text = format!("{} (listens: {listener}; host firewall: {}; outside: {outside})", row.together, row.claim);
-        page.block(4, &[(&row.port, BOLD), (" ", PLAIN)], 6, style, &text);
-    }
+fn row(row: &FirewallRow) -> [String; 5] {
+    let FirewallRow { port, listener, claim, outside, together, .. } = row.clone();
+    let (listener, outside) =
+        (listener.unwrap_or_else(|| "nothing".to_owned()), outside.unwrap_or_else(|| "not told".to_owned()));
+    [port, listener, claim, outside, together]
 }
 
-/// The cells before the last one, each at least a blank apart.
-fn cells(cells: &[String; 5]) -> String {
-    cells.iter().zip(WIDTHS).fold(String::new(), |mut line, (cell, width)| {
-        let _ = write!(line, "{cell:<width$} ");
+fn one_row(page: &mut Page, row: &[String; 5], widths: Option<&[usize; 4]>) {
+    let [port, listener, claim, outside, together] = row;
+    let style = if together.starts_with("contradiction") { RED } else { PLAIN };
+    let Some(widths) = widths else {
+        let text = format!("{together} (listens: {listener}; host firewall: {claim}; outside: {outside})");
+        page.block(4, &[(port, BOLD), (" ", PLAIN)], 6, style, &text);
+        return;
+    };
+    let cells = row.iter().zip(widths).fold(String::new(), |mut line, (cell, width)| {
+        let padding = width.saturating_sub(display_width(cell)) + 1;
+        let _ = write!(line, "{cell}{:padding$}", "");
         line
-    })
+    });
+    page.block(4, &[(&cells, PLAIN)], 4 + display_width(&cells), style, together);
 }
