@@ -29,6 +29,11 @@ fn available() -> bool {
     found
 }
 
+/// Waits until nothing of wine runs in the folder any more.
+fn settle(folder: &Path) {
+    let _ = Command::new("wineserver").arg("-w").env("WINEPREFIX", folder.join("prefix")).status();
+}
+
 #[test]
 fn the_collector_runs_and_what_it_could_not_collect_is_not_collected() {
     if !available() {
@@ -41,7 +46,7 @@ fn the_collector_runs_and_what_it_could_not_collect_is_not_collected() {
     let output = wine(folder.path(), &["cmd", "/d", "/c", "collector.cmd", "evidence with blanks"]).unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let path = folder.path().join("evidence with blanks");
-    let _ = Command::new("wineserver").arg("-w").env("WINEPREFIX", folder.path().join("prefix")).status();
+    settle(folder.path());
     let bundle = Bundle::open(&path, "evidence").unwrap_or_else(|error| panic!("{error}\n{said}"));
     assert!(bundle.manifest.runs.len() > 30, "{:#?}", bundle.manifest);
     assert!(said.contains("Done"), "{said}");
@@ -83,4 +88,5 @@ fn the_collector_runs_and_what_it_could_not_collect_is_not_collected() {
     // A folder that exists already is left alone.
     let again = wine(folder.path(), &["cmd", "/d", "/c", "collector.cmd", "evidence with blanks"]).unwrap();
     assert!(String::from_utf8_lossy(&again.stdout).contains("exists already"));
+    settle(folder.path());
 }

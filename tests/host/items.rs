@@ -6,6 +6,10 @@ use crate::parts::{
 use portreeve::catalog::builtin::Catalogs;
 use portreeve::host::evidence::Evidence;
 use portreeve::judge::{Case, Judgement, judge};
+use portreeve::model::fact::{Fact, PortFact, PortReason, PortState};
+use portreeve::model::observation::{Attempt, Observation, ObservationId};
+use portreeve::model::question::Question;
+use portreeve::model::run::{AddressHealth, AddressRun};
 use portreeve::model::target::{Host, Role, Target};
 use portreeve::model::vantage::Ways;
 use portreeve::model::verdict::{Confidence, Finding, Verdict};
@@ -13,19 +17,24 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 fn judged(evidence: &Evidence) -> Judgement {
+    judged_beside(Some(evidence), &[], &[])
+}
+
+/// With what was seen from outside; without anything seen, the evidence alone.
+fn judged_beside(evidence: Option<&Evidence>, addresses: &[AddressRun], observations: &[Observation]) -> Judgement {
     static CATALOGS: LazyLock<Catalogs> = LazyLock::new(|| Catalogs::built_in().unwrap());
     let catalogs = &*CATALOGS;
     let roles: BTreeSet<Role> = [Role::Automate, Role::Control, Role::ScreenConnect, Role::Iis].into();
     let target = Target { roles, ..Target::new("c", Host::Name("h.example".to_owned())) };
     judge(Case {
         target: &target,
-        addresses: &[],
-        observations: &[],
+        addresses,
+        observations,
         guides: &catalogs.guides,
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
-        evidence: Some(evidence),
-        evidence_alone: true,
+        evidence,
+        evidence_alone: addresses.is_empty(),
     })
 }
 
@@ -462,4 +471,60 @@ fn a_rule_against_automates_own_programs_fails() {
     let finding = find(&judgement, "AUT-NET-04");
     assert_eq!(finding.verdict, Verdict::Fail);
     assert!(finding.checks[0].seen[0].contains("LTSVC.exe"), "{:?}", finding.checks[0].seen);
+}
+
+/// Ports as they were seen from outside.
+fn seen(ports: &[(&str, PortState)], decoys: usize) -> (Vec<AddressRun>, Vec<Observation>) {
+    let address = "203.0.113.9".parse().unwrap();
+    let health = AddressHealth { answered: true, decoys_asked: decoys, ..AddressHealth::default() };
+    let observation = |(number, (ports, state)): (u32, &(&str, PortState))| {
+        let reason = if *state == PortState::Open { PortReason::HandshakeCompleted } else { PortReason::Silence };
+        Observation {
+            id: ObservationId(number),
+            address,
+            question: Question::Port { ports: ports.parse().unwrap() },
+            started_ms: 0,
+            elapsed_ms: 1,
+            elapsed_max_ms: 1,
+            tries: 3,
+            attempt: Attempt::Answered { fact: Fact::Port(PortFact { state: *state, reason, sender: None }) },
+        }
+    };
+    let observations = (1..).zip(ports).map(observation).collect();
+    (vec![AddressRun { address, vantage: None, health }], observations)
+}
+
+/// The one case in which the host turns silence into a pass, and everything that keeps it from doing so.
+#[test]
+fn silence_passes_only_where_a_bundle_of_today_and_of_this_host_has_no_listener() {
+    let silent = [("tcp/443", PortState::Open), ("udp/70-74", PortState::OpenOrFiltered)];
+    let verdict = |parts: Option<Parts>, ports: &[(&str, PortState)], decoys| {
+        let (addresses, observations) = seen(ports, decoys);
+        let evidence = parts.map(|parts| parts.evidence());
+        let judgement = judged_beside(evidence.as_ref(), &addresses, &observations);
+        let finding = find(&judgement, "AUT-NET-07");
+        (finding.verdict, finding.confidence)
+    };
+    assert_eq!(verdict(None, &silent, 3).0, Verdict::Inconclusive);
+    assert_eq!(verdict(Some(Parts::good()), &silent, 3), (Verdict::Pass, Confidence::Medium));
+    let listens = Parts::good()
+        .with("netstat", &netstat("  UDP    0.0.0.0:71             *:*                                    1200\n"));
+    assert_eq!(verdict(Some(listens), &silent, 3).0, Verdict::Inconclusive);
+    assert_eq!(verdict(Some(Parts::good().silent("netstat")), &silent, 3).0, Verdict::Inconclusive);
+    let old = Parts::good().with("system", "utc=2026-11-18T11:00:00Z\npart_of_domain=False\ncomplete=yes\n");
+    assert_eq!(verdict(Some(old), &silent, 3).0, Verdict::Inconclusive);
+    let other =
+        Parts::good().with("netstat", "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n");
+    assert_eq!(verdict(Some(other), &silent, 3).0, Verdict::Inconclusive, "it is of another host");
+    assert_eq!(
+        verdict(Some(Parts::good()), &silent, 0).0,
+        Verdict::Inconclusive,
+        "no handshake is believed without decoys"
+    );
+    let more = [("tcp/443", PortState::Open), ("tcp/9999", PortState::Open), ("udp/70-74", PortState::OpenOrFiltered)];
+    assert_eq!(verdict(Some(Parts::good()), &more, 3).0, Verdict::Inconclusive, "another machine answers too");
+    let some = [("tcp/443", PortState::Open), ("udp/70-72", PortState::OpenOrFiltered)];
+    assert_eq!(verdict(Some(Parts::good()), &some, 3).0, Verdict::Inconclusive, "two ports were not asked");
+    let open = [("tcp/443", PortState::Open), ("udp/70-73", PortState::OpenOrFiltered), ("udp/74", PortState::Open)];
+    assert_eq!(verdict(Some(Parts::good()), &open, 3).0, Verdict::Fail, "the network wins");
 }

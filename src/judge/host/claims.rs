@@ -4,7 +4,7 @@
 //! tell, the host alone does not make a pass of it, but for silence of ports on which nothing listens.
 
 use super::listening::dword;
-use super::ports::{LOCAL, Outside, Side, another_host, outside, side};
+use super::ports::{LOCAL, Outside, Side, fits, outside, side};
 use super::trust;
 use crate::catalog::guide::Item;
 use crate::catalog::rule::{Method, Rule};
@@ -137,7 +137,7 @@ fn about(check: &Check, claim: &Claim) -> Option<String> {
 fn settles_silence(rule: &Rule, claims: &[Claim], network: Verdict, view: &View<'_>, evidence: &Evidence) -> bool {
     let Rule::Unreachable { ports, grows_with_technicians, .. } = rule else { return false };
     let silent = |port: (Transport, u16)| matches!(outside(view, port.0, port.1), Outside::Shut(state) if !matches!(state, PortState::Open | PortState::Unstable));
-    let places = places(view, ports, *grows_with_technicians);
+    let places = places(view, ports, *grows_with_technicians, true);
     network == Verdict::Inconclusive
         && !claims.is_empty()
         && claims.iter().all(|claim| claim.holds == Some(true))
@@ -150,8 +150,7 @@ fn settles_silence(rule: &Rule, claims: &[Claim], network: Verdict, view: &View<
             .iter()
             .all(|address| !address.health.silence_untrusted() && !address.health.handshakes_untrusted())
         && matches!(evidence.age(), Some(age) if (-300..24 * 3600).contains(&age))
-        && another_host(view, evidence).is_none()
-        && view.addresses.iter().any(|address| address.open_tcp().next().is_some())
+        && fits(view, evidence)
 }
 
 /// The check of one rule by the host's word alone.
@@ -400,18 +399,22 @@ fn options(evidence: &Evidence) -> Claim {
     web("OPTIONS", says)
 }
 
-fn places(view: &View<'_>, ports: &[Ports], grows: bool) -> Vec<(Transport, u16)> {
+/// Where the guides' ports are from outside; what must be closed is looked for at the guides' own numbers too.
+fn places(view: &View<'_>, ports: &[Ports], grows: bool, everywhere: bool) -> Vec<(Transport, u16)> {
     let target = view.target();
     let ranges = ports.iter().map(|ports| if grows { target.grown(*ports) } else { *ports });
     ranges
         .flat_map(|ports| ports.each().map(move |port| (ports.transport(), port)))
-        .map(|(transport, port)| (transport, target.actual(transport, port)))
+        .flat_map(|(transport, port)| {
+            let places = target.places(transport, port).take(if everywhere { usize::MAX } else { 1 });
+            places.map(move |place| (transport, place))
+        })
         .collect()
 }
 
 fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows: bool) -> Vec<Claim> {
     let mut claims = Vec::new();
-    let places = places(view, ports, grows);
+    let places = places(view, ports, grows, true);
     if places.len() > PORTS {
         return claims;
     }
@@ -469,7 +472,7 @@ fn ranges(ports: &[(Transport, u16)]) -> String {
 }
 
 fn open(view: &View<'_>, evidence: &Evidence, ports: &[Ports]) -> Vec<Claim> {
-    let places = places(view, ports, false);
+    let places = places(view, ports, false, false);
     let claim = |(transport, port): &(Transport, u16)| {
         let here = side(view, evidence, *transport, *port);
         let there = outside(view, *transport, *port);

@@ -152,9 +152,8 @@ pub(in crate::judge) fn outside(view: &View<'_>, transport: Transport, port: u16
     shut.filter(|_| told).map_or(Outside::Unknown, Outside::Shut)
 }
 
-/// Why the bundle may be of another host than the one that was scanned: TCP ports are open, and on none of them anything listens
-/// by the bundle's own word.
-pub(in crate::judge) fn another_host(view: &View<'_>, evidence: &Evidence) -> Option<String> {
+/// The TCP ports that are open from outside, and believed, and those of them on which something listens by the bundle's own word.
+fn open_and_listened(view: &View<'_>, evidence: &Evidence) -> Option<(BTreeSet<u16>, BTreeSet<u16>)> {
     let listeners = evidence.listeners.as_ref().ok()?;
     let mut open: BTreeSet<u16> = BTreeSet::new();
     for address in &view.addresses {
@@ -165,7 +164,20 @@ pub(in crate::judge) fn another_host(view: &View<'_>, evidence: &Evidence) -> Op
             listeners.iter().any(|one| one.transport == Transport::Tcp && one.port == port && one.beyond_loopback())
         })
     };
-    (!open.is_empty() && !open.iter().any(listens)).then(|| {
+    let listened = open.iter().copied().filter(listens).collect();
+    Some((open, listened))
+}
+
+/// Whether what was scanned fits the bundle: ports are open, and something listens on each of them by its word.
+pub(in crate::judge) fn fits(view: &View<'_>, evidence: &Evidence) -> bool {
+    open_and_listened(view, evidence).is_some_and(|(open, listened)| !open.is_empty() && open == listened)
+}
+
+/// Why the bundle may be of another host than the one that was scanned: TCP ports are open, and on none of them anything listens
+/// by the bundle's own word.
+pub(in crate::judge) fn another_host(view: &View<'_>, evidence: &Evidence) -> Option<String> {
+    let (open, listened) = open_and_listened(view, evidence)?;
+    (!open.is_empty() && listened.is_empty()).then(|| {
         let ports: Vec<String> = open.iter().take(8).map(|port| format!("tcp/{port}")).collect();
         format!(
             "{} open from outside, and by the bundle nothing listens there: it is of another host, or something in front answers",
