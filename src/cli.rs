@@ -18,6 +18,7 @@ mod vantage;
 mod witness;
 
 use args::{Cli, Command, Shared};
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{CliError, Exit};
 use output::{complain, print};
@@ -28,10 +29,16 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs the program with the arguments that it was started with.
 pub fn main() -> ExitCode {
-    let command = Cli::command().version(version());
-    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let parsed = |command: clap::Command| {
+        let matches = command.try_get_matches()?;
+        Cli::from_arg_matches(&matches)
+    };
+    let cli = match parsed(Cli::command().version(env!("CARGO_PKG_VERSION"))) {
         Ok(cli) => cli,
         Err(error) => {
+            // The guides' revisions are read where they are asked for: it takes longer than all else before a run.
+            let told = (error.kind() == ErrorKind::DisplayVersion).then(|| parsed(Cli::command().version(version())));
+            let error = told.and_then(Result::err).unwrap_or(error);
             let code = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8);
             let _ = error.print();
             return ExitCode::from(code);

@@ -51,8 +51,8 @@ pub struct Settings {
 pub struct Inquiry {
     /// The target.
     pub target: Target,
-    /// What is asked of every address of it.
-    pub plan: Plan,
+    /// What is asked of every address of it. Thousands of hosts share one.
+    pub plan: Arc<Plan>,
 }
 
 /// What a scan of one target brought.
@@ -204,7 +204,7 @@ mod tests {
     fn clients_take_turns() {
         let of = |client: &str| Inquiry {
             target: Target::new(client, Host::Address(IpAddr::from([192, 0, 2, 1]))),
-            plan: Plan::default(),
+            plan: Arc::default(),
         };
         let inquiries = [of("a"), of("a"), of("a"), of("b"), of("c"), of("c")];
         assert_eq!(in_turn(&inquiries), [0, 3, 4, 1, 5, 2]);

@@ -14,6 +14,7 @@ pub mod openssl;
 pub mod pace;
 pub mod raw;
 pub mod resolve;
+pub mod round_trip;
 pub mod route;
 pub mod tcp;
 pub mod trust;

@@ -44,7 +44,7 @@ use crate::net::dial::Dialer;
 use crate::net::failure::millis;
 use crate::net::openssl::OpenSsl;
 use crate::net::trust::TrustStore;
-use session::Session;
+use session::{Session, unless_over};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +64,7 @@ pub struct Timing {
     pub patience: Duration,
     /// For everything on a connection after the TCP handshake.
     pub exchange: Duration,
-    /// For all questions about the TLS of one port together.
+    /// For all questions about one port that speaks TLS together, from the one what speaks there on.
     pub endpoint: Duration,
     /// For the first byte of something that may be of another protocol than we guess.
     pub first_byte: Duration,
@@ -204,8 +204,9 @@ impl Asker {
     /// The same, until the time that its port is given is over.
     pub async fn ask_until(&self, peer: &Peer, question: Question, known: &Known, until: Instant) -> Outcome {
         let mut session = Session::new(self, peer, question.port());
-        let asking = tokio::time::timeout_at(until.into(), Self::answer(&mut session, question, known)).await;
-        let answer = asking.unwrap_or_else(|_| Err(self.endpoint_over().into()));
+        session.until = Some(until);
+        let asking = unless_over(Some(until), Self::answer(&mut session, question, known)).await;
+        let answer = asking.unwrap_or_else(|| Err(self.endpoint_over().into()));
         self.outcome(&session, question, answer)
     }
 
@@ -237,7 +238,8 @@ impl Asker {
         match question {
             Question::Witness { .. } => Err(bug("the witness is asked about all ports together").into()),
             Question::Port { .. } => Err(bug("a range is asked port by port").into()),
-            Question::Service { port } => service::ask(session, known.logical_port.unwrap_or(port)).await,
+            // The largest question: it is kept off the frames of all others.
+            Question::Service { ports } => Box::pin(service::ask(session, known.logical_port.unwrap_or(ports.first()))).await,
             Question::TlsVersion { version, sni, .. } => {
                 tls_version::ask_one(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
             }
@@ -251,7 +253,8 @@ impl Asker {
             }
             Question::Products { port } => {
                 let scheme = scheme(session, known, port).await?;
-                products::ask(session, scheme).await.map(|products| Fact::Products { products })
+                // So is this one.
+                Box::pin(products::ask(session, scheme)).await.map(|products| Fact::Products { products })
             }
             Question::RdpNla { .. } => rdp::ask(session).await,
             Question::Smb1 { .. } => smb1::ask(session).await.map(|answered| Fact::Smb1 { answered }),
@@ -276,15 +279,17 @@ impl Asker {
         .await;
     }
 
-    /// Asks which versions of TLS a port accepts, all at once; see [`TlsVersions::settle`].
+    /// Asks which versions of TLS a port accepts, all at once; see [`TlsVersions::settle`]. At `until` the time is over that
+    /// the port is given.
     pub async fn ask_tls_versions<'a>(
         &'a self,
         peer: &'a Peer,
         port: u16,
         preface: TlsPreface,
         sni: &[bool],
+        until: Instant,
     ) -> TlsVersions<'a> {
-        TlsVersions::ask(self, peer, port, preface, sni).await
+        TlsVersions::ask(self, peer, port, preface, sni, until).await
     }
 
     /// What came of asking for versions, one question for each version and way of asking.
@@ -293,6 +298,7 @@ impl Asker {
     }
 
     /// Asks which suites and groups a port accepts in the versions of `controls`; `unsettled` are others that it may accept too.
+    /// At `until` the time is over that the port is given.
     pub async fn ask_suites<'a>(
         &'a self,
         peer: &'a Peer,
@@ -300,9 +306,10 @@ impl Asker {
         preface: TlsPreface,
         controls: &[Control<'a>],
         unsettled: Vec<Unsettled>,
+        until: Instant,
     ) -> Outcome {
         let mut session = Session::new(self, peer, question.port());
-        let answer = suites::ask(&mut session, preface, controls, unsettled).await.map(Fact::Suites);
+        let answer = suites::ask(&mut session, preface, controls, unsettled, until).await.map(Fact::Suites);
         self.outcome(&session, question, answer)
     }
 
@@ -311,7 +318,7 @@ impl Asker {
         let mut session = Session::new(self, peer, port);
         session.hurry(within);
         let answer = service::ask_quickly(&mut session).await;
-        self.outcome(&session, Question::Service { port }, answer)
+        self.outcome(&session, Question::service(port), answer)
     }
 
     /// Asks UDP ports of `peer`, each named once, over one socket: those of the first groups first, and each group wholly or
@@ -327,7 +334,7 @@ impl Asker {
         port::ask_udp(self, peer, groups, stop, decided).await
     }
 
-    /// How long all questions about the TLS of one port may take together.
+    /// How long all questions about one port that speaks TLS may take together.
     pub fn endpoint(&self) -> Duration {
         self.timing.endpoint
     }
@@ -360,7 +367,7 @@ async fn scheme(session: &mut Session<'_>, known: &Known, port: u16) -> Result<S
     if let Some(scheme) = known.scheme {
         return Ok(scheme);
     }
-    match service::ask(session, known.logical_port.unwrap_or(port)).await? {
+    match Box::pin(service::ask(session, known.logical_port.unwrap_or(port))).await? {
         Fact::Service { service, .. } => service.scheme().ok_or_else(|| {
             let what = PeerText::new(&format!("the port speaks no HTTP: {service}"), 200);
             Failure { stage: Stage::Request, blame: Blame::Peer, cause: Cause::Malformed { what } }.into()

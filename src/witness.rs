@@ -51,7 +51,7 @@ pub enum Notice {
     /// The log could not be written any further.
     Log {
         /// Why.
-        message: String,
+        error: LogbookError,
     },
 }
 

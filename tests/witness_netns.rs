@@ -356,6 +356,40 @@ fn what_is_forwarded_to_another_machine_is_not_called_blocked() {
     }
 }
 
+/// A machine behind a translation has another address than the one that is asked, which the proof says.
+#[test]
+fn a_translated_address_is_named_with_where_it_leads() {
+    let Some(mut lab) = Lab::new() else { return };
+    lab.firewall(
+        "table inet lab { chain before { type nat hook prerouting priority -100;
+            iifname near0 ip daddr 192.0.2.80 dnat ip to 203.0.113.10
+            iifname near0 ip6 daddr 2001:db8:80::1 dnat ip6 to 2001:db8:7::10
+        }
+        chain through { type filter hook forward priority 0; udp dport 1101 drop; } }",
+    );
+    lab.witness(&["--tcp", PORTS, "--udp", PORTS]);
+    for (asked, target) in ["192.0.2.80", "2001:db8:80::1"].into_iter().zip(TARGETS) {
+        for (asked, translated) in [(asked, true), (target, false)] {
+            let output = lab.probe(asked, ["1102-1104", "1101-1104"], &["--format", "json"]);
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let all = report["targets"][0]["observations"].as_array().unwrap().iter();
+            let proofs: Vec<(&str, &Value)> = all
+                .filter(|seen| seen["question"]["ask"] == "witness")
+                .map(|seen| (seen["question"]["ports"].as_str().unwrap(), &seen["answer"]["destination"]))
+                .collect();
+            let there = Value::from(target);
+            assert_eq!(
+                proofs,
+                [("tcp/1102-1104", &there), ("udp/1101", &Value::Null), ("udp/1102-1104", &there)],
+                "{asked}"
+            );
+            let told = String::from_utf8_lossy(&output.stdout);
+            let said = format!("to {target}, to which the address is translated on the way");
+            assert_eq!((told.contains(&said), told.contains("translated")), (translated, translated), "{told}");
+        }
+    }
+}
+
 #[test]
 fn where_a_middlebox_takes_every_connection_the_account_comes_by_datagrams() {
     let Some(mut lab) = Lab::new() else { return };

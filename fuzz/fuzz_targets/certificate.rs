@@ -1,6 +1,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use portreeve::model::peer_text::PeerText;
 use portreeve::model::tls::Trust;
 use portreeve::wire::certificate::{Chain, Judged, Served, read_certificate};
 
@@ -15,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         rest = after;
     }
     let chain = Chain::read(chain, now);
-    let judged = Judged { trust: &Trust::Untrusted { reason: Default::default() }, unknown_issuer: true, needed: 0 };
+    let judged = Judged { trust: &Trust::Untrusted { reason: PeerText::default() }, unknown_issuer: true, needed: 0 };
     let served = Served {
         chain_length: 1,
         checked_name: "rmm.example.com",

@@ -137,7 +137,8 @@ fn witness(ports: Ports, word: &str) -> Option<Seen> {
         _ => return None,
     };
     let (arrived, answered) = (u32::from(proof.lets_in()) * 4, u32::from(proof == Proof::Passed) * 4);
-    let fact = WitnessFact { proof, sent: 4, arrived, answered, source: None, told_by: ToldBy::Account };
+    let fact =
+        WitnessFact { proof, sent: 4, arrived, answered, source: None, destination: None, told_by: ToldBy::Account };
     Some(seen(Question::Witness { ports }, Fact::Witness(fact)))
 }
 
@@ -181,7 +182,7 @@ fn about_tcp(port: u16, said: &str) -> Option<Seen> {
     match (topic, rest.as_slice()) {
         ("service", [name]) => {
             let (service, tls) = service(name)?;
-            Some(seen(Question::Service { port }, Fact::Service { service, tls }))
+            Some(seen(Question::service(port), Fact::Service { service, tls }))
         }
         ("product", ["none"]) => Some(seen(Question::Products { port }, Fact::Products { products: Vec::new() })),
         ("product", [name]) => Some(product(port, name, None)?),

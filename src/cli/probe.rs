@@ -29,6 +29,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -52,7 +53,7 @@ pub(super) async fn run(command: ProbeCommand, shared: &Shared) -> Result<Exit, 
             let follow_up = FollowUp { suites, ..follow_up };
             let mut inquiries = at_places(&places, Some(443), sni.as_deref(), &follow_up)?;
             for inquiry in &mut inquiries {
-                inquiry.plan.expects_tls = true;
+                Arc::make_mut(&mut inquiry.plan).expects_tls = true;
             }
             (inquiries, shared, ca_file)
         }
@@ -81,12 +82,12 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
         wanted = guide_ports()?;
     }
     // An open port is believed only where ports that nothing uses stay shut.
-    let plan = Plan { decoys: true, ..plan(wanted, FollowUp::default()) };
+    let plan = Arc::new(Plan { decoys: true, ..plan(wanted, FollowUp::default()) });
     let mut seen = BTreeSet::new();
     Ok(hosts
         .iter()
         .filter(|host| seen.insert(*host))
-        .map(|host| Inquiry { target: target(host.clone(), None), plan: plan.clone() })
+        .map(|host| Inquiry { target: target(host.clone(), None), plan: Arc::clone(&plan) })
         .collect())
 }
 
@@ -183,7 +184,7 @@ fn at_places(
     }
     Ok(by_host
         .into_iter()
-        .map(|(host, ports)| Inquiry { target: target(host, sni), plan: plan(ports, follow_up.clone()) })
+        .map(|(host, ports)| Inquiry { target: target(host, sni), plan: Arc::new(plan(ports, follow_up.clone())) })
         .collect())
 }
 
@@ -225,6 +226,8 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     let mut text = String::new();
     let mut run = session::empty_run();
     let begin = Instant::now();
+    // Beside the questions: their answers take their time anyway.
+    let looked = tokio::task::spawn_blocking(vantage::look);
     let (sender, receiver) = mpsc::unbounded_channel();
     let listener = progress::listen(receiver, probes, shared.quiet);
     let mut done: Vec<Option<TargetRun>> = probes.iter().map(|_| None).collect();
@@ -256,7 +259,9 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     witness::note_unused(&mut run, engine.settings.witness.as_deref());
-    run.vantage.extend(vantage::look().1);
+    let (_, checkups) =
+        looked.await.map_err(|error| CliError::Bug(format!("the look at this machine ended early: {error}")))?;
+    run.vantage.extend(checkups);
     vantage::conclude(&mut run, &evidence, None);
     if args.format == Format::Jsonl {
         output::last_line(&run.vantage)?;

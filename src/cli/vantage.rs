@@ -14,6 +14,7 @@ use crate::model::target::{Host, Target};
 use crate::model::vantage::{Checkup, Machine, Ways};
 use crate::net::machine;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// Who wants what is asked for the vantage's sake.
@@ -51,7 +52,7 @@ impl Control {
 pub(super) fn inquiry(target: Target, tcp: &[u16], decoys: bool) -> Inquiry {
     let wanted = BTreeSet::from([WANTED_BY.to_owned()]);
     let ports = Ports::ranges(Transport::Tcp, tcp.iter().copied()).into_iter().map(|ports| (ports, wanted.clone()));
-    Inquiry { target, plan: Plan { ports: ports.collect(), decoys, ..Plan::default() } }
+    Inquiry { target, plan: Arc::new(Plan { ports: ports.collect(), decoys, ..Plan::default() }) }
 }
 
 /// What was seen in a scan.

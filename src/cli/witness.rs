@@ -4,6 +4,7 @@ use super::args::{ProveArgs, Shared, WitnessArgs};
 use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown, wrapped};
 use super::session;
+use crate::model::observation::Blame;
 use crate::model::ports::Ports;
 use crate::model::run::{Run, Trouble};
 use crate::model::witness::NotHeld;
@@ -269,10 +270,15 @@ fn warning(notice: &Notice) -> String {
              once others have been quiet for 15 minutes; the log says it for good"
                 .to_owned()
         }
-        Notice::Log { message } => {
+        Notice::Log { error } => {
+            let fault = match error.blame() {
+                Blame::Bug => Blame::Bug.to_string(),
+                blame => format!("fault of {blame}"),
+            };
+            let error = error.to_string();
             format!(
-                "warning: the log ends here ({}); it proves nothing that came later",
-                crate::report::text::clean(message)
+                "warning: the log ends here and proves nothing that comes later: {} ({fault})",
+                crate::report::text::clean(&error)
             )
         }
     }
@@ -289,6 +295,7 @@ fn farewell(summary: Summary) -> String {
 mod tests {
     use super::*;
     use crate::model::ports::Transport;
+    use crate::witness::LogbookError;
 
     #[test]
     fn a_family_is_named_only_where_it_matters() {
@@ -311,5 +318,12 @@ mod tests {
         let source = IpAddr::from([198, 51, 100, 2]);
         assert!(warning(&Notice::Clock { source, ahead: -7300 }).contains("122 minutes behind this one's"));
         assert!(warning(&Notice::Clock { source, ahead: 400 }).contains("7 minutes ahead of this one's"));
+    }
+
+    #[test]
+    fn the_warning_of_a_log_that_ends_says_who_is_to_blame_and_what_to_do() {
+        let warning = warning(&Notice::Log { error: LogbookError::NoRoom("disk\x1b full".to_owned()) });
+        assert!(warning.contains("make room") && warning.ends_with("(fault of this machine)"), "{warning}");
+        assert!(!warning.contains('\x1b'), "{warning}");
     }
 }

@@ -99,11 +99,12 @@ impl AddressScan<'_> {
         let rate = f64::from(self.asker.dialer().pace().rates().syn.get());
         let mut known = Acquaintance::new(rate, self.moved_services());
         let mut health = AddressHealth::default();
-        let (peer, asked) = (self.peer(), [wanted.as_slice(), decoys].concat());
+        let decoys_only = decoys.iter().copied().filter(|port| !wanted.contains(port)).collect::<Vec<u16>>();
+        let (peer, asked) = (self.peer(), [wanted.as_slice(), &decoys_only].concat());
         let (mut entries, mut early) =
             futures::join!(self.tcp_ports(&asked, &mut known), Box::pin(self.early_tls(&peer, &wanted)));
-        let of_decoys: Vec<Entry> = entries.extract_if(.., |entry| decoys.contains(&entry.question.port())).collect();
-        note_decoys(&mut health, &of_decoys);
+        note_decoys(&mut health, decoys, &entries);
+        entries.retain(|entry| !decoys_only.contains(&entry.question.port()));
         if known.has_witness() {
             self.ask_unvouched(&mut entries, &mut known, decoys, &mut health).await;
         }
@@ -171,13 +172,14 @@ impl AddressScan<'_> {
         health: &mut AddressHealth,
     ) {
         let mut again = self.tcp_ports(ports, known).await;
+        note_decoys(health, decoys, &again);
         // A port that could not be asked again is not known to be silent.
-        let asked: BTreeSet<u16> = ports.iter().copied().filter(|port| !decoys.contains(port)).collect();
-        entries.retain(|entry| !(is_tcp_port(entry) && asked.contains(&entry.question.port())));
-        let of_decoys: Vec<Entry> = again.extract_if(.., |entry| !asked.contains(&entry.question.port())).collect();
-        if !of_decoys.is_empty() {
-            note_decoys(health, &of_decoys);
-        }
+        let ports: BTreeSet<u16> = ports.iter().copied().collect();
+        let replaced: BTreeSet<u16> = entries
+            .extract_if(.., |entry| is_tcp_port(entry) && ports.contains(&entry.question.port()))
+            .map(|entry| entry.question.port())
+            .collect();
+        again.retain(|entry| replaced.contains(&entry.question.port()));
         entries.extend(again);
     }
 
@@ -212,6 +214,10 @@ impl AddressScan<'_> {
         let mut free: Vec<u16> = DECOY_RANGE.filter(|port| !asked.contains(port)).collect();
         if free.len() < DECOYS {
             free = (1024..u16::MAX).filter(|port| !asked.contains(port)).collect();
+        }
+        // Where every port is asked, some of them are decoys as well.
+        if free.len() < DECOYS {
+            free = DECOY_RANGE.collect();
         }
         let mut decoys = fastrand::choose_multiple(free, DECOYS);
         for ranges in [LOW_DECOYS.as_slice(), &MIDDLE_DECOYS] {
@@ -371,10 +377,14 @@ pub(super) fn state(entry: &Entry) -> Option<PortState> {
     }
 }
 
-/// A decoy without a state proves nothing.
-fn note_decoys(health: &mut AddressHealth, of_decoys: &[Entry]) {
-    health.decoys_asked = of_decoys.iter().filter(|entry| state(entry).is_some()).count();
-    health.decoys_open = open_ports(of_decoys);
+/// What `entries` say of decoys. One without a state proves nothing; one that opened once is not forgotten.
+fn note_decoys(health: &mut AddressHealth, decoys: &[u16], entries: &[Entry]) {
+    let is_decoy = |entry: &&Entry| is_tcp_port(entry) && decoys.contains(&entry.question.port());
+    let known: Vec<Entry> = entries.iter().filter(is_decoy).filter(|entry| state(entry).is_some()).cloned().collect();
+    health.decoys_asked = health.decoys_asked.max(known.len());
+    health.decoys_open.extend(open_ports(&known));
+    health.decoys_open.sort_unstable();
+    health.decoys_open.dedup();
 }
 
 fn is_tcp_port(entry: &Entry) -> bool {

@@ -1,7 +1,6 @@
 //! TLS asked of ports before it is known whether they speak it, because the user says so: two round trips instead of five.
 
 use super::address::AddressScan;
-use super::event::Event;
 use super::log::Entry;
 use super::look::{TlsAsked, speaks_tls, was_turned_away};
 use crate::model::ports::Transport;
@@ -19,7 +18,7 @@ pub(super) struct Early<'a> {
     versions: TlsAsked<'a>,
     certificate: Vec<Entry>,
     /// When it has been asked for long enough.
-    until: Instant,
+    pub(super) until: Instant,
 }
 
 /// What an early question led to.
@@ -48,8 +47,12 @@ impl AddressScan<'_> {
             let certificate = Question::Certificate { port, sni };
             let certificate = (!self.plan.follow_up.certificate.is_empty()).then_some(certificate);
             let (versions, certificate) = futures::join!(
-                self.tls_versions(peer, port, Some(TlsPreface::Direct)),
-                futures::future::join_all(certificate.map(|question| self.counted_until(question, &DIRECT, until)))
+                self.tls_versions(peer, port, Some(TlsPreface::Direct), until),
+                futures::future::join_all(certificate.map(|question| self.counted_until(
+                    question,
+                    &DIRECT,
+                    Some(until)
+                )))
             );
             versions.map(|versions| (port, Early { versions, certificate, until }))
         });
@@ -59,14 +62,14 @@ impl AddressScan<'_> {
     /// What becomes of a port that was asked early. All of it within the time that a port is given.
     pub(super) async fn after_early(&self, port: u16, early: Early<'_>) -> Led {
         let Early { mut versions, mut certificate, until } = early;
-        let service = Question::Service { port };
+        let service = Question::service(port);
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
         let asked = match &mut versions {
             Ok(versions) if versions.any_accepted() => None,
             // Nobody minds being asked something else meanwhile who says nothing.
             Ok(versions) if versions.is_silent() => {
                 let again = self.stop.unless(versions.settle());
-                Some(futures::join!(self.counted_until(service, &known, until), again).0)
+                Some(futures::join!(self.counted_until(service, &known, Some(until)), again).0)
             }
             // Whoever chokes on the usual hello may take another.
             Ok(versions) => {
@@ -79,31 +82,15 @@ impl AddressScan<'_> {
         let service = match asked {
             _ if is_tls => Vec::new(),
             Some(entry) => vec![entry],
-            None => vec![self.counted_until(service, &known, until).await],
+            None => vec![self.counted_until(service, &known, Some(until)).await],
         };
         if is_tls || service.iter().any(|entry| speaks_tls(entry) == Some(TlsPreface::Direct)) {
             for entry in certificate.iter_mut().filter(|entry| was_turned_away(entry)) {
-                *entry = self.ask_until(entry.question, &DIRECT, until).await;
+                *entry = self.ask_until(entry.question, &DIRECT, Some(until)).await;
             }
         }
         let tls: Vec<Entry> =
             certificate.into_iter().chain(self.settled(port, TlsPreface::Direct, versions).await).collect();
         if is_tls { Led::Tls(tls) } else { Led::Elsewhere { service, tls } }
-    }
-
-    async fn counted_until(&self, question: Question, known: &Known, until: Instant) -> Entry {
-        self.events.tell(Event::Planned { target: self.number, questions: 1 });
-        let entry = self.ask_until(question, known, until).await;
-        self.events.tell(Event::Asked { target: self.number, questions: 1 });
-        entry
-    }
-
-    async fn ask_until(&self, question: Question, known: &Known, until: Instant) -> Entry {
-        let peer = self.peer();
-        let asked = Box::pin(self.asker.ask_until(&peer, question, known, until));
-        match self.stop.unless(asked).await {
-            Ok(outcome) => self.entry(question, outcome),
-            Err(skip) => self.skipped(question, skip),
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! The log of one target: its observations, in an order that does not depend on which answer came first.
 
 use crate::model::fact::Fact;
-use crate::model::observation::{Attempt, Observation, ObservationId};
+use crate::model::observation::{Observation, ObservationId};
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// An observation that has no number yet.
@@ -39,23 +40,53 @@ fn rank(question: Question) -> (u8, Transport, u16) {
 fn ranges(last: Question, next: Question) -> Option<(Ports, Ports)> {
     match (last, next) {
         (Question::Port { ports: known }, Question::Port { ports: new })
+        | (Question::Service { ports: known }, Question::Service { ports: new })
         | (Question::Witness { ports: known }, Question::Witness { ports: new }) => Some((known, new)),
         _ => None,
     }
 }
 
-/// Whether `next` says of the following port what `last` says.
+/// Answers to one kind of question about one address, in which neighbouring ports that say word for word the same are one
+/// entry from the start: where something answers for every port, tens of thousands are never kept one by one.
+#[derive(Default)]
+pub(super) struct Joined(BTreeMap<u16, Entry>);
+
+impl Joined {
+    /// Adds what was said of a port that has no entry yet.
+    pub(super) fn with(mut self, entry: Entry) -> Self {
+        let after = self.0.range(entry.question.port()..).next().filter(|(_, after)| continues(&entry, after));
+        let after = after.map(|(first, _)| *first).and_then(|first| self.0.remove(&first));
+        let mut entry = entry;
+        if let Some(after) = after {
+            join(&mut entry, &after);
+        }
+        match self.0.range_mut(..entry.question.port()).next_back() {
+            Some((_, before)) if continues(before, &entry) => join(before, &entry),
+            _ => _ = self.0.insert(entry.question.port(), entry),
+        }
+        self
+    }
+
+    /// The entries, in the order of their ports.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.0.into_values()
+    }
+}
+
+/// Whether `next` says of the following port what `last` says. A service that is known stands for itself: it is what the items
+/// are about.
 fn joins(last: &Observation, next: &Observation) -> bool {
+    let known = matches!(last.attempt.fact(), Some(Fact::Service { service, .. }) if service.is_known());
+    !known && continues(last, next)
+}
+
+/// The same, whatever it is.
+fn continues(last: &Observation, next: &Observation) -> bool {
     let Some((known, new)) = ranges(last.question, next.question) else { return false };
-    let alike = match (&last.attempt, &next.attempt) {
-        // What an open port sent is its own evidence.
-        (Attempt::Answered { fact: Fact::Port(known) }, Attempt::Answered { fact: Fact::Port(new) }) => known == new,
-        (known, new) => known == new,
-    };
     last.address == next.address
         && known.transport() == new.transport()
         && known.last().checked_add(1) == Some(new.first())
-        && alike
+        && last.attempt == next.attempt
 }
 
 fn join(last: &mut Observation, next: &Observation) {
@@ -64,6 +95,7 @@ fn join(last: &mut Observation, next: &Observation) {
     {
         last.question = match last.question {
             Question::Witness { .. } => Question::Witness { ports },
+            Question::Service { .. } => Question::Service { ports },
             _ => Question::Port { ports },
         };
         last.started_ms = last.started_ms.min(next.started_ms);
@@ -77,6 +109,9 @@ fn join(last: &mut Observation, next: &Observation) {
 mod tests {
     use super::*;
     use crate::model::fact::{PortFact, PortReason, PortState};
+    use crate::model::observation::{Attempt, Blame, Cause, Failure, Stage};
+    use crate::model::peer_text::PeerText;
+    use crate::model::service::Service;
     use proptest::prelude::*;
 
     fn entry(port: u16, open: bool, elapsed: u64) -> Entry {
@@ -120,11 +155,74 @@ mod tests {
         assert_eq!((settled.len(), settled[0].tries), (1, 2), "the fewest count");
     }
 
+    fn service(port: u16, service: Service) -> Entry {
+        let fact = Fact::Service { service, tls: None };
+        Observation { question: Question::service(port), attempt: Attempt::Answered { fact }, ..entry(port, true, 1) }
+    }
+
+    fn said(entries: &[Entry]) -> Vec<String> {
+        entries.iter().map(|entry| entry.question.to_string()).collect()
+    }
+
+    #[test]
+    fn ports_that_say_nothing_are_one_range_and_a_known_service_stands_for_itself() {
+        let unknown = || Service::Unknown { first_bytes: PeerText::new("?", 9) };
+        let failed = |port| {
+            let cause = Cause::TimedOut { allowed_ms: 5 };
+            let failure = Failure { stage: Stage::Connect, blame: Blame::Path, cause };
+            Observation { attempt: Attempt::Failed { failure }, ..service(port, Service::Silent) }
+        };
+        let entries = vec![
+            service(1, Service::Silent),
+            service(2, Service::Silent),
+            service(3, unknown()),
+            service(4, unknown()),
+            failed(5),
+            failed(6),
+            service(7, Service::MySqlX),
+            service(8, Service::MySqlX),
+            service(10, Service::Silent),
+            service(12, Service::Silent),
+        ];
+        let settled = said(&settle(entries, &[]));
+        let expected = ["1-2", "3-4", "5-6", "7", "8", "10", "12"].map(|ports| format!("service on tcp/{ports}"));
+        assert_eq!(settled, expected);
+    }
+
+    #[test]
+    fn where_every_port_says_the_same_few_entries_are_kept_at_any_time() {
+        let mut ports: Vec<u16> = (1..=u16::MAX).collect();
+        // As they come from hundreds that are asked at once.
+        ports.chunks_mut(256).for_each(fastrand::shuffle);
+        let mut joined = Joined::default();
+        for port in ports {
+            joined = joined.with(service(port, if port == 443 { Service::Http } else { Service::Silent }));
+            assert!(joined.0.len() <= 131, "{}", joined.0.len());
+        }
+        let kept: Vec<Entry> = joined.into_entries().collect();
+        assert_eq!(said(&kept), ["1-442", "443", "444-65535"].map(|ports| format!("service on tcp/{ports}")));
+        assert_eq!(said(&settle(kept, &[])).len(), 3);
+    }
+
     proptest! {
+        #[test]
+        fn what_is_joined_as_it_comes_is_what_is_joined_at_the_end(
+            ports in proptest::collection::btree_map(1u16..60, any::<bool>(), 0..40), seed: u64,
+        ) {
+            let of = |(port, silent): (&u16, &bool)| {
+                service(*port, if *silent { Service::Silent } else { Service::Unknown { first_bytes: PeerText::new("?", 9) } })
+            };
+            let mut entries: Vec<Entry> = ports.iter().map(of).collect();
+            fastrand::Rng::with_seed(seed).shuffle(&mut entries);
+            let joined = entries.iter().cloned().fold(Joined::default(), Joined::with);
+            let joined = settle(joined.into_entries().collect(), &[]);
+            prop_assert_eq!(joined, settle(entries, &[]));
+        }
+
         #[test]
         fn joining_keeps_every_port_and_its_state(ports in proptest::collection::btree_map(1u16..60, any::<bool>(), 0..40)) {
             let entries = ports.iter().rev().map(|(port, open)| entry(*port, *open, 1)).collect();
-            let mut kept = std::collections::BTreeMap::new();
+            let mut kept = BTreeMap::new();
             for observation in settle(entries, &[]) {
                 let Question::Port { ports } = observation.question else { unreachable!() };
                 let Some(Fact::Port(fact)) = observation.attempt.fact() else { unreachable!() };

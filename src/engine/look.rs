@@ -3,7 +3,7 @@
 use super::address::{AddressScan, open_ports};
 use super::early::{Early, Led};
 use super::event::Event;
-use super::log::Entry;
+use super::log::{Entry, Joined};
 use crate::model::fact::Fact;
 use crate::model::http::Scheme;
 use crate::model::observation::{Attempt, Cause};
@@ -17,8 +17,7 @@ use crate::probe::{Control, Known, Outcome, Peer, TlsVersions};
 use futures::future;
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many open ports are looked into at once: each costs several connections.
 const PORTS_AT_ONCE: usize = 24;
@@ -56,7 +55,7 @@ impl AddressScan<'_> {
                 Err(skip) => Attempt::Skipped { skip },
             }
         } else {
-            self.ask(Question::Service { port }, &Known::default()).await.attempt
+            self.ask(Question::service(port), &Known::default()).await.attempt
         };
         matches!(attempt.fact(), Some(Fact::Service { service, .. }) if service.is_protocol_answer())
     }
@@ -86,14 +85,18 @@ impl AddressScan<'_> {
             });
             self.events.tell(Event::Asked { target: self.number, questions: 1 });
             match outcome {
-                Ok(outcome) => self.entry(Question::Service { port }, outcome),
-                Err(skip) => self.skipped(Question::Service { port }, skip),
+                Ok(outcome) => self.entry(Question::service(port), outcome),
+                Err(skip) => self.skipped(Question::service(port), skip),
             }
         });
-        let heard: Vec<Entry> = stream::iter(heard).buffer_unordered(HURRIED_AT_ONCE).collect().await;
         // Whoever speaks is asked in full, if anybody wants to know; that answer takes the place of this one.
         let wanted = !self.plan.follow_up.service.is_empty();
-        entries.extend(heard.into_iter().filter(|entry| is_silent(&entry.attempt) || !wanted));
+        let kept = stream::iter(heard)
+            .buffer_unordered(HURRIED_AT_ONCE)
+            .filter(|entry| future::ready(is_silent(&entry.attempt) || !wanted))
+            .fold(Joined::default(), |joined, entry| future::ready(joined.with(entry)))
+            .await;
+        entries.extend(kept.into_entries());
     }
 
     /// How long an open port is given to say anything.
@@ -128,8 +131,11 @@ impl AddressScan<'_> {
             return Vec::new();
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
+        // What speaks TLS may hang, drip and turn away at every question.
+        let until = early.as_ref().map_or_else(|| Instant::now() + self.asker.endpoint(), |early| early.until);
         let (mut service, early) = match early {
-            None => (self.counted(vec![Question::Service { port }], &known).await, Vec::new()),
+            // Whether it does has its own waits: mute ports side by side wait for our own limits, too.
+            None => (vec![self.counted_until(Question::service(port), &known, None).await], Vec::new()),
             Some(early) => match self.after_early(port, early).await {
                 Led::Tls(entries) => return entries,
                 Led::Elsewhere { service, tls } => (service, tls),
@@ -149,9 +155,10 @@ impl AddressScan<'_> {
         let questions = self.follow_up(port, &speaks, tls);
         let mut entries = service;
         let peer = self.peer();
-        let (versions, mut found) =
-            futures::join!(self.tls_versions(&peer, port, tls), self.counted(questions, &known));
-        self.ask_alone(&mut found, &known).await;
+        let bound = tls.map(|_| until);
+        let found = questions.into_iter().map(|question| self.counted_until(question, &known, bound));
+        let (versions, mut found) = futures::join!(self.tls_versions(&peer, port, tls, until), future::join_all(found));
+        self.ask_alone(&mut found, &known, bound).await;
         entries.extend(found);
         if let (Some(versions), Some(preface)) = (versions, tls) {
             entries.extend(self.settled(port, preface, versions).await);
@@ -165,13 +172,14 @@ impl AddressScan<'_> {
         peer: &'a Peer,
         port: u16,
         preface: Option<TlsPreface>,
+        until: Instant,
     ) -> Option<TlsAsked<'a>> {
         let preface = preface.filter(|_| !self.plan.follow_up.tls_versions.is_empty())?;
         // SNI means nothing to MySQL, which counts every handshake that is broken off.
         let named = self.target.server_name().is_some() && preface != TlsPreface::MySql;
         let sni = if named { [true, false].as_slice() } else { [false].as_slice() };
         self.events.tell(Event::Planned { target: self.number, questions: 1 });
-        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni)).await;
+        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni, until)).await;
         Some(asked.map_err(|skip| {
             let questions = sni.iter().flat_map(|&sni| {
                 TlsVersion::ALL.into_iter().map(move |version| Question::TlsVersion { port, version, sni })
@@ -190,6 +198,7 @@ impl AddressScan<'_> {
         };
         // What is known when the run is stopped stays.
         let _ = self.stop.unless(versions.settle()).await;
+        let until = versions.until();
         let mut controls = versions.accepted(true);
         let nameless = versions.accepted(false);
         let outcomes = self.asker.tls_versions(versions);
@@ -205,7 +214,8 @@ impl AddressScan<'_> {
         let unsettled = unsettled(&entries, &controls);
         let peer = self.peer();
         self.events.tell(Event::Planned { target: self.number, questions: 1 });
-        let asked = self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled)).await;
+        let asked =
+            self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled, until)).await;
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         entries.push(match asked {
             Ok(outcome) => self.entry(question, outcome),
@@ -240,31 +250,43 @@ impl AddressScan<'_> {
     }
 
     /// Asks again, one by one, what a server that serves only so many at once may have turned away.
-    async fn ask_alone(&self, entries: &mut [Entry], known: &Known) {
+    async fn ask_alone(&self, entries: &mut [Entry], known: &Known, until: Option<Instant>) {
         let deadline = Instant::now() + ALONE_WITHIN;
+        let deadline = until.map_or(deadline, |until| until.min(deadline));
         for entry in entries.iter_mut().filter(|entry| was_turned_away(entry)) {
             if Instant::now() >= deadline {
                 return;
             }
-            *entry = self.ask(entry.question, known).await;
+            *entry = self.ask_until(entry.question, known, until).await;
         }
     }
 
-    /// Asks several questions side by side, and counts them for the listeners.
-    pub(super) async fn counted(&self, questions: Vec<Question>, known: &Known) -> Vec<Entry> {
-        self.events.tell(Event::Planned { target: self.number, questions: questions.len() });
-        let ask = questions.into_iter().map(|question| async move {
-            let entry = self.ask(question, known).await;
-            self.events.tell(Event::Asked { target: self.number, questions: 1 });
-            entry
-        });
-        future::join_all(ask).await
+    /// Asks a question until the time that its port is given is over, if there is any, and counts it for the listeners.
+    pub(super) async fn counted_until(&self, question: Question, known: &Known, until: Option<Instant>) -> Entry {
+        self.events.tell(Event::Planned { target: self.number, questions: 1 });
+        let entry = self.ask_until(question, known, until).await;
+        self.events.tell(Event::Asked { target: self.number, questions: 1 });
+        entry
+    }
+
+    /// The same, not counted.
+    pub(super) async fn ask_until(&self, question: Question, known: &Known, until: Option<Instant>) -> Entry {
+        let Some(until) = until else { return self.ask(question, known).await };
+        let peer = self.peer();
+        let asked = Box::pin(self.asker.ask_until(&peer, question, known, until));
+        match self.stop.unless(asked).await {
+            Ok(outcome) => self.entry(question, outcome),
+            Err(skip) => self.skipped(question, skip),
+        }
     }
 }
 
 fn looked_into(entries: &[Entry]) -> BTreeSet<u16> {
-    let asked = entries.iter().filter(|entry| matches!(entry.question, Question::Service { .. }));
-    asked.map(|entry| entry.question.port()).collect()
+    let asked = entries.iter().filter_map(|entry| match entry.question {
+        Question::Service { ports } => Some(ports.each()),
+        _ => None,
+    });
+    asked.flatten().collect()
 }
 
 /// Those of `more` for versions that none of `known` is for.

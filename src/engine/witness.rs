@@ -72,8 +72,8 @@ fn asked_ports(entries: &[Entry]) -> Vec<AskedPort> {
                 let refused = matches!(fact, Some(Fact::Port(fact)) if fact.is_port_refusal());
                 ports.extend(range.each().map(|port| ((range.transport(), port), (open, refused))));
             }
-            (Question::Service { port }, Some(Fact::Service { service, .. })) if *service != Service::Silent => {
-                speaking.insert(port);
+            (Question::Service { ports }, Some(Fact::Service { service, .. })) if *service != Service::Silent => {
+                speaking.extend(ports.each());
             }
             _ => {}
         }
@@ -107,7 +107,7 @@ mod tests {
             let fact = PortFact { state, reason, sender: None };
             entry(Question::Port { ports: ports.parse().unwrap() }, Fact::Port(fact))
         };
-        let service = |port, service| entry(Question::Service { port }, Fact::Service { service, tls: None });
+        let service = |port, service| entry(Question::service(port), Fact::Service { service, tls: None });
         let asked = asked_ports(&[
             state("tcp/443", PortState::Open, PortReason::HandshakeCompleted),
             state("tcp/444", PortState::Open, PortReason::HandshakeCompleted),

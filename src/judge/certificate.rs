@@ -54,6 +54,10 @@ pub(super) fn judge(certificate: &CertificateFact, named: bool, place: &str) -> 
     }
     if let Some(fault) = staple_fault(&certificate.staple) {
         part = part.at_most(Confidence::Medium).seen(format!("{place}: the OCSP staple is of no use: {fault}"));
+    } else if matches!(&certificate.staple, Staple::Answer(answer) if !answer.is_vouched_for()) {
+        part = part.at_most(Confidence::Medium).seen(format!(
+            "{place}: the OCSP staple's signature could not be checked, so what it claims counts for nothing"
+        ));
     }
     part
 }

@@ -86,7 +86,7 @@ pub fn for_report(vantage: Vantage) -> Vantage {
 const LISTED: usize = 8;
 
 /// `a, b and c`; of many, the first few and how many more.
-fn listed(words: &[String]) -> String {
+pub(super) fn listed(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [only] => only.clone(),

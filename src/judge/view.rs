@@ -22,6 +22,9 @@ use std::net::IpAddr;
 /// Where the guides' servers have their web servers by default: IIS and its Web Management Service, ScreenConnect, Endpoint Central.
 const USUAL_WEB_PORTS: [u16; 11] = [80, 443, 8020, 8040, 8080, 8172, 8383, 8384, 8443, 8444, 9443];
 
+/// How many open ports or ranges of them, of which it is not known what speaks there, are named each.
+const UNIDENTIFIED_NAMED: usize = 64;
+
 /// What is said of a port that the control host proved to be so.
 pub(super) const BLOCKED: &str = "blocked on the way out of this machine's network";
 pub(super) const SETTLE_BLOCKED: &str = "Scan from a network that lets those ports out.";
@@ -44,6 +47,7 @@ pub(super) struct AddressView<'a> {
     ways: &'a Ways,
     ports: BTreeMap<(Transport, u16), (Ports, &'a Observation)>,
     proofs: BTreeMap<(Transport, u16), (Ports, &'a Observation)>,
+    services: BTreeMap<u16, (Ports, &'a Observation)>,
     others: HashMap<Question, &'a Observation>,
 }
 
@@ -131,6 +135,7 @@ impl<'a> AddressView<'a> {
         let address = *address;
         let mut ports = BTreeMap::new();
         let mut proofs = BTreeMap::new();
+        let mut services = BTreeMap::new();
         let mut others = HashMap::new();
         for observation in observations.iter().filter(|observation| observation.address == address) {
             match observation.question {
@@ -140,12 +145,15 @@ impl<'a> AddressView<'a> {
                 Question::Witness { ports: range } => {
                     proofs.insert((range.transport(), range.first()), (range, observation));
                 }
+                Question::Service { ports: range } => {
+                    services.insert(range.first(), (range, observation));
+                }
                 _ => {
                     others.insert(observation.question, observation);
                 }
             }
         }
-        Self { address, health, ways, ports, proofs, others }
+        Self { address, health, ways, ports, proofs, services, others }
     }
 
     /// What a witness behind the firewall proved of a port, as it was asked.
@@ -240,7 +248,7 @@ impl<'a> AddressView<'a> {
     }
 
     pub(super) fn service(&self, port: u16) -> Answer<(&'a Service, Option<TlsPreface>)> {
-        Answer::from(self.others.get(&Question::Service { port }), |fact| match fact {
+        Answer::from(self.service_seen(port).as_ref(), |fact| match fact {
             Fact::Service { service, tls } => Some((service, *tls)),
             _ => None,
         })
@@ -248,7 +256,12 @@ impl<'a> AddressView<'a> {
 
     /// The observation that tells, or should tell, what speaks there.
     pub(super) fn service_id(&self, port: u16) -> Option<ObservationId> {
-        self.others.get(&Question::Service { port }).map(|observation| observation.id)
+        self.service_seen(port).map(|observation| observation.id)
+    }
+
+    fn service_seen(&self, port: u16) -> Option<&'a Observation> {
+        let (_, (range, observation)) = self.services.range(..=port).next_back()?;
+        range.contains(Transport::Tcp, port).then_some(*observation)
     }
 
     pub(super) fn tls(&self, port: u16, version: TlsVersion, sni: bool) -> Answer<&'a TlsAnswer> {
@@ -319,7 +332,10 @@ impl<'a> AddressView<'a> {
 
     /// Open ports of which it is not known what speaks there, in words. A port where web servers usually are and that
     /// says nothing, or nothing that is known, is one of them: servers that are slow or overloaded look like that.
-    fn unidentified(&self, view: &View<'_>) -> Vec<(String, Vec<ObservationId>)> {
+    ///
+    /// Neighbours with the same reason are named together, and of more than a few reasons only how many ports there are: where
+    /// something answers for the server every port is open.
+    fn unidentified(&self, view: &View<'_>) -> Vec<(String, Option<ObservationId>)> {
         let told = |port: u16| {
             let logical = view.target().logical(Transport::Tcp, port);
             match self.service(port) {
@@ -328,19 +344,41 @@ impl<'a> AddressView<'a> {
                 {
                     let held = self.is_let_in(Transport::Tcp, port);
                     let held = held.then(|| "the witness held it, so what belongs there was not seen".to_owned());
-                    Some((held.unwrap_or_else(|| format!("it {service}")), vec![id]))
+                    Some((held.unwrap_or_else(|| format!("it {service}")), Some(id)))
                 }
                 Answer::Got(..) => None,
-                Answer::None(why, id) => Some((why, vec![id])),
-                Answer::NotAsked => Some(("what speaks there was not asked".to_owned(), Vec::new())),
+                Answer::None(why, id) => Some((why, Some(id))),
+                Answer::NotAsked => Some(("what speaks there was not asked".to_owned(), None)),
             }
         };
-        self.open_tcp()
-            .filter_map(|port| {
-                let (why, ids) = told(port)?;
-                Some((format!("{} at {}: {why}", view.actual_name(Transport::Tcp, port), self.address), ids))
-            })
-            .collect()
+        let is_moved = |port| view.target().logical(Transport::Tcp, port) != port;
+        let mut groups: Vec<(Ports, String, Option<ObservationId>)> = Vec::new();
+        let mut more = 0;
+        for port in self.open_tcp() {
+            let Some((why, id)) = told(port) else { continue };
+            let room = groups.len() < UNIDENTIFIED_NAMED;
+            match groups.last_mut() {
+                Some((ports, known, by))
+                    if more == 0
+                        && ports.last().checked_add(1) == Some(port)
+                        && (&*known, &*by) == (&why, &id)
+                        && !is_moved(port)
+                        && !is_moved(ports.last()) =>
+                {
+                    *ports = ports.with_last(port).unwrap_or(*ports);
+                }
+                _ if room => groups.extend(Ports::tcp(port).map(|ports| (ports, why, id))),
+                _ => more += 1,
+            }
+        }
+        let name = |ports: Ports| match ports.count() {
+            1 => view.actual_name(Transport::Tcp, ports.first()),
+            _ => ports.to_string(),
+        };
+        let groups = groups.into_iter();
+        let named = groups.map(|(ports, why, id)| (format!("{} at {}: {why}", name(ports), self.address), id));
+        let rest = format!("{more} more open ports at {} of which it is not known what speaks there", self.address);
+        named.chain((more > 0).then_some((rest, None))).collect()
     }
 
     /// Whether every TCP port was asked and answered for.
@@ -440,11 +478,11 @@ impl<'a> AddressView<'a> {
                 )),
             );
         }
-        parts.extend(self.unidentified(view).into_iter().map(|(seen, ids)| {
+        parts.extend(self.unidentified(view).into_iter().map(|(seen, id)| {
             Part::inconclusive(&format!("what speaks on an open port could not be told, and it may be {what}"))
                 .settle("Scan again; if it stays so, look at the host which program listens there.")
                 .seen(seen)
-                .on(ids)
+                .on(id)
         }));
         parts
     }

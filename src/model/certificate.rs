@@ -279,6 +279,11 @@ pub enum OcspAge {
 }
 
 impl OcspAnswer {
+    /// Whether a client that checks it may rely on it: the authority signed it, for this certificate and for now.
+    pub fn is_vouched_for(&self) -> bool {
+        self.signature == OcspSignature::Valid && self.fault().is_none()
+    }
+
     /// Why a client that checks it would refuse it; `None` where nothing is wrong with it.
     pub fn fault(&self) -> Option<&'static str> {
         if !self.about_this {

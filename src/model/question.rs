@@ -17,10 +17,11 @@ pub enum Question {
         /// The port or ports.
         ports: Ports,
     },
-    /// What speaks on this TCP port?
+    /// What speaks on this TCP port? Asked one port at a time; neighbours that all say nothing, or the same that nobody knows,
+    /// are kept as one range.
     Service {
-        /// The port.
-        port: u16,
+        /// The port or ports.
+        ports: Ports,
     },
     /// Is this version of TLS accepted?
     TlsVersion {
@@ -77,10 +78,16 @@ pub enum Question {
 }
 
 impl Question {
+    /// What speaks on TCP `port`, which is not 0?
+    pub fn service(port: u16) -> Self {
+        let port = port.max(1);
+        Self::Service { ports: Ports::tcp(port).unwrap_or_else(|| unreachable!("{port} is a port")) }
+    }
+
     /// The transport that the question is about.
     pub fn transport(&self) -> Transport {
         match self {
-            Self::Port { ports } | Self::Witness { ports } => ports.transport(),
+            Self::Port { ports } | Self::Service { ports } | Self::Witness { ports } => ports.transport(),
             _ => Transport::Tcp,
         }
     }
@@ -88,9 +95,8 @@ impl Question {
     /// The first port that the question is about.
     pub fn port(&self) -> u16 {
         match self {
-            Self::Port { ports } | Self::Witness { ports } => ports.first(),
-            Self::Service { port }
-            | Self::TlsVersion { port, .. }
+            Self::Port { ports } | Self::Service { ports } | Self::Witness { ports } => ports.first(),
+            Self::TlsVersion { port, .. }
             | Self::Certificate { port, .. }
             | Self::Suites { port, .. }
             | Self::Http { port, .. }
@@ -106,7 +112,7 @@ impl fmt::Display for Question {
         let with = |sni: &bool| if *sni { "with SNI" } else { "without SNI" };
         match self {
             Self::Port { ports } => write!(f, "state of {ports}"),
-            Self::Service { port } => write!(f, "service on tcp/{port}"),
+            Self::Service { ports } => write!(f, "service on {ports}"),
             Self::TlsVersion { port, version, sni } => write!(f, "{version} on tcp/{port}, {}", with(sni)),
             Self::Certificate { port, sni } => write!(f, "certificate on tcp/{port}, {}", with(sni)),
             Self::Suites { port, sni } => write!(f, "suites on tcp/{port}, {}", with(sni)),

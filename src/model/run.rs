@@ -71,12 +71,27 @@ pub enum Oddity {
         /// Those of refusals.
         refusing: Vec<u8>,
     },
+    /// Handshakes offer a window of 0, or different ones.
+    Windows {
+        /// Those of handshakes, unscaled (RFC 9293, section 3.1).
+        accepting: Vec<u16>,
+    },
 }
 
 impl Oddity {
+    /// Whether a reader is to be told: services that set their own windows are common.
+    pub fn is_telling(&self) -> bool {
+        match self {
+            Self::Nearer { .. } | Self::TimesToLive { .. } => true,
+            Self::Windows { accepting } => accepting.contains(&0),
+        }
+    }
+
     /// What was seen, and what it may mean, in words.
     pub fn describe(&self) -> String {
-        let list = |values: &[u8]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        fn list(values: &[impl ToString]) -> String {
+            values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
         match self {
             Self::Nearer { handshake_us, refusal_us } => format!(
                 "handshakes are completed within {} ms and refusals take {} ms: something nearer than the server may \
@@ -92,6 +107,15 @@ impl Oddity {
                     list(accepting)
                 )
             }
+            Self::Windows { accepting } if accepting.contains(&0) => {
+                "handshakes were completed with a window of 0, as by something that completes them before it asks the \
+                 server (a SYN proxy)"
+                    .to_owned()
+            }
+            Self::Windows { accepting } => format!(
+                "handshakes offer windows of {}: more than one machine may answer at this address, or services chose them",
+                list(accepting)
+            ),
         }
     }
 }

@@ -80,6 +80,11 @@ impl Service {
         !matches!(self, Self::Silent)
     }
 
+    /// Whether it named a protocol that we know.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Self::Silent | Self::Unknown { .. })
+    }
+
     /// Whether HTTP is spoken, and how.
     pub fn scheme(&self) -> Option<Scheme> {
         match self {

@@ -103,6 +103,16 @@ pub struct WitnessFact {
     pub answered: u32,
     /// Where they came from, as the witness saw it: the address after any translation.
     pub source: Option<IpAddr>,
+    /// To which address of the witness's machine they came: another than the one that was asked where it is translated on the
+    /// way. Nothing where none arrived, or where the machine's system does not say.
+    pub destination: Option<IpAddr>,
     /// How that is known.
     pub told_by: ToldBy,
+}
+
+impl WitnessFact {
+    /// The address to which `asked` is translated on the way, where it is.
+    pub fn translated(&self, asked: IpAddr) -> Option<IpAddr> {
+        self.destination.map(|there| there.to_canonical()).filter(|there| *there != asked.to_canonical())
+    }
 }

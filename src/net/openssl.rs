@@ -5,14 +5,13 @@
 //! off, and in a process of its own that ends with the question: what a hostile server may do to that code happens there.
 //! Nothing that it says is trusted for more than what the server sent.
 
+use super::dial::Leave;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::process::Stdio;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt as _, Join, join};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// How much of the command's complaint is read, in bytes.
@@ -38,14 +37,15 @@ pub struct OpenSsl {
     program: PathBuf,
 }
 
-/// A TLS connection that the command made, or tries to make.
+/// A TLS connection that the command made, or tries to make. It counts against the run's limits for as long as it lives.
 #[derive(Debug)]
 pub struct Inside {
-    to: ChildStdin,
-    from: ChildStdout,
+    /// What is said within it.
+    pub stream: Join<ChildStdout, ChildStdin>,
     complaint: ChildStderr,
     /// Killed when dropped.
     _child: Child,
+    _leave: Leave,
 }
 
 impl OpenSsl {
@@ -59,7 +59,7 @@ impl OpenSsl {
     /// Lets it connect to `peer`, with `name` as SNI, which must be a DNS name.
     ///
     /// Fails where the command cannot be started. Whether there is a connection shows when something is read.
-    pub fn connect(&self, peer: SocketAddr, name: Option<&str>) -> io::Result<Inside> {
+    pub fn connect(&self, peer: SocketAddr, name: Option<&str>, leave: Leave) -> io::Result<Inside> {
         let mut command = Command::new(&self.program);
         command.args(["s_client", "-quiet", "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-min_protocol", "TLSv1"]);
         command.args(["-legacy_server_connect", "-connect", &peer.to_string()]);
@@ -70,12 +70,9 @@ impl OpenSsl {
         command.env("OPENSSL_CONF", NO_CONFIGURATION).env("LC_ALL", "C").kill_on_drop(true);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let gone = || io::Error::other("a pipe to the openssl command is missing");
-        Ok(Inside {
-            to: child.stdin.take().ok_or_else(gone)?,
-            from: child.stdout.take().ok_or_else(gone)?,
-            complaint: child.stderr.take().ok_or_else(gone)?,
-            _child: child,
-        })
+        let (from, to) = (child.stdout.take().ok_or_else(gone)?, child.stdin.take().ok_or_else(gone)?);
+        let complaint = child.stderr.take().ok_or_else(gone)?;
+        Ok(Inside { stream: join(from, to), complaint, _child: child, _leave: leave })
     }
 }
 
@@ -95,26 +92,6 @@ fn reason(said: &str) -> Option<String> {
     let line = said.lines().find(|line| line.contains(":error:"))?;
     let reason = line.split(':').nth(5)?.trim();
     (!reason.is_empty()).then(|| reason.to_owned())
-}
-
-impl AsyncRead for Inside {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.from).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Inside {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.to).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.to).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.to).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]

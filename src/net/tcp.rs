@@ -39,6 +39,10 @@ pub enum NoConnection {
     /// The network said so, or said nothing: the port's state and the reason.
     #[error("{}: {}", .0.state, .0.reason.describe())]
     NotOpen(PortFact, Duration),
+    /// The handshake was completed, and the connection reset before anything was said: the port is open, whoever it was that
+    /// reset it.
+    #[error("the connection was reset right after the handshake")]
+    Reset,
     /// This machine has no route to the address; nothing was sent.
     #[error("no route to the address")]
     NoRoute,
@@ -55,6 +59,7 @@ impl NoConnection {
             Self::NotOpen(PortFact { state: PortState::Filtered, .. }, allowed) => timed_out(Stage::Connect, allowed),
             Self::NotOpen(PortFact { state: PortState::Closed, .. }, _) => failure(Blame::Peer, Cause::Refused),
             Self::NotOpen(..) => failure(Blame::Path, Cause::Unreachable),
+            Self::Reset => failure(Blame::Peer, Cause::Reset),
             Self::NoRoute => failure(Blame::Ourselves, Cause::Unreachable),
             Self::Failed(failure) => failure,
         }
@@ -85,10 +90,9 @@ pub async fn connect(peer: SocketAddr, within: Duration) -> Result<TcpStream, No
 pub async fn knock(peer: SocketAddr, within: Duration) -> Result<Knock, NoConnection> {
     let silent = |reason: &PortReason| *reason == PortReason::Silence;
     let began = Instant::now();
-    match connect(peer, within).await {
-        Ok(stream) => {
+    match connect(peer, within).await.map(drop) {
+        Ok(()) | Err(NoConnection::Reset) => {
             let round_trip = Some(began.elapsed());
-            drop(stream);
             let fact = PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None };
             Ok(Knock { fact, round_trip, segment: None })
         }
@@ -190,11 +194,13 @@ fn explain(target: IpAddr, stream: &TcpStream, error: &io::Error, within: Durati
         return NoConnection::NotOpen(fact, within);
     }
     match error.kind() {
-        // A RST during the handshake is reported as refused; one right after it as reset.
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => {
+        ErrorKind::ConnectionRefused => {
             let reason = if error_queue::AVAILABLE { PortReason::Reset } else { PortReason::Refused };
             not_open(PortState::Closed, reason, None, within)
         }
+        // Systems call a RST refused until the handshake is completed (RFC 9293, section 3.10.7.3), and reset from then on, or
+        // a broken pipe where the peer had closed its side already.
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => NoConnection::Reset,
         _ if is_unreachable(error) && route::exists(target) => {
             not_open(PortState::Rejected, PortReason::Unreachable, None, within)
         }
@@ -229,6 +235,26 @@ mod tests {
         let peer = listener.local_addr().unwrap();
         let stream = connect(peer, SECOND).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), peer);
+    }
+
+    /// Or a service that sheds load would be told as a closed port whenever its RST came soon enough.
+    #[tokio::test]
+    async fn a_listener_that_resets_at_once_is_open() {
+        let listener = std::net::TcpListener::bind((HERE, 0)).unwrap();
+        let peer = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+        });
+        for _ in 0..50 {
+            assert_eq!(knock(peer, SECOND).await.unwrap().fact.state, PortState::Open);
+            let stream = begin(peer).await.unwrap();
+            // Until the RST has come, so that what is looked at is not luck.
+            while stream.ready(tokio::io::Interest::READABLE).await.is_ok_and(|ready| !ready.is_read_closed()) {}
+            let error = outcome(&stream).unwrap().unwrap_err();
+            assert_eq!(explain(HERE, &stream, &error, SECOND), NoConnection::Reset);
+        }
     }
 
     #[tokio::test]

@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -25,12 +26,30 @@ const REASON: usize = 200;
 /// Judges chains by the platform's trust store and by roots of the user's own.
 #[derive(Debug)]
 pub struct TrustStore {
+    /// Read in the background: hundreds of files on some systems, and nobody needs them before a certificate came.
+    verifiers: Arc<OnceLock<Verifiers>>,
+    /// The user's roots.
+    roots: Vec<CertificateDer<'static>>,
+}
+
+/// What chains are verified with.
+#[derive(Debug)]
+struct Verifiers {
     /// `Err`: why neither store nor roots could be had.
     verifier: Result<Verifier, String>,
     /// Why the platform's own store could not be read, where only the user's roots are at hand.
     incomplete: Option<String>,
-    /// The user's roots.
-    roots: Vec<CertificateDer<'static>>,
+}
+
+impl Verifiers {
+    fn read(roots: &[CertificateDer<'static>]) -> Self {
+        let platform = Verifier::new(provider()).map_err(|error| error.to_string());
+        if roots.is_empty() {
+            return Self { verifier: platform, incomplete: None };
+        }
+        let verifier = Verifier::new_with_extra_roots(roots.to_vec(), provider()).map_err(|error| error.to_string());
+        Self { verifier, incomplete: platform.err() }
+    }
 }
 
 impl TrustStore {
@@ -44,12 +63,11 @@ impl TrustStore {
     /// [`CertificateFact::self_signed`]: crate::model::tls::CertificateFact::self_signed
     pub fn load(ca_file: Option<&Path>) -> Result<Self, CaFileError> {
         let roots = ca_file.map(ca_file::read).transpose()?.unwrap_or_default();
-        let platform = Verifier::new(provider()).map_err(|error| error.to_string());
-        if roots.is_empty() {
-            return Ok(Self { verifier: platform, incomplete: None, roots });
-        }
-        let verifier = Verifier::new_with_extra_roots(roots.clone(), provider()).map_err(|error| error.to_string());
-        Ok(Self { verifier, incomplete: platform.err(), roots })
+        let store = Self { verifiers: Arc::default(), roots };
+        let (verifiers, roots) = (Arc::clone(&store.verifiers), store.roots.clone());
+        // Without a thread for it, whoever needs it first reads it.
+        let _ = thread::Builder::new().spawn(move || _ = verifiers.get_or_init(|| Verifiers::read(&roots)));
+        Ok(store)
     }
 
     /// What the store makes of `chain`, leaf first and as served. A name that does not match is no matter of trust and is
@@ -95,7 +113,8 @@ impl TrustStore {
 
     /// The verdict, and whether it is that no trusted root issued the chain.
     fn verify(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>, at: UnixTime) -> (Trust, bool) {
-        let verifier = match &self.verifier {
+        let Verifiers { verifier, incomplete } = self.verifiers.get_or_init(|| Verifiers::read(&self.roots));
+        let verifier = match verifier {
             Ok(verifier) => verifier,
             Err(reason) => return (Trust::Unknown { reason: reason.clone() }, false),
         };
@@ -115,7 +134,7 @@ impl TrustStore {
             error,
             Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
         );
-        let trust = match &self.incomplete {
+        let trust = match incomplete {
             Some(reason) if unknown_issuer => Trust::Unknown {
                 reason: format!("no root of the given file, and the system's store could not be read: {reason}"),
             },

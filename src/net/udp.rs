@@ -11,6 +11,7 @@
 mod batch;
 mod clock;
 mod course;
+mod exchange;
 mod ration;
 mod socket;
 mod trial;
@@ -22,6 +23,8 @@ use super::route;
 use crate::model::fact::PortFact;
 use crate::model::observation::{Failure, Stage};
 use crate::model::udp::{UdpProtocol, UdpRation};
+pub use exchange::{Exchange, Unsent};
+
 use batch::Batch;
 use course::{Manner, Step};
 use std::net::IpAddr;

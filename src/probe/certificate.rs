@@ -1,6 +1,6 @@
 //! Which certificate is served?
 
-use super::handshake::handshake;
+use super::handshake::{handshake, shown};
 use super::session::Session;
 use super::tls_version::{Hello, exchange, negotiated};
 use super::{Stop, bug, preface};
@@ -60,15 +60,22 @@ async fn by_handshake(session: &mut Session<'_>, preface: TlsPreface, sni: bool)
     let mut connection = session.connect().await?;
     let deadline = session.deadline();
     preface::pass(&mut connection, preface, deadline).await?;
-    let made = handshake(connection, session.peer.tls_name(), sni, deadline).await;
-    let shown = |version| Shown { chain: made.recorded.chain(), staple: Some(made.recorded.staple()), version };
-    match made.result {
-        Ok(stream) => Ok(shown(stream.get_ref().1.protocol_version().map_or(0, u16::from))),
-        // The server showed its certificate and then wanted one of ours.
-        Err(failure) => match made.recorded.version() {
-            Some(version) if !made.recorded.chain().is_empty() => Ok(shown(version)),
-            _ => Err(failure.into()),
-        },
+    let name = session.peer.tls_name();
+    let (recorded, result) = match preface {
+        TlsPreface::Direct => shown(connection, name, sni, deadline).await,
+        // RDP and MySQL count broken handshakes against the client.
+        TlsPreface::Rdp | TlsPreface::MySql => {
+            let made = handshake(connection, name, sni, deadline).await;
+            (made.recorded, made.result.map(drop))
+        }
+    };
+    match (recorded.version(), result) {
+        // Also where the server showed its certificate and then wanted one of ours.
+        (Some(version), _) if !recorded.chain().is_empty() => {
+            Ok(Shown { chain: recorded.chain(), staple: Some(recorded.staple()), version })
+        }
+        (_, Err(failure)) => Err(failure.into()),
+        (_, Ok(())) => Err(bug("a handshake showed no certificate").into()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::wire::first_bytes;
 use crate::wire::tls::alert_name;
 use rustls::pki_types::ServerName;
 use rustls::{Error, PeerIncompatible};
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,6 +74,31 @@ pub(super) async fn handshake_begun<S: AsyncRead + AsyncWrite + Unpin>(
         () = mute => Err(first_byte.missed(Stage::Handshake)),
     };
     Handshake { result, recorded, first_bytes: first.take() }
+}
+
+/// What a server shows of itself in a handshake, which is broken off as soon as it has signed: what follows shows nothing more,
+/// and is another round trip in TLS 1.2. Where it did not come so far, also why.
+pub(super) async fn shown<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    name: ServerName<'static>,
+    sni: bool,
+    deadline: Deadline,
+) -> (Recorded, Result<(), Failure>) {
+    let (config, recorded) = match recording_client(sni) {
+        Ok(made) => made,
+        Err(error) => return (Recorded::default(), Err(super::bug(&error.to_string()))),
+    };
+    let mut connecting = std::pin::pin!(TlsConnector::from(config).connect(name, stream));
+    let until_shown = poll_fn(|cx| match connecting.as_mut().poll(cx) {
+        Poll::Pending if recorded.version().is_some() => Poll::Ready(Ok(())),
+        polled => polled.map(|made| made.map(drop)),
+    });
+    let result = match deadline.limit(until_shown).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(failure(&error)),
+        None => Err(deadline.missed(Stage::Handshake)),
+    };
+    (recorded, result)
 }
 
 fn failure(error: &io::Error) -> Failure {

@@ -39,10 +39,10 @@ async fn once(session: &mut Session<'_>, scheme: Scheme, request: Request) -> Re
                 Err(failure) => {
                     let mut old = inside::connect(session, failure.clone()).await?;
                     let deadline = session.deadline();
-                    match exchange(&mut old, scheme, request, &bytes, deadline).await {
+                    match exchange(&mut old.stream, scheme, request, &bytes, deadline).await {
                         // Nothing came: what rustls was told says more.
                         Err(Stop::Failed(Failure { cause: Cause::Closed | Cause::Reset, .. })) => {
-                            Err(old.failed(failure).await.into())
+                            Err(inside::failed(old, failure).await.into())
                         }
                         answer => answer,
                     }

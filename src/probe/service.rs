@@ -1,7 +1,7 @@
 //! What speaks on this TCP port? Told by its answer, never by its number: the number only decides what is asked first.
 
 use super::handshake::handshake_begun;
-use super::session::Session;
+use super::session::{Session, unless_over};
 use super::talk::{Cut, Deadline, read, send};
 use super::tls_version::{Hello, exchange};
 use super::{Stop, Timing, inside};
@@ -20,7 +20,9 @@ use crate::wire::{msrpc, netbios, rdp, redirector, smb};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::VecDeque;
+use std::future::pending;
 use std::time::Duration;
+use tokio::time::sleep_until;
 
 /// One thing to try, each on a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,9 @@ const TOGETHER: [Step; 9] = [
 
 /// What must have had no answer before plain HTTP is believed.
 const HELLOS: [Step; 2] = [Step::Tls, Step::OldTls];
+
+/// What a server of SMB may answer too, and later than an older protocol: the newest goes first.
+const SMB: [Step; 2] = [Step::Smb, Step::OldSmb];
 
 /// How long a step is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,26 +116,56 @@ impl Heard {
         };
         let (old, new) = (self.service.as_ref().map_or(0, weight), weight(&service));
         // What settles the question also goes before what waited for it.
-        if new > old || (settled && new > 1) {
+        if new > old || (settled && new > UNKNOWN && old < SETTLED) {
             self.service = Some(service);
         }
         settled
     }
 
+    /// Which steps alone can tell more than what was heard; none, where either any can or nothing more is to be told.
+    fn awaited(&self) -> &'static [Step] {
+        match self.service {
+            Some(Service::Http | Service::TlsOpaque { .. }) => &HELLOS,
+            // Servers of SMB speak three protocols on a port, and which answers first is chance.
+            Some(Service::NetBios { .. }) => &SMB,
+            Some(Service::Smb { dialect: None }) => &SMB[..1],
+            _ => &[],
+        }
+    }
+
     /// Whether only a hello can tell more.
     fn awaits_hello(&self) -> bool {
-        matches!(self.service, Some(Service::Http | Service::TlsOpaque { .. }))
+        self.awaited() == HELLOS
+    }
+
+    /// Whether the rest need not be waited for, after an answer that `settled` the question or not, while `unanswered` are
+    /// still asked.
+    fn is_enough(&self, settled: bool, unanswered: &[Step]) -> bool {
+        let awaits = self.awaited().iter().any(|step| unanswered.contains(step));
+        match self.service {
+            Some(Service::NetBios { .. } | Service::Smb { dialect: None }) => !awaits,
+            Some(Service::Http | Service::TlsOpaque { .. }) => settled || !awaits,
+            _ => settled,
+        }
     }
 }
+
+/// How much an answer says that is of no protocol that we know.
+const UNKNOWN: u8 = 1;
+
+/// How much an answer says at least that names a protocol and needs no hello beside it.
+const SETTLED: u8 = 4;
 
 /// How much an answer says.
 fn weight(service: &Service) -> u8 {
     match service {
         Service::Silent => 0,
-        Service::Unknown { .. } => 1,
+        Service::Unknown { .. } => UNKNOWN,
         Service::Http => 2,
         Service::TlsOpaque { .. } => 3,
-        _ => 4,
+        Service::NetBios { .. } => SETTLED,
+        Service::Smb { dialect: None } => 5,
+        _ => 6,
     }
 }
 
@@ -165,15 +200,21 @@ pub(super) async fn ask(session: &mut Session<'_>, logical_port: u16) -> Result<
         if step == Step::Http && heard.awaits_hello() {
             continue;
         }
-        let service = match try_step(session, step, Patience::Short).await {
-            Ok(service) => service,
+        let asker = session.asker;
+        let service = match unless_over(session.until, try_step(session, step, Patience::Short)).await {
+            Some(Ok(service)) => service,
             // What was said before still stands.
-            Err(_) if heard.service.is_some() => break,
-            Err(stop) => return Err(stop),
+            Some(Err(_)) | None if heard.service.is_some() => break,
+            Some(Err(stop)) => return Err(stop),
+            None => return Err(asker.endpoint_over().into()),
         };
         tracing::trace!(?step, %service, "tried");
         let unknown = heard.service.is_none() && matches!(service, Service::Unknown { .. });
         if heard.take(step, service) {
+            if step == Step::OldSmb && !heard.awaited().is_empty() {
+                // A later dialect may only have been slower.
+                break;
+            }
             return Ok(fact(heard.service.unwrap_or(Service::Silent)));
         }
         if unknown && !heard.listened {
@@ -199,8 +240,10 @@ pub(super) async fn ask_quickly(session: &mut Session<'_>) -> Result<Fact, Stop>
 
 /// Asks side by side what is left to be asked, with all the time that there is.
 async fn together(session: &mut Session<'_>, heard: Heard) -> Result<Service, Stop> {
-    let steps: &[Step] = if heard.awaits_hello() { &HELLOS } else { &TOGETHER };
-    side_by_side(session, heard, steps).await
+    match heard.awaited() {
+        [] => side_by_side(session, heard, &TOGETHER).await,
+        steps => side_by_side(session, heard, steps).await,
+    }
 }
 
 async fn side_by_side(session: &mut Session<'_>, heard: Heard, steps: &[Step]) -> Result<Service, Stop> {
@@ -210,37 +253,60 @@ async fn side_by_side(session: &mut Session<'_>, heard: Heard, steps: &[Step]) -
         .zip(steps)
         .map(|(branch, &step)| async move { (step, try_step(branch, step, Patience::Full).await) })
         .collect();
-    let service = first_known(heard, asking).await;
+    let over = async {
+        match session.until {
+            Some(until) => sleep_until(until.into()).await,
+            None => pending().await,
+        }
+        session.asker.endpoint_over()
+    };
+    let service = first_known(heard, steps, asking, over).await;
     for branch in &branches {
         session.join(branch);
     }
     service
 }
 
-/// Of answers that come side by side: the first that settles the question, else the one that says most. A failure counts
-/// where nobody said anything, for then the step that failed might have been the one; and plain HTTP is not believed where
-/// a hello could not be sent.
-async fn first_known<F>(mut heard: Heard, mut asking: FuturesUnordered<F>) -> Result<Service, Stop>
+/// Of answers to `steps` that come side by side before it is `over`: the first that settles the question, else the one that
+/// says most. A failure counts where nobody said anything, for then the step that failed might have been the one; and plain
+/// HTTP is not believed where a hello could not be sent.
+async fn first_known<F>(
+    mut heard: Heard,
+    steps: &[Step],
+    mut asking: FuturesUnordered<F>,
+    over: impl Future<Output = Failure>,
+) -> Result<Service, Stop>
 where
     F: Future<Output = (Step, Result<Service, Stop>)>,
 {
-    let mut hellos = HELLOS.len();
-    let (mut failed, mut hello_failed) = (None, None);
-    while let Some((step, answer)) = asking.next().await {
-        tracing::trace!(?step, ?answer, "tried side by side");
-        let hello = HELLOS.contains(&step);
-        hellos -= usize::from(hello);
-        match answer {
-            // Of a server that speaks both, the later protocol says more.
-            Ok(service) => {
-                if heard.take(step, service) && step != Step::OldSmb {
-                    break;
-                }
+    let mut unanswered = steps.to_vec();
+    let (mut failed, mut hello_failed): (Option<Stop>, Option<Stop>) = (None, None);
+    let mut over = std::pin::pin!(over);
+    loop {
+        let (step, answer) = tokio::select! {
+            biased;
+            next = asking.next() => match next {
+                Some(next) => next,
+                None => break,
+            },
+            failure = &mut over => {
+                let hello = unanswered.iter().any(|step| HELLOS.contains(step));
+                let left = if hello { &mut hello_failed } else { &mut failed };
+                left.get_or_insert(failure.into());
+                break;
             }
-            Err(stop) if hello => _ = hello_failed.get_or_insert(stop),
-            Err(stop) => _ = failed.get_or_insert(stop),
-        }
-        if hellos == 0 && heard.awaits_hello() {
+        };
+        tracing::trace!(?step, ?answer, "tried side by side");
+        unanswered.retain(|other| *other != step);
+        let settled = match answer {
+            Ok(service) => heard.take(step, service),
+            Err(stop) => {
+                let kind = if HELLOS.contains(&step) { &mut hello_failed } else { &mut failed };
+                let _ = kind.get_or_insert(stop);
+                false
+            }
+        };
+        if heard.is_enough(settled, &unanswered) {
             break;
         }
     }
@@ -339,13 +405,13 @@ async fn old_inside(session: &mut Session<'_>, failure: Failure) -> Service {
     let request = request_bytes(Request::Get(WebPath::Root), &session.host(Scheme::Https));
     let deadline = session.deadline();
     let mut bytes = Vec::new();
-    let sent = send(&mut old, &request, deadline).await;
-    let answer = read(&mut old, &mut bytes, LIMIT, deadline, classify).await;
+    let sent = send(&mut old.stream, &request, deadline).await;
+    let answer = read(&mut old.stream, &mut bytes, LIMIT, deadline, classify).await;
     tracing::trace!(?sent, length = bytes.len(), "answered within older TLS");
     match answer {
         Ok(Service::Http) => Service::Https,
         Ok(inside) => Service::Tls { inside: PeerText::new(&format!("inside: {inside}"), 200) },
-        Err(_) => Service::TlsOpaque { why: outside(&old.failed(failure).await) },
+        Err(_) => Service::TlsOpaque { why: outside(&inside::failed(old, failure).await) },
     }
 }
 
@@ -392,6 +458,7 @@ async fn old_tls(session: &mut Session<'_>, wait: Duration) -> Result<Service, S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt as _;
     use std::future::ready;
 
     fn refused() -> Stop {
@@ -408,10 +475,11 @@ mod tests {
 
     /// What is made of these answers, which must not depend on their order.
     async fn of(answers: &[(Step, Result<Service, Stop>)]) -> Result<Service, Stop> {
+        let steps: Vec<Step> = answers.iter().map(|(step, _)| *step).collect();
         let forwards = answers.iter().cloned().map(ready).collect();
         let backwards = answers.iter().rev().cloned().map(ready).collect();
-        let result = first_known(Heard::default(), forwards).await;
-        assert_eq!(first_known(Heard::default(), backwards).await, result);
+        let result = first_known(Heard::default(), &steps, forwards, pending()).await;
+        assert_eq!(first_known(Heard::default(), &steps, backwards, pending()).await, result);
         result
     }
 
@@ -450,5 +518,44 @@ mod tests {
         let smb = |dialect| Ok(Service::Smb { dialect });
         assert_eq!(of(&[(Step::OldSmb, smb(None)), (Step::Smb, smb(Some(0x0302)))]).await, smb(Some(0x0302)));
         assert_eq!(of(&[(Step::OldSmb, smb(None)), (Step::Smb, Ok(Service::Silent))]).await, smb(None));
+        let netbios = (Step::NetBios, Ok(Service::NetBios { answer: 0x82 }));
+        assert_eq!(of(&[netbios.clone(), (Step::Smb, smb(Some(0x0302)))]).await, smb(Some(0x0302)));
+        let (old, late) = ((Step::OldSmb, smb(None)), (Step::Smb, Err(refused())));
+        assert_eq!(of(&[netbios.clone(), old.clone(), late.clone()]).await, smb(None));
+        assert_eq!(of(&[old, netbios.clone(), late.clone()]).await, smb(None));
+        assert_eq!(of(&[netbios.clone(), late]).await, netbios.1);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_can_tell_nothing_more() {
+        let never = || (Step::MsRpc, futures::future::pending().boxed());
+        let steps = [Step::NetBios, Step::Smb, Step::OldSmb, Step::MsRpc];
+        let said = |step, service| (step, ready(Ok(service)).boxed());
+        let netbios = Service::NetBios { answer: 0x82 };
+        for (answers, result) in [
+            (
+                [
+                    said(Step::NetBios, netbios.clone()),
+                    said(Step::Smb, Service::Silent),
+                    said(Step::OldSmb, Service::Silent),
+                ],
+                netbios.clone(),
+            ),
+            (
+                [
+                    said(Step::OldSmb, Service::Smb { dialect: None }),
+                    said(Step::Smb, Service::Silent),
+                    said(Step::NetBios, netbios),
+                ],
+                Service::Smb { dialect: None },
+            ),
+        ] {
+            let asking = answers
+                .into_iter()
+                .chain([never()])
+                .map(|(step, answer)| async move { (step, answer.await) })
+                .collect();
+            assert_eq!(first_known(Heard::default(), &steps, asking, pending()).await, Ok(result));
+        }
     }
 }

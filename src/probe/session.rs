@@ -12,6 +12,7 @@ use crate::wire::tls::is_server_name;
 use rustls::pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
 
 /// Who is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,14 @@ impl Peer {
     }
 }
 
+/// Does `work`, unless it is not done `until` then.
+pub(super) async fn unless_over<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        Some(until) => timeout_at(until.into(), work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
 /// A question being asked.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
@@ -53,6 +62,8 @@ pub(super) struct Session<'a> {
     pub(super) peer: &'a Peer,
     pub(super) port: u16,
     pub(super) timing: Timing,
+    /// When the port has been asked for long enough.
+    pub(super) until: Option<Instant>,
     /// Whether the address bears any number of connections at once.
     at_once: bool,
     tries: u32,
@@ -61,12 +72,13 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(asker: &'a Asker, peer: &'a Peer, port: u16) -> Self {
-        Self { asker, peer, port, timing: asker.timing, at_once: false, tries: 0, started: None }
+        Self { asker, peer, port, timing: asker.timing, until: None, at_once: false, tries: 0, started: None }
     }
 
     /// A session beside this one, about the same port.
     pub(super) fn branch(&self) -> Self {
-        Self { timing: self.timing, at_once: self.at_once, ..Self::new(self.asker, self.peer, self.port) }
+        let (timing, until, at_once) = (self.timing, self.until, self.at_once);
+        Self { timing, until, at_once, ..Self::new(self.asker, self.peer, self.port) }
     }
 
     /// From here on nothing is waited for longer than `within`, neither for answers nor for other connections to end.
@@ -146,7 +158,7 @@ impl<'a> Session<'a> {
     pub(super) async fn connect(&mut self) -> Result<Connection, Stop> {
         let timing = self.timing;
         let again = match self.dial(timing.connect).await {
-            Err(NoConnection::NotOpen(..)) => self.dial(timing.connect_again).await,
+            Err(NoConnection::NotOpen(..) | NoConnection::Reset) => self.dial(timing.connect_again).await,
             first => first,
         };
         again.map_err(|error| match error {

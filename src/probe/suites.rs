@@ -24,7 +24,7 @@ use hellos::{Hellos, Topic};
 use order::Ranking;
 use search::{Pick, Said, Search, Why};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most suites that a hello offers here; some old servers cannot take 128.
 const MOST: usize = 100;
@@ -67,17 +67,18 @@ struct Task<'c, 'a> {
     search: Search,
 }
 
-/// Asks.
+/// Asks, until the time that the port is given is over.
 pub(super) async fn ask<'a>(
     session: &mut Session<'a>,
     preface: TlsPreface,
     controls: &[Control<'a>],
     unsettled: Vec<Unsettled>,
+    until: Instant,
 ) -> Result<SuitesFact, Stop> {
     if preface == TlsPreface::MySql {
         return Err(Stop::Skipped(Skip::WouldBeBlocked));
     }
-    let hellos = Hellos::new(session.branch(), preface);
+    let hellos = Hellos::new(session.branch(), preface, until);
     let controls = as_usual(&hellos, controls).await;
     let mut tasks: Vec<Task<'_, '_>> = Vec::new();
     let (ssl2, later): (Vec<_>, Vec<_>) =

@@ -17,7 +17,7 @@ pub use throttle::Throttle;
 pub use traits::Traits;
 
 use super::{Asker, Outcome, Peer};
-use crate::model::fact::{Fact, PortFact};
+use crate::model::fact::{Fact, PortFact, PortReason, PortState};
 use crate::model::observation::{Attempt, Skip};
 use crate::net::dial::Clearance;
 use crate::net::failure::millis;
@@ -51,7 +51,6 @@ pub struct Acquaintance {
     cut: bool,
     unchecked: bool,
     unvouched_refusals: bool,
-    shared: Tally,
 }
 
 impl Acquaintance {
@@ -66,7 +65,6 @@ impl Acquaintance {
             cut: false,
             unchecked: false,
             unvouched_refusals: false,
-            shared: Tally::default(),
         }
     }
 
@@ -140,15 +138,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Adds what is new of `known`, and tells it what the others met.
-    fn exchange(&self, known: &mut Acquaintance) {
-        let own = known.path.witnessed();
-        let more = |now: u64, before: u64| now.saturating_sub(before);
-        let asked = self.asked.fetch_add(more(own.asked, known.shared.asked), Ordering::Relaxed);
-        let lost = self.lost.fetch_add(more(own.lost, known.shared.lost), Ordering::Relaxed);
-        let others = |all: u64, own: u64| all.saturating_sub(own);
-        known.path.pool(Tally { asked: others(asked, known.shared.asked), lost: others(lost, known.shared.lost) });
-        known.shared = own;
+    /// Adds what is new of `path`, and tells it what the others met.
+    fn exchange(&self, path: &mut Path) {
+        path.share(|more| Tally {
+            asked: self.asked.fetch_add(more.asked, Ordering::Relaxed) + more.asked,
+            lost: self.lost.fetch_add(more.lost, Ordering::Relaxed) + more.lost,
+        });
     }
 }
 
@@ -172,7 +167,6 @@ pub(super) async fn ask(
     };
     let began = asker.began;
     let now = || began.elapsed();
-    asker.pool.exchange(known);
     let Acquaintance { path, throttle, witnesses, traits, .. } = known;
     let raw = if ports.len() >= RAW_FROM { asker.dialer.raw(peer.address) } else { None };
     let mut schedule = Schedule::new(ports, asker.timing.patience, path, throttle, witnesses);
@@ -200,6 +194,7 @@ pub(super) async fn ask(
         if short {
             schedule.deaf_until(now());
         }
+        asker.pool.exchange(schedule.path());
         let step = schedule.step(now());
         for settled in schedule.take_settled() {
             emit(settled);
@@ -259,7 +254,7 @@ pub(super) async fn ask(
     known.cut |= cut;
     known.unchecked = unchecked && !cut;
     known.unvouched_refusals |= unvouched_refusals;
-    asker.pool.exchange(known);
+    asker.pool.exchange(&mut known.path);
 }
 
 async fn cleared(asker: &Asker, raw: bool) -> Clearance {
@@ -273,6 +268,12 @@ fn take(schedule: &mut Schedule<'_>, shot: Shot, outcome: Result<Knock, NoConnec
         Ok(knock) if knock.is_silence() => {}
         Ok(knock) => schedule.answered(shot, now, knock.fact, knock.round_trip),
         Err(NoConnection::NotOpen(fact, _)) => schedule.answered(shot, now, fact, None),
+        Err(NoConnection::Reset) => schedule.answered(
+            shot,
+            now,
+            PortFact { state: PortState::Open, reason: PortReason::HandshakeCompleted, sender: None },
+            None,
+        ),
         Err(NoConnection::NoRoute) => return false,
         Err(NoConnection::Failed(failure)) => schedule.failed(shot, now, failure),
     }

@@ -63,8 +63,14 @@ impl Asked<'_> {
 
 impl<'a> TlsVersions<'a> {
     /// Asks all versions at once, with SNI, without, or both ways.
-    pub(super) async fn ask(asker: &'a Asker, peer: &'a Peer, port: u16, preface: TlsPreface, sni: &[bool]) -> Self {
-        let until = Instant::now() + asker.timing.endpoint;
+    pub(super) async fn ask(
+        asker: &'a Asker,
+        peer: &'a Peer,
+        port: u16,
+        preface: TlsPreface,
+        sni: &[bool],
+        until: Instant,
+    ) -> Self {
         let mut versions =
             Self { asker, peer, port, preface, hellos: Vec::new(), until, turns_away: false, is_settled: false };
         let mut hellos = Vec::new();
@@ -74,8 +80,9 @@ impl<'a> TlsVersions<'a> {
                 // RDP and MySQL count broken handshakes against the client.
                 if preface == TlsPreface::Direct {
                     hellos.extend(Offer::odd(version, versions.name(sni)).into_iter().map(|offer| (offer, sni)));
-                    // Versions that are mostly refused, by some servers with an alert that alone would not do.
-                    if matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11) {
+                    // Versions that are often refused, by some servers with an alert that alone would not do: who is older
+                    // than TLS 1.3 finds no suite that it knows.
+                    if matches!(version, TlsVersion::Tls10 | TlsVersion::Tls11 | TlsVersion::Tls13) {
                         hellos.push((Offer::small(version, versions.name(sni)), sni));
                     }
                 }
@@ -83,6 +90,11 @@ impl<'a> TlsVersions<'a> {
         }
         versions.first(hellos).await;
         versions
+    }
+
+    /// When the port has been asked for long enough.
+    pub fn until(&self) -> Instant {
+        self.until
     }
 
     /// Whether any version was accepted so far.

@@ -189,8 +189,8 @@ impl<'a> Inquest<'a> {
                     self.unread = None;
                     Some(account)
                 }
-                Err(why) => {
-                    self.unread = Some((Blame::Ourselves, why));
+                Err(error) => {
+                    self.unread = Some((error.blame(), error.to_string()));
                     None
                 }
             };

@@ -1,6 +1,6 @@
 //! Certificates and their chains in words.
 
-use crate::model::certificate::{ChainLink, ChainProblem, LinkRole, OcspSignature, Staple, Transparency};
+use crate::model::certificate::{ChainLink, ChainProblem, LinkRole, OcspSignature, OcspStatus, Staple, Transparency};
 use crate::model::fact::Fact;
 use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
@@ -73,6 +73,9 @@ fn describe_staple(fact: &CertificateFact) -> String {
                 // Anybody can write "good".
                 (OcspSignature::Unchecked, status) => {
                     format!("OCSP staple unchecked: {}; it claims \"{status}\" ({dates}){fault}", why_unchecked(fact))
+                }
+                (_, status @ OcspStatus::Good) if !answer.is_vouched_for() => {
+                    format!("an OCSP staple that claims \"{status}\" ({dates}){fault}")
                 }
                 (_, status) => format!("OCSP staple: {status} ({dates}){fault}"),
             }
@@ -160,6 +163,7 @@ mod tests {
     use super::{chain, describe_staple};
     use crate::model::certificate::{LinkRole, OcspSignature, Staple};
     use crate::model::fact::Fact;
+    use crate::model::tls::CertificateFact;
     use crate::report::fixture::everything;
 
     /// Anybody can staple "good" to a certificate whose issuer is not at hand.
@@ -173,9 +177,16 @@ mod tests {
         });
         let mut fact = stapled.collect::<Vec<_>>().pop().unwrap();
         assert!(describe_staple(&fact).starts_with("OCSP staple: good ("), "{}", describe_staple(&fact));
-        if let Staple::Answer(answer) = &mut fact.staple {
-            answer.signature = OcspSignature::Unchecked;
-        }
+        let sign = |fact: &mut CertificateFact, signature| {
+            if let Staple::Answer(answer) = &mut fact.staple {
+                answer.signature = signature;
+            }
+        };
+        sign(&mut fact, OcspSignature::Invalid);
+        let told = describe_staple(&fact);
+        assert!(told.starts_with("an OCSP staple that claims \"good\" ("), "{told}");
+        assert!(told.ends_with("), but the authority did not sign it"), "{told}");
+        sign(&mut fact, OcspSignature::Unchecked);
         assert!(
             describe_staple(&fact).starts_with("OCSP staple unchecked: its signature is of a kind that is not known;")
         );

@@ -29,7 +29,7 @@ const TELLING_HEADERS: [&str; 11] = [
 /// What came of an observation, in one sentence without a full stop.
 pub fn describe(observation: &Observation) -> String {
     match &observation.attempt {
-        Attempt::Answered { fact } => describe_fact(observation.question, fact),
+        Attempt::Answered { fact } => describe_fact(observation, fact),
         Attempt::Failed { failure } => {
             let fault = match failure.blame {
                 Blame::Bug => failure.blame.to_string(),
@@ -42,8 +42,12 @@ pub fn describe(observation: &Observation) -> String {
     }
 }
 
-fn describe_fact(question: Question, fact: &Fact) -> String {
-    let on = format!("tcp/{}", question.port());
+fn describe_fact(observation: &Observation, fact: &Fact) -> String {
+    let question = observation.question;
+    let on = match question {
+        Question::Service { ports } if ports.count() > 1 => format!("each of {ports}"),
+        other => format!("tcp/{}", other.port()),
+    };
     match fact {
         Fact::Port(fact) => describe_port(question, fact),
         Fact::Service { service, tls } => describe_service(&on, service, *tls),
@@ -61,7 +65,7 @@ fn describe_fact(question: Question, fact: &Fact) -> String {
         Fact::Smb1 { answered: true } => format!("{on} answers SMB 1"),
         Fact::Smb1 { answered: false } => format!("{on} does not answer SMB 1"),
         Fact::Witness(fact) => match question {
-            Question::Witness { ports } => proof::describe(ports, fact),
+            Question::Witness { ports } => proof::describe(ports, observation.address, fact),
             other => format!("{other}: {}", fact.proof.words()),
         },
     }

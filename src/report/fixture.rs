@@ -325,6 +325,27 @@ fn gone() -> TargetRun {
     }
 }
 
+/// A run of one server before which something opens all ports, without findings.
+pub(super) fn middlebox() -> Run {
+    let health = AddressHealth {
+        decoys_asked: 3,
+        decoys_open: vec![20_100, 23_000, 31_000],
+        answered: true,
+        ..AddressHealth::default()
+    };
+    let target = TargetRun {
+        target: target("Northwind Dental", "behind-proxy", named("proxied.example"), &Role::ALL),
+        addresses: vec![address("203.0.113.12", health)],
+        observations: observations::middlebox(),
+        findings: Vec::new(),
+        rules: Vec::new(),
+        disagreements: Vec::new(),
+        troubles: Vec::new(),
+        evidence: None,
+    };
+    Run { targets: vec![target], ..quiet() }
+}
+
 fn dark() -> TargetRun {
     TargetRun {
         target: target("Küstner & Söhne <Logistik>", "iis-legacy", named("old.kuestner.example"), &[Role::Iis]),

@@ -12,24 +12,40 @@ use super::json::{Rule, WitnessPart, one_line};
 use super::reading;
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::{Attempt, Observation};
+use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, TargetRun};
 use crate::model::service::Service;
 use crate::model::vantage::{Checkup, Subject, Vantage, Ways};
 use crate::model::verdict::Verdict;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The state of one port of one address.
-#[derive(Debug, Serialize)]
-struct PortLine<'a> {
+/// What every line of a target begins with.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Head<'a> {
     kind: &'static str,
     client: &'a str,
     target: &'a str,
+}
+
+/// One port of one address.
+#[derive(Debug, Serialize)]
+struct Place {
     /// The address.
     host: IpAddr,
     proto: String,
     port: u16,
+}
+
+/// The state of one port of one address.
+#[derive(Debug, Serialize)]
+struct PortLine<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    place: Place,
     /// `open`, `closed`, `rejected`, `filtered`, `open|filtered`, `unstable`; `fake` where the handshake was completed as it
     /// was on ports that nothing uses, and nobody spoke; `unknown` where there is no state.
     state: &'static str,
@@ -46,13 +62,10 @@ struct PortLine<'a> {
 /// holds the port, no service is seen there.
 #[derive(Debug, Serialize)]
 struct ProofLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
-    /// The address.
-    host: IpAddr,
-    proto: String,
-    port: u16,
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    place: Place,
     /// As in the JSON report: `proof`, `sent`, `arrived` and so on; nothing of it where it could not be learned.
     #[serde(flatten)]
     witness: Option<WitnessPart>,
@@ -62,9 +75,8 @@ struct ProofLine<'a> {
 
 #[derive(Debug, Serialize)]
 struct FindingLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     guide: &'a str,
     item: &'a str,
     verdict: Verdict,
@@ -75,9 +87,8 @@ struct FindingLine<'a> {
 
 #[derive(Debug, Serialize)]
 struct RuleLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     /// As in the JSON report.
     #[serde(flatten)]
     rule: Rule,
@@ -85,17 +96,15 @@ struct RuleLine<'a> {
 
 #[derive(Debug, Serialize)]
 struct TroubleLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     text: String,
 }
 
 #[derive(Debug, Serialize)]
 struct TargetLine<'a> {
-    kind: &'static str,
-    client: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Head<'a>,
     addresses: Vec<AddressPart>,
     whole: bool,
 }
@@ -119,7 +128,7 @@ struct AddressPart {
 
 /// The lines of one target, each with its line feed.
 pub fn render(run: &TargetRun) -> serde_json::Result<String> {
-    let (client, target) = (run.target.client.as_str(), run.target.name.as_str());
+    let head = |kind| Head { kind, client: &run.target.client, target: &run.target.name };
     let mut text = String::new();
     let mut line = |value: serde_json::Result<String>| {
         value.map(|value| {
@@ -127,19 +136,18 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
             text.push('\n');
         })
     };
+    let services = services(run);
     for observation in &run.observations {
         let Question::Port { ports } = observation.question else { continue };
         let health = run.addresses.iter().find(|address| address.address == observation.address);
         for port in ports.each() {
-            let service = service(run, observation.address, port)
-                .filter(|_| ports.transport() == crate::model::ports::Transport::Tcp);
+            let before = services.range(..=(observation.address, ports.transport(), port)).next_back();
+            let service = before.and_then(|((address, ..), (asked, service))| {
+                (*address == observation.address && asked.contains(ports.transport(), port)).then_some(*service)
+            });
             line(one_line(&PortLine {
-                kind: "port",
-                client,
-                target,
-                host: observation.address,
-                proto: ports.transport().to_string(),
-                port,
+                head: head("port"),
+                place: Place { host: observation.address, proto: ports.transport().to_string(), port },
                 state: state(observation, health.map(|address| &address.health), service),
                 reason: reason(observation),
                 sender: match observation.attempt.fact() {
@@ -155,12 +163,8 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         let Question::Witness { ports } = observation.question else { continue };
         for port in ports.each() {
             line(one_line(&ProofLine {
-                kind: "proof",
-                client,
-                target,
-                host: observation.address,
-                proto: ports.transport().to_string(),
-                port,
+                head: head("proof"),
+                place: Place { host: observation.address, proto: ports.transport().to_string(), port },
                 witness: match observation.attempt.fact() {
                     Some(Fact::Witness(fact)) => Some(fact.into()),
                     _ => None,
@@ -175,9 +179,7 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
     }
     for finding in &run.findings {
         line(one_line(&FindingLine {
-            kind: "finding",
-            client,
-            target,
+            head: head("finding"),
             guide: &finding.guide,
             item: &finding.item,
             verdict: finding.verdict,
@@ -187,10 +189,10 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         }))?;
     }
     for rule in &run.rules {
-        line(one_line(&RuleLine { kind: "rule", client, target, rule: rule.into() }))?;
+        line(one_line(&RuleLine { head: head("rule"), rule: rule.into() }))?;
     }
     for trouble in &run.troubles {
-        line(one_line(&TroubleLine { kind: "trouble", client, target, text: trouble.describe() }))?;
+        line(one_line(&TroubleLine { head: head("trouble"), text: trouble.describe() }))?;
     }
     let addresses = run.addresses.iter().map(|address| AddressPart {
         address: address.address,
@@ -201,7 +203,7 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
         limit_per_second: address.health.path.as_ref().and_then(|path| path.limit_per_second),
     });
     let whole = run.troubles.is_empty();
-    line(one_line(&TargetLine { kind: "target", client, target, addresses: addresses.collect(), whole }))?;
+    line(one_line(&TargetLine { head: head("target"), addresses: addresses.collect(), whole }))?;
     Ok(text)
 }
 
@@ -215,13 +217,15 @@ pub fn vantage(vantage: &Vantage) -> serde_json::Result<String> {
     one_line(&VantageLine { kind: "vantage", vantage: vantage.into() }).map(|line| line + "\n")
 }
 
-fn service(run: &TargetRun, address: IpAddr, port: u16) -> Option<&Service> {
-    let asked = Question::Service { port };
-    let found = run.observations.iter().find(|seen| seen.address == address && seen.question == asked)?;
-    match found.attempt.fact() {
-        Some(Fact::Service { service, .. }) => Some(service),
+/// What speaks, by the address and the first port of each range.
+fn services(run: &TargetRun) -> BTreeMap<(IpAddr, Transport, u16), (Ports, &Service)> {
+    let told = run.observations.iter().filter_map(|seen| match (seen.question, seen.attempt.fact()) {
+        (Question::Service { ports }, Some(Fact::Service { service, .. })) => {
+            Some(((seen.address, ports.transport(), ports.first()), (ports, service)))
+        }
         _ => None,
-    }
+    });
+    told.collect()
 }
 
 fn state(observation: &Observation, health: Option<&AddressHealth>, service: Option<&Service>) -> &'static str {
@@ -256,6 +260,24 @@ mod tests {
     use crate::model::question::Question;
     use crate::report::fixture;
     use serde_json::Value;
+
+    #[test]
+    fn every_port_has_its_line_with_what_speaks_there_however_many_there_are() {
+        let lines = render(&fixture::middlebox().targets[0]).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut next = 1;
+        for line in lines.filter(|line| line["kind"] == "port") {
+            assert_eq!(line["port"], next);
+            let (state, service) = if next == 443 {
+                ("open", "HTTP without TLS")
+            } else {
+                ("fake", "accepts connections and says nothing")
+            };
+            assert_eq!((&line["state"], &line["service"]), (&state.into(), &service.into()), "{line}");
+            next += 1;
+        }
+        assert_eq!(next, 65_536);
+    }
 
     #[test]
     fn every_proof_of_a_witness_has_a_line_for_each_of_its_ports() {

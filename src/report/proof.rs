@@ -7,6 +7,7 @@ use crate::model::ports::Ports;
 use crate::model::question::Question;
 use crate::model::run::TargetRun;
 use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -70,7 +71,7 @@ pub(super) fn tables(run: &TargetRun) -> Vec<Table> {
             continue;
         }
         let rows = asked.iter().filter_map(|seen| row(seen)).collect();
-        tables.push(Table { address: address.address, rows, notes: notes(&asked) });
+        tables.push(Table { address: address.address, rows, notes: notes(address.address, &asked) });
     }
     tables
 }
@@ -134,7 +135,7 @@ fn in_words(proof: &Proof, observation: &Observation) -> String {
     }
 }
 
-fn notes(asked: &[&Observation]) -> Vec<String> {
+fn notes(address: IpAddr, asked: &[&Observation]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for seen in asked {
         let why = match &seen.attempt {
@@ -163,14 +164,19 @@ fn notes(asked: &[&Observation]) -> Vec<String> {
         sources.truncate(8);
         notes.push(format!("Seen there as coming from {}", sources.join(", ")));
     }
+    let there: BTreeSet<IpAddr> = asked.iter().filter_map(|seen| fact(seen)?.translated(address)).collect();
+    if !there.is_empty() {
+        let named: Vec<String> = there.iter().take(8).map(ToString::to_string).collect();
+        notes.push(format!("Translated on the way: what was sent to {address} arrived at {}", named.join(", ")));
+    }
     if asked.iter().filter_map(|seen| fact(seen)).any(|fact| fact.told_by == ToldBy::Log) {
         notes.push("What arrived was read from the witness's signed log".to_owned());
     }
     notes
 }
 
-/// What a witness proves of ports, in one sentence without a full stop.
-pub(super) fn describe(ports: Ports, fact: &WitnessFact) -> String {
+/// What a witness proves of ports of `address`, in one sentence without a full stop.
+pub(super) fn describe(ports: Ports, address: IpAddr, fact: &WitnessFact) -> String {
     let several = ports.count() > 1;
     let is = if several { "are" } else { "is" };
     let it = if several { "them" } else { "it" };
@@ -206,6 +212,9 @@ pub(super) fn describe(ports: Ports, fact: &WitnessFact) -> String {
     };
     if let Some(source) = fact.source {
         let _ = write!(text, ", seen there as coming from {source}");
+    }
+    if let Some(there) = fact.translated(address) {
+        let _ = write!(text, " to {there}, to which the address is translated on the way");
     }
     if fact.told_by == ToldBy::Log {
         text.push_str(", by the witness's signed log");

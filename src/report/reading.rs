@@ -108,8 +108,11 @@ pub(super) fn vantages(target: &TargetRun) -> Vec<String> {
 /// The products and other telling services that answered, each with the port.
 pub fn products_seen(target: &TargetRun) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
-    let mut add = |name: String, port: u16| {
-        let entry = format!("{name} (tcp/{port})");
+    let mut add = |name: String, question: Question| {
+        let entry = match question {
+            Question::Service { ports } => format!("{name} ({ports})"),
+            other => format!("{name} (tcp/{})", other.port()),
+        };
         if !seen.contains(&entry) {
             seen.push(entry);
         }
@@ -117,7 +120,7 @@ pub fn products_seen(target: &TargetRun) -> Vec<String> {
     for observation in &target.observations {
         if let Some(Fact::Products { products }) = observation.attempt.fact() {
             for product in products {
-                add(product_name(product), observation.question.port());
+                add(product_name(product), observation.question);
             }
         }
     }
@@ -126,7 +129,7 @@ pub fn products_seen(target: &TargetRun) -> Vec<String> {
             Some(Fact::Service { service, .. })
                 if !matches!(service, Service::Http | Service::Https | Service::Silent | Service::Unknown { .. }) =>
             {
-                add(service.to_string(), observation.question.port());
+                add(service.to_string(), observation.question);
             }
             _ => {}
         }
@@ -164,7 +167,7 @@ pub fn cautions(target: &TargetRun) -> Vec<Caution> {
         }
     }
     for run in &target.addresses {
-        for oddity in &run.health.oddities {
+        for oddity in run.health.oddities.iter().filter(|oddity| oddity.is_telling()) {
             cautions.push(doubt("Odd answers", "odd answers", format!("{}: {}.", run.address, oddity.describe())));
         }
         if let Some(limit) = run.health.path.as_ref().and_then(|path| path.limit_per_second) {
@@ -279,7 +282,7 @@ pub fn coverage<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> 
     let mut coverage = Coverage::default();
     for observation in observations {
         let count = match observation.question {
-            Question::Port { ports } | Question::Witness { ports } => ports.count(),
+            Question::Port { ports } | Question::Service { ports } | Question::Witness { ports } => ports.count(),
             _ => 1,
         };
         match &observation.attempt {

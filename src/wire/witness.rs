@@ -46,7 +46,7 @@ const TAG: usize = 32;
 /// What stands before the body.
 const HEAD: usize = 4 + 1 + 2 + 16 + 8 + 8;
 /// The length of every body but those of accounts.
-const SHORT: usize = 1 + 2 + 16 + 2;
+const SHORT: usize = 1 + 2 + 16 + 2 + 16;
 
 /// The kinds of messages; those of answers have the highest bit set.
 const HAIL: u8 = 1;
@@ -113,6 +113,8 @@ pub enum Body {
         port: u16,
         /// Where it came from, as the witness saw it.
         source: SocketAddr,
+        /// To which address of the witness's machine it came, where its system says so.
+        here: Option<IpAddr>,
     },
     /// The witness: what it knows, as much as fits.
     Account(Page),
@@ -140,9 +142,10 @@ pub fn write(key: &Key, message: &Message) -> Vec<u8> {
             body.resize(LIMIT - HEAD - TAG, 0);
             (ASK, body)
         }
-        Body::Confirm { transport, port, source } => {
+        Body::Confirm { transport, port, source, here } => {
             let mut body = place(*transport, *port);
             write_socket(&mut body, *source);
+            write_address(&mut body, *here);
             (CONFIRM, body)
         }
         Body::Account(page) => (ACCOUNT, page.write(LIMIT - HEAD - TAG)),
@@ -202,7 +205,7 @@ fn read_message(key: &Key, bytes: &[u8]) -> Result<Read, Stop> {
         ASK => Body::Ask { section: Section::read(&mut body)?, from: u32::from_be_bytes(body.array()?) },
         CONFIRM => {
             let (transport, port) = read_place(&mut body)?;
-            Body::Confirm { transport, port, source: read_socket(&mut body)? }
+            Body::Confirm { transport, port, source: read_socket(&mut body)?, here: read_address(&mut body)? }
         }
         ACCOUNT => Body::Account(Page::read(&mut body)?),
         CLOCK => Body::Clock,
@@ -238,19 +241,30 @@ fn read_transport(bytes: &mut Bytes<'_>) -> Result<Transport, Stop> {
     }
 }
 
-/// An address and a port; IPv4 addresses mapped into IPv6 (RFC 4291, section 2.5.5.2).
+/// An address and a port.
 fn write_socket(out: &mut Vec<u8>, socket: SocketAddr) {
-    let address = match socket.ip() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    };
-    out.extend_from_slice(&address.octets());
+    write_address(out, Some(socket.ip()));
     out.extend_from_slice(&socket.port().to_be_bytes());
 }
 
 fn read_socket(bytes: &mut Bytes<'_>) -> Result<SocketAddr, Stop> {
-    let address = Ipv6Addr::from(bytes.array::<16>()?).to_canonical();
+    let address = read_address(bytes)?.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
     Ok(SocketAddr::new(address, bytes.u16()?))
+}
+
+/// An address; IPv4 addresses mapped into IPv6 (RFC 4291, section 2.5.5.2), and the unspecified one where there is none.
+fn write_address(out: &mut Vec<u8>, address: Option<IpAddr>) {
+    let address = match address {
+        Some(IpAddr::V4(v4)) => v4.to_ipv6_mapped(),
+        Some(IpAddr::V6(v6)) => v6,
+        None => Ipv6Addr::UNSPECIFIED,
+    };
+    out.extend_from_slice(&address.octets());
+}
+
+fn read_address(bytes: &mut Bytes<'_>) -> Result<Option<IpAddr>, Stop> {
+    let address = Ipv6Addr::from(bytes.array::<16>()?);
+    Ok(Some(address.to_canonical()).filter(|_| !address.is_unspecified()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::wire::witness::{
     WINDOW_MS, write,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The most sessions at a time.
 const MOST_SESSIONS: usize = 64;
@@ -35,6 +35,8 @@ pub(super) struct Place {
     /// Our port.
     pub(super) port: u16,
     pub(super) source: SocketAddr,
+    /// Our address, where the system says so.
+    pub(super) here: Option<IpAddr>,
 }
 
 /// What is to be done about a message.
@@ -145,7 +147,7 @@ impl Book {
     }
 
     fn foreign(&mut self, session: SessionId, place: Place, at_ms: u64) -> Heard {
-        let Place { transport, port, source } = place;
+        let Place { transport, port, source, .. } = place;
         self.stranger(transport, port);
         let Some(known) = self.sessions.get_mut(&session) else {
             let notice = self.tell(Notice::OtherKey { source: source.ip() });
@@ -196,11 +198,12 @@ impl Book {
         self.noted += 1;
         let (line, body) = match message.body {
             Body::Hail { port: sent_to, .. } => {
-                let Place { transport, port, source } = place;
-                session.arrivals.push(ArrivalRecord { nonce: message.nonce, transport, port, source, at_ms: now_ms });
+                let Place { transport, port, source, here } = place;
+                let nonce = message.nonce;
+                session.arrivals.push(ArrivalRecord { nonce, transport, port, source, here, at_ms: now_ms });
                 self.summary.arrivals += 1;
                 let line = Line::Arrived(arrived(message, sent_to, place, now_ms));
-                (Some(line), Body::Confirm { transport, port, source })
+                (Some(line), Body::Confirm { transport, port, source, here })
             }
             Body::Ask { section, from } => (None, Body::Account(self.page(message.session, section, from))),
             Body::Confirm { .. } | Body::Account(_) | Body::Clock => return Heard::default(),
@@ -338,7 +341,7 @@ impl Book {
 }
 
 fn arrived(message: &Message, sent_to: u16, place: Place, at_ms: u64) -> Arrived {
-    let Place { transport, port, source } = place;
+    let Place { transport, port, source, here } = place;
     let Message { session, nonce, time_ms: sent_ms, .. } = *message;
-    Arrived { session, nonce, transport, port, sent_to, source, sent_ms, at_ms }
+    Arrived { session, nonce, transport, port, sent_to, source, here, sent_ms, at_ms }
 }

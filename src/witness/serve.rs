@@ -105,8 +105,8 @@ impl Server {
         let (result, lines) = what(&mut self.book());
         if let Some(log) = log.as_mut() {
             for line in lines {
-                if let Err(message) = log.write(&line) {
-                    self.tell(Notice::Log { message });
+                if let Err(error) = log.write(&line) {
+                    self.tell(Notice::Log { error });
                 }
             }
         }
@@ -159,10 +159,12 @@ impl Server {
 
     /// One connection: messages of the key's are answered, anything else is met with silence until its time is over.
     async fn converse(&self, mut stream: TcpStream, source: SocketAddr) {
-        let Ok(port) = stream.local_addr().map(|local| local.port()) else { return };
+        let Ok(local) = stream.local_addr() else { return };
+        let port = local.port();
         let place = Place {
             transport: Transport::Tcp,
             port,
+            here: Some(local.ip().to_canonical()),
             source: SocketAddr::new(source.ip().to_canonical(), source.port()),
         };
         let end = Instant::now() + WHOLE;
@@ -220,7 +222,7 @@ impl Server {
                 }
             };
             let bytes = buffer.get(..heard.length).unwrap_or_default();
-            let place = Place { transport: Transport::Udp, port, source: heard.source };
+            let place = Place { transport: Transport::Udp, port, source: heard.source, here: heard.here };
             let Parse::Done(message) = read(&self.key, bytes) else {
                 self.book().stranger(place.transport, port);
                 continue;

@@ -29,7 +29,7 @@ fn ask(number: u8, time_ms: u64, section: Section, from: u32) -> Message {
 }
 
 fn place(transport: Transport, port: u16) -> Place {
-    Place { transport, port, source: "198.51.100.2:4000".parse().unwrap() }
+    Place { transport, port, source: "198.51.100.2:4000".parse().unwrap(), here: "10.0.0.5".parse().ok() }
 }
 
 fn book() -> Book {
@@ -51,7 +51,10 @@ fn a_message_counts_once_and_only_near_its_time() {
     let mut hear = |message, at: Place, now| book.hear(Read::Ours(message), at, now);
     let first = hear(hail(1, NOW, Transport::Udp, 75), udp, NOW);
     assert!(matches!(&first.line, Some(Line::Arrived(arrived)) if arrived.port == 75));
-    assert_eq!(answer(first).body, Body::Confirm { transport: Transport::Udp, port: 75, source: udp.source });
+    assert_eq!(
+        answer(first).body,
+        Body::Confirm { transport: Transport::Udp, port: 75, source: udp.source, here: udp.here }
+    );
     let again = hear(hail(1, NOW, Transport::Udp, 75), udp, NOW + 1);
     assert!(again.answer.is_none() && again.line.is_none(), "sent again");
     for time in [NOW - WINDOW_MS - 1, NOW + WINDOW_MS + 1] {
@@ -293,7 +296,7 @@ async fn messages_are_confirmed_over_both_transports_and_logged() {
     let port = witness.tcp.port();
     let confirmed = exchange(&mut stream, &hail(1, now_ms(), Transport::Tcp, port)).await;
     let source = stream.local_addr().unwrap();
-    assert_eq!(confirmed.body, Body::Confirm { transport: Transport::Tcp, port, source });
+    assert_eq!(confirmed.body, Body::Confirm { transport: Transport::Tcp, port, source, here: Some(HERE) });
 
     let socket = UdpSocket::bind((HERE, 0)).await.unwrap();
     socket.connect(witness.udp).await.unwrap();
@@ -302,7 +305,11 @@ async fn messages_are_confirmed_over_both_transports_and_logged() {
     let mut bytes = vec![0; LIMIT];
     let length = socket.recv(&mut bytes).await.unwrap();
     assert!(length <= question.len());
-    assert!(matches!(read(&key(1), &bytes[..length]), Parse::Done(Read::Ours(_))));
+    let Parse::Done(Read::Ours(confirmed)) = read(&key(1), &bytes[..length]) else { panic!() };
+    let (source, port) = (socket.local_addr().unwrap(), witness.udp.port());
+    // Only some systems tell of a datagram where it came to.
+    let here = Some(HERE).filter(|_| cfg!(any(target_os = "linux", target_os = "android")));
+    assert_eq!(confirmed.body, Body::Confirm { transport: Transport::Udp, port, source, here });
 
     let Body::Account(page) = exchange(&mut stream, &ask(3, now_ms(), Section::Arrivals, 0)).await.body else {
         panic!()
@@ -322,7 +329,7 @@ async fn messages_are_confirmed_over_both_transports_and_logged() {
 async fn strangers_get_no_answer() {
     let witness = start(None);
     let other_key = write(&key(2), &hail(1, now_ms(), Transport::Tcp, witness.tcp.port()));
-    let own_answer = Body::Confirm { transport: Transport::Tcp, port: 1, source: witness.tcp };
+    let own_answer = Body::Confirm { transport: Transport::Tcp, port: 1, source: witness.tcp, here: None };
     let turned_around = write(&key(1), &Message { body: own_answer, ..hail(1, now_ms(), Transport::Tcp, 1) });
     let flood = vec![b'x'; 1 << 16];
     let said: [&[u8]; 6] = [b"", b"GET / HTTP/1.1\r\n\r\n", b"PRW1", &other_key, &turned_around, &flood];

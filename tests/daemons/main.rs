@@ -18,6 +18,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+mod bounds;
 mod certificates;
 mod chains;
 mod database;

@@ -238,6 +238,57 @@ fn whoever_comes_second_may_be_turned_away() {
     }
 }
 
+/// A front that does both: it takes one connection at a time, and no long hello on it.
+#[test]
+fn whoever_comes_second_may_be_turned_away_and_a_long_hello_too() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    for (busy_away, long_away) in [
+        (Away::Close, Away::Close),
+        (Away::Reset, Away::Reset),
+        (Away::Close, Away::Alert(40)),
+        (Away::Alert(80), Away::Close),
+    ] {
+        for truth in [OLD.as_slice(), &NEW] {
+            let server = behind(&rig, truth);
+            let busy = AtomicUsize::new(0);
+            let front = Front::start(&rig, move |mut stream| {
+                if busy.fetch_add(1, Ordering::SeqCst) > 0 {
+                    busy_away.turn(stream);
+                } else if let Some(hello) = Hello::read(&mut stream) {
+                    if hello.length > 256 {
+                        long_away.turn(stream);
+                    } else {
+                        hand_on(&stream, &hello, server, plainly);
+                    }
+                }
+                busy.fetch_sub(1, Ordering::SeqCst);
+            });
+            told(&front, truth);
+        }
+    }
+}
+
+/// The same with a rate: it serves so many a second, and no long hello among them.
+#[test]
+fn only_so_many_may_be_served_in_a_second_and_no_long_hello() {
+    let Some(rig) = Rig::with(&PROGRAMS) else { return };
+    for (away, most) in [(Away::Close, 4), (Away::Reset, 10)] {
+        for truth in [OLD.as_slice(), &NEW] {
+            let limited = so_many_a_second(&rig, truth, most, away);
+            let behind = limited.place;
+            let front = Front::start(&rig, move |mut stream| {
+                let Some(hello) = Hello::read(&mut stream) else { return };
+                if hello.length > 256 {
+                    away.turn(stream);
+                } else {
+                    hand_on(&stream, &hello, behind, plainly);
+                }
+            });
+            never_wrong(&front, truth);
+        }
+    }
+}
+
 #[test]
 fn whoever_comes_second_may_have_to_wait() {
     let Some(rig) = Rig::with(&PROGRAMS) else { return };

@@ -17,18 +17,30 @@ pub(crate) struct Report {
 
 /// Scans the rig's address.
 pub(crate) fn scan(rig: &Rig, arguments: &[&str]) -> Report {
-    let address = rig.address.to_string();
-    let mut all = vec!["scan", &address];
-    all.extend(arguments);
+    let all = scan_of(rig, arguments);
+    let report = portreeve(&all.iter().map(String::as_str).collect::<Vec<_>>(), &[0, 1]);
+    assert!(report.document["partial"] == false, "{}: {:#}", report.command_line, report.target()["troubles"]);
+    report
+}
+
+/// The same with the waits that are usual, and how long it took.
+pub(crate) fn scan_timed(rig: &Rig, arguments: &[&str]) -> (Report, Duration) {
+    let all = scan_of(rig, arguments);
+    let begun = Instant::now();
+    let report = run(&all.iter().map(String::as_str).collect::<Vec<_>>(), &[0, 1]);
+    (report, begun.elapsed())
+}
+
+fn scan_of(rig: &Rig, arguments: &[&str]) -> Vec<String> {
+    let mut all = vec!["scan".to_owned(), rig.address.to_string()];
+    all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     let elsewhere: Vec<String> = foreign(rig.address)
         .into_iter()
         .filter(|(port, _)| !arguments.iter().any(|argument| argument.starts_with(&format!("tcp/{port}="))))
         .flat_map(|(port, free)| ["--moved".to_owned(), format!("tcp/{port}={free}")])
         .collect();
-    all.extend(elsewhere.iter().map(String::as_str));
-    let report = portreeve(&all, &[0, 1]);
-    assert!(report.document["partial"] == false, "{}: {:#}", report.command_line, report.target()["troubles"]);
-    report
+    all.extend(elsewhere);
+    all
 }
 
 /// Runs `portreeve probe`. A question without an answer makes the exit code 3, and is for the test to judge.

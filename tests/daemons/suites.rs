@@ -309,6 +309,46 @@ fn the_suites_of_gnutls() {
     agree(&rig, &own, "server");
 }
 
+/// `openssl s_client` of a distribution offers neither RC4 nor 3DES, and sslscan rests on the same library. tlslite-ng does.
+/// Nobody at hand offers or takes suites for export: their bytes are like those of any other, and the policy's table names them.
+#[test]
+fn rc4_3des_null_and_anonymous_suites_are_those_that_another_client_gets() {
+    let Some(rig) = Rig::with(&["gnutls-serv", "openssl", "tls.py"]) else { return };
+    let identity = rsa(&rig);
+    let script = rig.write("client.py", include_str!("stacks/client.py"));
+    let plain = "NORMAL:-VERS-ALL:+VERS-TLS1.0:+VERS-TLS1.1:+VERS-TLS1.2";
+    let weak = "3DES-CBC:+ARCFOUR-128:+NULL:+MD5:+ANON-DH:+ANON-ECDH";
+    for (priority, is_weak) in [(plain.to_owned(), false), (format!("{plain}:+{weak}"), true)] {
+        let server = gnutls(&rig, &identity, &priority);
+        let (address, port) = (server.socket.ip().to_string(), server.port().to_string());
+        let client = rig.interpreter_of("tls.py").arg(&script).args([&address, &port]).output().unwrap();
+        let told = String::from_utf8(client.stdout).unwrap();
+        let report = ask(&server);
+        let seen = versions(&report, &server);
+        let (mut wrong, mut accepted, mut asked) = (String::new(), 0, 0);
+        for line in told.lines() {
+            let [version, number, picked] = line.split('|').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let suite = u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap();
+            let theirs = picked == number;
+            let ours = numbers(seen[version], "suites").contains(&suite);
+            asked += 1;
+            accepted += usize::from(theirs);
+            if ours != theirs {
+                let _ = writeln!(wrong, "{line}: portreeve {ours}");
+            }
+        }
+        assert!(wrong.is_empty(), "{priority}\n{wrong}");
+        assert!(asked == 48, "{told}\n{}", String::from_utf8_lossy(&client.stderr));
+        assert!(if is_weak { accepted > 30 } else { accepted == 0 }, "{accepted} by tlslite-ng:\n{told}");
+        assert!(seen.values().all(|version| version["exact"] == true), "{seen:#?}");
+        let weaknesses = |suite: &Value| suite["weaknesses"].as_array().unwrap().clone();
+        for weakness in ["rc4", "3des", "null", "anonymous"] {
+            let found = seen.values().flat_map(|version| version["suites"].as_array().unwrap()).flat_map(weaknesses);
+            assert_eq!(found.into_iter().any(|found| found == weakness), is_weak, "{weakness}");
+        }
+    }
+}
+
 #[test]
 fn the_suites_of_nginx() {
     let Some(rig) = Rig::with(&["nginx", "openssl", "sslscan"]) else { return };

@@ -84,8 +84,9 @@ fn of_a_server_with_only_old_tls_the_headers_are_judged_too() {
         ),
     ];
     for (tls, versions) in cases {
-        let server =
-            nginx(&rig, "ssl", &format!("{tls}location / {{ add_header X-Powered-By ASP.NET; return 200 hello; }}"));
+        let pages = "location / { add_header X-Powered-By ASP.NET; return 200 hello; }\n\
+             location = /LabTech/Agent.aspx { return 200 ||||||220.105; }";
+        let server = nginx(&rig, "ssl", &format!("{tls}{pages}"));
         let report = scan(&rig, &["--role", "automate", "--moved", &server.moved(443)]);
         let verdict = |version: &str| if versions.contains(&version) { "fail" } else { "pass" };
         report.says("AUT-TLS-01", verdict("TLS 1.0"), &["TLS 1.0"]);
@@ -93,6 +94,8 @@ fn of_a_server_with_only_old_tls_the_headers_are_judged_too() {
         report.says("AUT-IIS-01", "fail", &["Server: nginx"]);
         report.says("AUT-IIS-02", "fail", &["X-Powered-By: ASP.NET"]);
         assert_eq!(report.protocol(server.port()), "https");
+        let products = report.answer("products", server.port()).to_string();
+        assert!(products.contains("220.105"), "{products}");
         agree_on_versions(&rig, &report, &server, &[], versions);
     }
 }

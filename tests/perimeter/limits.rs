@@ -2,7 +2,7 @@
 
 use crate::PORTS;
 use crate::seen::Transport::Tcp;
-use crate::seen::{CLOSED, FILTERED, OPEN, PATIENCE, Seen, States, truth};
+use crate::seen::{CLOSED, FILTERED, OPEN, PATIENCE, Seen, States, ports, truth};
 use crate::support::namespaces::usable;
 use crate::support::perimeter::{Perimeter, v4, v6};
 use crate::support::{array, text};
@@ -227,12 +227,67 @@ fn is_seen_through(address: IpAddr) {
     let findings = array(target, "findings").iter().filter(|finding| text(finding, "item").contains("-NET-"));
     let verdicts: Vec<&str> = findings.map(|finding| text(finding, "verdict")).collect();
     assert_eq!(verdicts, ["inconclusive"; 5], "{address}");
-    let service = |port: u64| {
+    let service = |port: u16| {
         let mut all = array(target, "observations").iter();
-        let asked = all.find(|one| one["question"]["ask"] == "service" && one["question"]["port"] == port);
+        let asked = all.find(|one| {
+            one["question"]["ask"] == "service" && ports(text(&one["question"], "ports")).any(|one| one == (Tcp, port))
+        });
         asked.unwrap_or_else(|| panic!("tcp/{port} was not looked into"))["answer"]["protocol"].clone()
     };
     assert_eq!((service(443), service(8041)), ("http".into(), "silent".into()), "{address}");
+}
+
+/// Completes the handshakes of all ports in the target's place, and only then asks the target: closed ports are reset right
+/// after the handshake.
+const SYN_PROXY: &str = "table inet gate {
+    chain before { type filter hook prerouting priority -300; iifname near0 tcp flags & (syn | ack) == syn notrack; }
+    chain forward { type filter hook forward priority 0
+        meta l4proto tcp ct state { invalid, untracked } synproxy mss 1460 wscale 7 timestamp sack-perm
+        ct state invalid drop; }; }";
+
+#[test]
+fn ports_that_a_syn_proxy_opens_are_not_believed() {
+    if !usable() {
+        return;
+    }
+    let address = v4(15);
+    let perimeter = Perimeter::new(&[15]);
+    // Or an acknowledgement in the middle of a connection would begin one.
+    perimeter.router.set("netfilter/nf_conntrack_tcp_loose", "0");
+    perimeter.router.nft(SYN_PROXY);
+    web(&perimeter, address);
+    let seen = scan(&perimeter, address, "screenconnect");
+    decoys_opened(seen.health(address));
+    let target = &seen.report["targets"][0];
+    let findings = array(target, "findings").iter().filter(|finding| text(finding, "item").contains("-NET-"));
+    let verdicts: Vec<&str> = findings.map(|finding| text(finding, "verdict")).collect();
+    assert_eq!(verdicts, ["inconclusive"; 5]);
+    // Many ports are asked by SYNs of our own, whose answers show what a connection does not.
+    let many: Vec<u16> = (8000..9200).collect();
+    let seen = Seen::probe(&perimeter, &[address], &many, &[]);
+    let health = seen.health(address);
+    decoys_opened(health);
+    let oddities = array(health, "oddities").iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
+    assert!(oddities.contains("window of 0"), "{health}");
+}
+
+/// A report with an entry for each would be of tens of megabytes where all ports are asked.
+#[test]
+fn ports_that_a_middlebox_opens_and_that_say_nothing_are_told_as_ranges() {
+    if !usable() {
+        return;
+    }
+    let perimeter = middlebox(v4(14));
+    let asked: Vec<u16> = (1..=1500).collect();
+    let mut command = crate::seen::probe(&[v4(14)], &asked, &[]);
+    command.args(["--timeout", "0.3", "--format", "json"]);
+    let seen = Seen::of(perimeter.scanner.inside(|| command.output().unwrap()));
+    assert_eq!(seen.open(v4(14)), asked);
+    let observations = array(&seen.report["targets"][0], "observations");
+    let services = observations.iter().filter(|one| one["question"]["ask"] == "service");
+    let told: Vec<(&str, &str)> =
+        services.map(|one| (text(&one["question"], "ports"), text(&one["answer"], "protocol"))).collect();
+    assert_eq!(told, [("tcp/1-442", "silent"), ("tcp/443", "http"), ("tcp/444-1500", "silent")]);
 }
 
 #[test]
@@ -254,6 +309,23 @@ fn a_probe_of_ports_too_says_when_decoys_open() {
     assert!(complaint.contains("an open port there proves nothing until a service speaks"), "{complaint}");
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("not believed unless something speaks there"), "{said}");
+}
+
+/// Or nobody would see that something else opens them.
+#[test]
+fn where_every_port_is_asked_some_are_decoys_and_none_is_lost() {
+    if !usable() {
+        return;
+    }
+    let perimeter = Perimeter::new(&[16]);
+    web(&perimeter, v4(16));
+    let every: Vec<u16> = (1..=u16::MAX).collect();
+    let mut command = crate::support::portreeve();
+    command.timeout(PATIENCE).args(["probe", "ports", &v4(16).to_string(), "--tcp", "1-65535", "--format", "json"]);
+    let seen = Seen::of(perimeter.scanner.inside(|| command.output().unwrap()));
+    let health = seen.health(v4(16));
+    assert!(health["decoys_asked"].as_u64() >= Some(3) && array(health, "decoys_open").is_empty(), "{health}");
+    seen.ended(0).is(v4(16), &truth(&[(Tcp, &every, CLOSED), (Tcp, &[443], OPEN)]));
 }
 
 /// Decoys that are dropped with the rest say that handshakes can be believed.

@@ -163,7 +163,7 @@ fn state(observation: &Value) -> String {
 }
 
 /// The ports of a range such as `tcp/1-5`.
-fn ports(range: &str) -> impl Iterator<Item = (Transport, u16)> {
+pub(crate) fn ports(range: &str) -> impl Iterator<Item = (Transport, u16)> {
     let (transport, range) = range.split_once('/').unwrap();
     let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Udp };
     let (first, last) = range.split_once('-').unwrap_or((range, range));

@@ -58,6 +58,11 @@ fn a_forged_staple_neither_proves_nor_excuses() {
 
     // Where a staple is demanded, only a good one will do.
     let mut good = kind("good-staple");
+    answer(&mut good).signature = OcspSignature::Unchecked;
+    let check = judged(&good);
+    assert_eq!((check.verdict, check.confidence), (Verdict::Pass, Confidence::Medium));
+    assert!(check.seen.iter().any(|seen| seen.contains("counts for nothing")), "{:?}", check.seen);
+    answer(&mut good).signature = OcspSignature::Valid;
     answer(&mut good).age = OcspAge::Stale;
     assert_eq!(judged(&good).verdict, Verdict::Fail);
     good.staple = Staple::NotAsked;

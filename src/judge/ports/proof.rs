@@ -29,9 +29,10 @@ impl Group<'_> {
         if self.unproved {
             return Some(format!("whether messages to {name} reach the witness at {at} could not be learned"));
         }
-        let WitnessFact { proof, sent, arrived, .. } = self.proof?;
+        let fact = self.proof?;
+        let WitnessFact { proof, sent, arrived, .. } = fact;
         let held = if self.first == self.last { "it" } else { "them" };
-        Some(match proof {
+        let told = match proof {
             Proof::Passed => {
                 format!("{name} passed at {at}: {arrived} of {sent} messages reached the witness, which confirmed")
             }
@@ -56,6 +57,10 @@ impl Group<'_> {
                 )
             }
             Proof::NotHeld { because } => format!("{name} not held by the witness at {at}: {because}"),
+        };
+        Some(match fact.translated(at) {
+            Some(there) => format!("{told}; {at} is translated to {there} on the way"),
+            None => told,
         })
     }
 

@@ -2,11 +2,13 @@
 
 use super::Group;
 use crate::judge::part::Part;
-use crate::judge::vantage::SUSPECTS;
+use crate::judge::vantage::{SUSPECTS, listed};
 use crate::judge::view::{AddressView, BLOCKED, SETTLE_BLOCKED, SETTLE_REFUSED};
 use crate::model::ports::Ports;
 use crate::model::vantage::{Passage, Way};
 use crate::model::verdict::Confidence;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 const SETTLE_WITH_CONTROL: &str =
     "Scan with a control host that listens on that port (--control-host), or from another network.";
@@ -29,6 +31,19 @@ pub(super) fn may_be_blocked(address: &AddressView<'_>, group: &Group<'_>) -> bo
     !passes && group.each().any(|port| SUSPECTS.contains(&port))
 }
 
+/// Who refuses on the way to the ports of the group, of which the same becomes of packets to each, though not always by the same
+/// hand: a path may lead over several routers.
+fn by_whom(address: &AddressView<'_>, group: &Group<'_>) -> String {
+    let sender = |port| address.way(group.transport, port).and_then(|way| way.sender);
+    let senders: BTreeSet<Option<IpAddr>> = group.each().map(sender).collect();
+    let named: Vec<String> = senders.iter().flatten().map(ToString::to_string).collect();
+    match (named.as_slice(), senders.contains(&None)) {
+        ([], _) => String::new(),
+        (named, false) => format!(" by {}", listed(named)),
+        (named, true) => format!(", some of them by {}", listed(named)),
+    }
+}
+
 /// What is left of a refusal that bears the target's address, where the control host's was the same.
 fn refused_too(address: &AddressView<'_>, group: &Group<'_>) -> Option<Part> {
     let ports = Ports::new(group.transport, group.first, group.last)?;
@@ -41,7 +56,7 @@ pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: 
         return untold;
     }
     let Some(way) = way(address, group).filter(|_| address.is_unheard(group.fact)) else { return part };
-    let by = way.sender.map_or_else(String::new, |sender| format!(" by {sender}"));
+    let by = by_whom(address, group);
     match way.passage {
         Passage::Passes => part,
         Passage::Refused => part
@@ -49,17 +64,22 @@ pub(super) fn weigh_silence(address: &AddressView<'_>, group: &Group<'_>, part: 
             .settle(SETTLE_REFUSED)
             .at_most(Confidence::Medium),
         Passage::Unproven => part
-            .but("nothing in this run answered on any port but 80 and 443, so this machine may be let out on those only")
+            .but(
+                "nothing in this run answered on any port but 80 and 443, so this machine may be let out on those only",
+            )
             .settle(SETTLE_WITH_CONTROL)
             .at_most(Confidence::Medium),
         Passage::ProbablyBlocked => part
             .but(&format!("it is probably {BLOCKED}{by}: it is so at every server that refuses other ports"))
             .settle(SETTLE_WITH_CONTROL)
             .at_most(Confidence::Low),
-        Passage::Blocked => Part::inconclusive(&format!(
-            "the port is {BLOCKED}{by}: the control host listens on it and could not be reached, so nothing is known of it here"
-        ))
-        .settle(SETTLE_BLOCKED),
+        Passage::Blocked => {
+            let (ports, on) = if group.first == group.last { ("port is", "it") } else { ("ports are", "them") };
+            Part::inconclusive(&format!(
+                "the {ports} {BLOCKED}{by}: the control host listens on {on} and could not be reached, so nothing is known of {on} here"
+            ))
+            .settle(SETTLE_BLOCKED)
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{Seen, counted, listed, ports_in_words};
 use crate::model::address::is_inside;
-use crate::model::fact::PortState;
+use crate::model::fact::{PortFact, PortState};
 use crate::model::ports::Ports;
 use crate::model::run::{AddressRun, Trouble};
 use crate::model::target::Host;
@@ -15,6 +15,9 @@ use std::net::IpAddr;
 
 const WHAT_IT_IS: &str = "A control host is a machine of yours outside this network that listens on the ports asked, and \
                           not on every other one too.";
+
+const SETTLE_UNUSABLE: &str = "Make sure that it is on and listens there, and look again; if it does, this machine's network lets \
+                               nothing out to it: scan from another one.";
 
 /// What came of asking the control host for TCP `asked`: what is said of it, and what is known of the way out since.
 pub fn control(host: &Host, asked: &[u16], seen: Seen<'_>) -> (Checkup, Ways) {
@@ -31,26 +34,46 @@ pub fn control(host: &Host, asked: &[u16], seen: Seen<'_>) -> (Checkup, Ways) {
             }
         }
     }
-    let checkup = if kinds.is_empty() { unusable(host, seen) } else { checkup(host, asked, &kinds, &ways) };
+    let checkup = if kinds.is_empty() { unusable(host, asked, seen) } else { checkup(host, asked, &kinds, &ways) };
     // A refusal needs no open port beside it to put refusals elsewhere in doubt: a filter may refuse everything.
     for run in seen.addresses.iter().filter(|run| !run.health.handshakes_untrusted()) {
         let (inside, v6) = (is_inside(run.address), run.address.is_ipv6());
-        for port in asked.iter().copied().filter(|port| refused(run.address, *port, seen)) {
-            if let Some(ports) = Ports::tcp(port) {
-                ways.add(Way { ports, v6, inside, passage: Passage::Refused, sender: None });
+        let by_another = !kinds.contains_key(&(inside, v6));
+        for port in asked {
+            let (passage, sender) = match refusal(run.address, *port, seen) {
+                Some(Refusal::InItsName) => (Passage::Refused, None),
+                Some(Refusal::OnTheWay(sender)) if by_another => (Passage::Blocked, sender),
+                _ => continue,
+            };
+            if let Some(ports) = Ports::tcp(*port) {
+                ways.add(Way { ports, v6, inside, passage, sender });
             }
         }
     }
     (checkup, ways)
 }
 
-/// Whether something refused at this address, in the host's name.
-fn refused(address: IpAddr, port: u16, seen: Seen<'_>) -> bool {
-    seen.port(address, port).is_some_and(|fact| match fact.state {
-        PortState::Closed => true,
-        PortState::Rejected => fact.sender == Some(address),
-        _ => false,
-    })
+/// Whose word a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// It bears the host's address, whoever made it.
+    InItsName,
+    /// Somebody else's, who forbids it.
+    OnTheWay(Option<IpAddr>),
+    /// Somebody else's, who cannot deliver it: the host may be off.
+    Undeliverable(Option<IpAddr>),
+}
+
+/// The refusal that came from this port.
+fn refusal(address: IpAddr, port: u16, seen: Seen<'_>) -> Option<Refusal> {
+    let fact = seen.port(address, port)?;
+    match fact.state {
+        PortState::Closed => Some(Refusal::InItsName),
+        PortState::Rejected if fact.sender == Some(address) => Some(Refusal::InItsName),
+        PortState::Rejected if fact.is_undeliverable() => Some(Refusal::Undeliverable(fact.sender)),
+        PortState::Rejected => Some(Refusal::OnTheWay(fact.sender)),
+        _ => None,
+    }
 }
 
 /// Whether anything that was seen at this address tells of the way there.
@@ -84,7 +107,7 @@ fn passage(runs: &[&AddressRun], port: u16, seen: Seen<'_>) -> Option<(Passage, 
     Some(if refused { (Passage::Refused, None) } else { (Passage::Blocked, sender) })
 }
 
-fn unusable(host: &Host, seen: Seen<'_>) -> Checkup {
+fn unusable(host: &Host, asked: &[u16], seen: Seen<'_>) -> Checkup {
     let unknown = |seen: String, todo: &str| {
         let why = "Without it nothing is known of ports that are blocked on the way out.";
         Checkup::bad(Subject::ControlHost, Standing::Unknown, seen, why, todo)
@@ -106,19 +129,62 @@ fn unusable(host: &Host, seen: Seen<'_>) -> Checkup {
             &format!("{WHAT_IT_IS} Look whether an address that must not answer does: `portreeve doctor --nowhere`."),
         );
     }
-    if troubles.is_empty() {
-        let refuses = |run: &AddressRun| {
-            let closed = |fact: &crate::model::fact::PortFact| fact.state == PortState::Closed;
-            seen.tcp(run.address).any(|(_, observation)| super::fact(observation).is_some_and(closed))
-        };
-        let refused = if seen.addresses.iter().any(refuses) {
-            " What refused need not be the host: on the ports that were refused, a server's refusal decides nothing."
-        } else {
-            ""
-        };
-        return unknown(format!("None of the ports asked is open at the control host {host}.{refused}"), WHAT_IT_IS);
+    let began = if troubles.is_empty() {
+        format!("None of the ports asked is open at the control host {host}.")
+    } else {
+        format!("The control host {host} could not be used: {}.", troubles.join("; "))
+    };
+    let instead = instead(asked, seen);
+    let todo = if instead.is_empty() { WHAT_IT_IS.to_owned() } else { format!("{WHAT_IT_IS} {SETTLE_UNUSABLE}") };
+    unknown([began].into_iter().chain(instead).collect::<Vec<_>>().join(" "), &todo)
+}
+
+/// What came instead of an open port, a sentence for each kind of it, and what it does to findings on those ports.
+fn instead(asked: &[u16], seen: Seen<'_>) -> Vec<String> {
+    let (mut named, mut forbidden, mut silent) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut by, mut routers) = (BTreeSet::new(), BTreeSet::new());
+    for run in seen.addresses {
+        for port in asked.iter().copied() {
+            match refusal(run.address, port, seen) {
+                Some(Refusal::InItsName) => _ = named.insert(port),
+                Some(Refusal::OnTheWay(sender)) => {
+                    forbidden.insert(port);
+                    by.extend(sender);
+                }
+                Some(Refusal::Undeliverable(sender)) => routers.extend(sender),
+                None => {
+                    let is_silent = |fact: &PortFact| fact.state == PortState::Filtered;
+                    silent.extend(Some(port).filter(|_| seen.port(run.address, port).is_some_and(is_silent)));
+                }
+            }
+        }
     }
-    unknown(format!("The control host {host} could not be used: {}.", troubles.join("; ")), WHAT_IT_IS)
+    let addresses = |senders: &BTreeSet<IpAddr>| listed(&senders.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let mut sentences = Vec::new();
+    if !named.is_empty() {
+        sentences.push(format!(
+            "What refused need not be the host: on the ports that were refused ({}), a server's refusal decides nothing.",
+            ports_in_words(named)
+        ));
+    }
+    if !forbidden.is_empty() {
+        let by = if by.is_empty() { "somebody on the way".to_owned() } else { addresses(&by) };
+        sentences.push(format!(
+            "Refused by {by}, before this machine or before the control host: {}; on those ports neither silence nor a refusal \
+             by somebody else than the server decides anything.",
+            ports_in_words(forbidden)
+        ));
+    }
+    if !routers.is_empty() {
+        sentences.push(format!("It cannot be reached, says {}.", addresses(&routers)));
+    }
+    if !silent.is_empty() {
+        sentences.push(format!(
+            "Silent: {}, which tells nothing of the way there, for the host may be off.",
+            ports_in_words(silent)
+        ));
+    }
+    sentences
 }
 
 fn checkup(host: &Host, asked: &[u16], kinds: &BTreeMap<(bool, bool), Vec<&AddressRun>>, ways: &Ways) -> Checkup {
@@ -258,6 +324,47 @@ mod tests {
         assert_eq!(checkup.standing, Standing::Unknown, "{checkup:?}");
         assert!(checkup.seen.contains("a server's refusal decides nothing"), "{checkup:?}");
         assert_eq!(ways, ["tcp/25 Refused v6=false", "tcp/139 Refused v6=false", "tcp/443 Refused v6=false"]);
+    }
+
+    #[test]
+    fn refusals_by_somebody_else_are_held_against_the_way_and_silence_is_not() {
+        let host = |address, lines: &[&str]| Fixture::new(address, lines).with_health(|health| health.answered = false);
+        let unreachable = |fixture: Fixture| Fixture { troubles: vec![Trouble::Unreachable], ..fixture };
+        // A filter near this machine that refuses everything: the control host cannot be told from one that is not there.
+        let lines = ["tcp/25 rejected 198.51.100.2", "tcp/139 rejected 198.51.100.1", "tcp/443 filtered"];
+        for fixture in [host("203.0.113.9", &lines), unreachable(host("203.0.113.9", &lines))] {
+            let (checkup, ways) = of(&fixture);
+            assert_eq!(checkup.standing, Standing::Unknown, "{checkup:?}");
+            let by = "Refused by 198.51.100.1 and 198.51.100.2, before this machine or before the control host: tcp/25 and \
+                      tcp/139; on those ports neither silence";
+            assert!(checkup.seen.contains(by), "{checkup:?}");
+            assert!(
+                checkup
+                    .seen
+                    .ends_with("Silent: tcp/443, which tells nothing of the way there, for the host may be off.")
+            );
+            assert!(checkup.todo.contains("Make sure that it is on"), "{checkup:?}");
+            assert_eq!(ways, ["tcp/25 Blocked v6=false", "tcp/139 Blocked v6=false"]);
+        }
+        // A message in its name is worth what a RST is.
+        let (checkup, ways) = of(&host("203.0.113.9", &["tcp/25 rejected 203.0.113.9"]));
+        assert!(checkup.seen.contains("were refused (tcp/25), a server's refusal decides nothing"), "{checkup:?}");
+        assert_eq!(ways, ["tcp/25 Refused v6=false"]);
+        // Nobody says who: it is not the host.
+        let (checkup, ways) = of(&host("203.0.113.9", &["tcp/25 rejected"]));
+        assert!(checkup.seen.contains("Refused by somebody on the way"), "{checkup:?}");
+        assert_eq!(ways, ["tcp/25 Blocked v6=false"]);
+        // A host that is off, or an address that does not exist, blocks nothing.
+        let away = unreachable(host("203.0.113.9", &["tcp/25 undeliverable 198.51.100.1"]));
+        let (checkup, ways) = of(&away);
+        assert!(checkup.seen.contains("It cannot be reached, says 198.51.100.1."), "{checkup:?}");
+        assert!(ways.is_empty(), "{ways:?}");
+        let (checkup, ways) = of(&unreachable(host("203.0.113.9", &["tcp/25 filtered"])));
+        assert!(checkup.seen.contains("the host may be off") && ways.is_empty(), "{checkup:?}");
+        // Where another address of the kind can be used, that one tells.
+        let usable = Fixture::new("203.0.113.8", &["tcp/25 open", "tcp/139 unstable"]);
+        let (_, ways) = of(&usable.and(host("203.0.113.9", &lines)));
+        assert_eq!(ways, ["tcp/25 Passes v6=false"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(in crate::judge) struct Host {
 }
 
 impl Host {
-    /// `ports` are lines of ports and a state, where `rejected` may be followed by who sent it.
+    /// `ports` are lines of ports and a state, where `rejected` and `undeliverable` may be followed by who sent it.
     pub(in crate::judge) fn new(address: &str, ports: &[&str]) -> Self {
         let address: IpAddr = address.parse().unwrap();
         let observations: Vec<Observation> = ports.iter().map(|line| observation(address, line)).collect();
@@ -65,6 +65,9 @@ fn observation(address: IpAddr, line: &str) -> Observation {
         }
         "rejected" => {
             Some(PortFact { state: PortState::Rejected, reason: icmp(if address.is_ipv6() { 1 } else { 13 }), sender })
+        }
+        "undeliverable" => {
+            Some(PortFact { state: PortState::Rejected, reason: icmp(if address.is_ipv6() { 3 } else { 1 }), sender })
         }
         _ => None,
     };

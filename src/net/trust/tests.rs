@@ -4,7 +4,7 @@ use crate::wire::certificate::Judged;
 use crate::wire::testing::hex;
 
 fn store(roots: Vec<CertificateDer<'static>>, verifier: Result<Verifier, String>) -> TrustStore {
-    TrustStore { verifier, incomplete: None, roots }
+    TrustStore { verifiers: Arc::new(OnceLock::from(Verifiers { verifier, incomplete: None })), roots }
 }
 
 fn name() -> ServerName<'static> {

@@ -1,18 +1,16 @@
 //! The ports of one address, what is known of each so far, and the sending and receiving.
 
 use super::course::{Course, Manner, Silence};
-use super::socket::{interest, is_here, is_ours, is_pending, next_datagram, next_notice};
+use super::exchange::{self, Unsent};
+use super::socket::{interest, is_here, is_ours, next_datagram, next_notice};
 use super::{Answer, Asked};
 use crate::model::fact::{PortFact, PortReason, PortState};
-use crate::model::observation::Stage;
 use crate::model::peer_text::PeerText;
 use crate::model::udp::UdpProtocol;
 use crate::net::error_queue::Notice;
-use crate::net::failure::{from_io, is_exhausted, is_unreachable};
-use crate::net::route;
 use crate::net::tcp::icmp_fact;
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
@@ -20,9 +18,6 @@ use tracing::trace;
 
 /// How much of a datagram is kept as evidence, in bytes.
 const EVIDENCE: usize = 64;
-
-/// How many pending errors of other ports are cleared before one `send` counts as failed.
-const SEND_ATTEMPTS: u32 = 64;
 
 /// The ports of one address and what is known of them so far.
 pub(super) struct Batch {
@@ -95,35 +90,14 @@ impl Batch {
     }
 
     async fn send_one(&mut self, socket: &UdpSocket, peer: SocketAddr, payload: &[u8]) -> Result<(), Answer> {
-        let mut pause = Duration::from_millis(2);
-        for attempt in 0..SEND_ATTEMPTS {
-            let Err(error) = socket.try_send_to(payload, peer) else { return Ok(()) };
-            if error.kind() == ErrorKind::WouldBlock {
-                socket.writable().await.map_err(|error| Answer::Failed(from_io(Stage::Request, &error)))?;
-                // After an ICMP error the socket counts as writable even while its buffer is full.
-                tokio::task::yield_now().await;
-                if attempt > 0 {
-                    tokio::time::sleep(pause).await;
-                }
-            } else if self.drain_errors(socket) {
-                // The error was another port's; nothing was sent.
-            } else if is_exhausted(&error) {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(500));
-            } else if route::is_no_route(&error) && !route::exists(self.address) {
-                return Err(Answer::NoRoute);
-            } else if is_pending(&error) {
-                // An error whose entry of the queue was read before.
-            } else if is_unreachable(&error) {
-                // The system remembers that a neighbour on the way did not answer.
+        exchange::send(socket, peer, payload, || self.drain_errors(socket)).await.map_err(|unsent| match unsent {
+            Unsent::NoRoute => Answer::NoRoute,
+            Unsent::Unreachable => {
                 let (state, reason) = (PortState::Rejected, PortReason::Unreachable);
-                return Err(Answer::State(PortFact { state, reason, sender: None }));
-            } else {
-                return Err(Answer::Failed(from_io(Stage::Request, &error)));
+                Answer::State(PortFact { state, reason, sender: None })
             }
-        }
-        let full = io::Error::new(ErrorKind::OutOfMemory, "the system keeps refusing to send datagrams");
-        Err(Answer::Failed(from_io(Stage::Request, &full)))
+            Unsent::Failed(failure) => Answer::Failed(failure),
+        })
     }
 
     /// Takes everything that has arrived.

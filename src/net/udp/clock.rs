@@ -1,5 +1,6 @@
 //! How long answers are waited for, and how fast datagrams follow each other. Pure: time is told, never asked for.
 
+use crate::net::round_trip::RoundTrip;
 use std::time::Duration;
 
 /// The least wait after the last datagram: a listener may have to think before it answers.
@@ -26,11 +27,10 @@ const DOUBLES_AFTER: Duration = Duration::from_millis(100);
 /// What a late timer may catch up on at once.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
-/// The round trip to an address and its variation (RFC 6298, section 2).
+/// What the answers of an address told of the time that they take.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RoundTrip {
-    smoothed: Option<Duration>,
-    variation: Duration,
+pub(super) struct Trips {
+    estimate: Option<RoundTrip>,
     shortest: Option<Duration>,
 }
 
@@ -47,20 +47,11 @@ pub(super) struct Waits {
     pub(super) last: Duration,
 }
 
-impl RoundTrip {
-    /// An answer took so long. Not to be told of a port that was asked twice (Karn's algorithm; RFC 6298, section 3).
+impl Trips {
+    /// An answer took so long, of a port that was asked once.
     pub(super) fn sample(&mut self, took: Duration) {
         self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
-        match self.smoothed {
-            None => {
-                self.smoothed = Some(took);
-                self.variation = took / 2;
-            }
-            Some(smoothed) => {
-                self.variation = self.variation.mul_f64(0.75) + smoothed.abs_diff(took).mul_f64(0.25);
-                self.smoothed = Some(smoothed.mul_f64(0.875) + took.mul_f64(0.125));
-            }
-        }
+        self.estimate = Some(RoundTrip::after(self.estimate, took));
     }
 
     /// Half of the shortest time of an answer: nothing that comes earlier answers what was sent just now. For a host so near
@@ -71,8 +62,8 @@ impl RoundTrip {
 
     /// The waits, with `hint` for want of answers of our own, and with `usual` where nothing is known.
     pub(super) fn waits(&self, hint: Option<Duration>, usual: Duration) -> Waits {
-        let known = self.smoothed.map(|smoothed| (smoothed, self.variation)).or(hint.map(|hint| (hint, hint / 2)));
-        let Some((smoothed, variation)) = known else {
+        let known = self.estimate.or(hint.map(|hint| RoundTrip::after(None, hint)));
+        let Some(RoundTrip { smoothed, variation }) = known else {
             return Waits { gap: usual / 3, listen: usual / 2, whole: usual, last: usual / 2 };
         };
         let longest = usual * SLOW_PATH;
@@ -128,11 +119,11 @@ mod tests {
     const USUAL: Duration = Duration::from_secs(1);
 
     fn after(samples: &[u64]) -> Waits {
-        let mut round_trip = RoundTrip::default();
+        let mut trips = Trips::default();
         for sample in samples {
-            round_trip.sample(Duration::from_millis(*sample));
+            trips.sample(Duration::from_millis(*sample));
         }
-        round_trip.waits(None, USUAL)
+        trips.waits(None, USUAL)
     }
 
     #[test]
@@ -145,7 +136,7 @@ mod tests {
     fn a_near_host_is_waited_for_briefly_and_a_far_one_long() {
         assert_eq!(after(&[20; 20]).last, LEAST_LAST_WAIT);
         assert!(after(&[600; 20]).last >= Duration::from_millis(1200));
-        let hinted = RoundTrip::default().waits(Some(Duration::from_millis(20)), USUAL);
+        let hinted = Trips::default().waits(Some(Duration::from_millis(20)), USUAL);
         assert_eq!(hinted.last, LEAST_LAST_WAIT);
         assert!(after(&[20, 20, 20, 400]).last > after(&[20; 4]).last, "what varies is waited for longer");
     }

@@ -10,7 +10,7 @@
 //! Pure: no socket, no clock. Promises: it never says that a port was refused or answered which was not; datagrams and
 //! time are bounded; a [`Step::Wait`] lies in the future.
 
-use super::clock::{Ramp, RoundTrip, Waits};
+use super::clock::{Ramp, Trips, Waits};
 use super::ration::Ration;
 use super::trial::{Outcome, Trial};
 use crate::model::udp::Rationed;
@@ -109,7 +109,7 @@ pub(super) struct Course {
     /// Ports that are decided together or not at all, the most wanted first.
     groups: Vec<Range<usize>>,
     phase: Phase,
-    round_trip: RoundTrip,
+    trips: Trips,
     waits: Waits,
     ramp: Ramp,
     ration: Ration,
@@ -146,14 +146,14 @@ impl Course {
         });
         let groups: Vec<Range<usize>> = ranges.collect();
         let new = Port { standing: Standing::Silent, sent: 0, first_sent: None, last_sent: None, silences: 0 };
-        let round_trip = RoundTrip::default();
+        let trips = Trips::default();
         Self {
             manner,
             ports: vec![new; count],
             groups,
             phase: Phase::Sweep { round: 1, next: 0 },
-            round_trip,
-            waits: round_trip.waits(None, manner.wait),
+            trips,
+            waits: trips.waits(None, manner.wait),
             ramp: Ramp::new(manner.rate),
             ration: Ration::default(),
             closed: Vec::new(),
@@ -175,7 +175,7 @@ impl Course {
 
     /// What to do at `now`, with a `hint` at the round trip for want of answers of our own.
     pub(super) fn step(&mut self, now: Duration, hint: Option<Duration>) -> Step {
-        self.waits = self.round_trip.waits(hint, self.manner.wait);
+        self.waits = self.trips.waits(hint, self.manner.wait);
         loop {
             let step = match self.phase {
                 _ if self.silent == 0 => Some(Step::Done),
@@ -221,7 +221,7 @@ impl Course {
             self.silent -= 1;
             self.loss |= port.silences > 0;
             if let (1, Some(sent)) = (port.sent, port.last_sent) {
-                self.round_trip.sample(now.saturating_sub(sent));
+                self.trips.sample(now.saturating_sub(sent));
             }
             if by_host && !self.by_host {
                 // Another's refusals follow another's ration, and say nothing of this one.
@@ -238,7 +238,7 @@ impl Course {
             self.last_refusal = Some(now);
             self.sent_since_refusal = 0;
             if let Some(trial) = &mut self.trial {
-                trial.refused(now, place, self.round_trip.too_soon());
+                trial.refused(now, place, self.trips.too_soon());
             }
         }
     }
@@ -250,7 +250,7 @@ impl Course {
             let took = now.saturating_sub(sent);
             self.loss |= port.sent > 1;
             if port.sent == 1 {
-                self.round_trip.sample(took);
+                self.trips.sample(took);
             }
         }
         self.settle(place);

@@ -168,6 +168,34 @@ async fn what_is_known_when_asking_is_stopped_is_kept() {
     assert_eq!(asked.ports[1].answer, Answer::Unfinished);
 }
 
+/// Refusals of other ports are neither sent instead of a datagram nor taken for an answer.
+#[tokio::test]
+async fn an_exchange_hears_its_address_alone_whatever_is_refused_meanwhile() {
+    let (answers, _silent, closed) = three(HERE).await;
+    let port = answers.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+        let mut buffer = [0; 100];
+        while let Ok((length, from)) = answers.recv_from(&mut buffer).await {
+            let _ = stranger.send_to(b"stranger", from).await;
+            let _ = answers.send_to(&buffer[..length], from).await;
+        }
+    });
+    let exchange = Exchange::open(HERE).await.unwrap();
+    let mut buffer = [0; 100];
+    for number in 0..50_u8 {
+        exchange.send(b"refused", closed).await.unwrap();
+        exchange.send(&[number], port).await.unwrap();
+        let heard = loop {
+            exchange.arrival().await;
+            if let Some(heard) = exchange.try_receive(&mut buffer) {
+                break heard;
+            }
+        };
+        assert_eq!((heard, buffer[0]), ((1, port), number));
+    }
+}
+
 #[test]
 fn answers_that_contradict_each_other_make_a_port_unstable() {
     let mut batch = batch(HERE, &[75]);

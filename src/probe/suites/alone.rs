@@ -53,15 +53,19 @@ pub(super) async fn alone(hellos: &Hellos<'_>, tasks: &mut [Task<'_, '_>]) {
         if !work(hellos, control, 1, pause).await {
             continue;
         }
+        // What found no connection, for it came before the last one had ended, is offered again at the next pace.
+        let mut unmade = Vec::new();
         // As long as something is refused or accepted at this pace, there may be more to offer.
         while !open.is_empty() && !hellos.is_over() {
-            left = one_by_one(hellos, tasks, &mut open, pause).await;
+            left = one_by_one(hellos, tasks, &mut open, &mut unmade, pause).await;
             if !among_working(hellos, tasks, &mut left, &mut open, pause).await {
                 break;
             }
             left.clear();
         }
         open.extend(left.iter().map(|closed| (closed.place, closed.offered.clone())));
+        left.extend(unmade.iter().cloned());
+        open.extend(unmade.into_iter().map(|unmade| (unmade.place, unmade.offered)));
         if open.is_empty() || hellos.is_over() {
             break;
         }
@@ -75,11 +79,12 @@ pub(super) async fn alone(hellos: &Hellos<'_>, tasks: &mut [Task<'_, '_>]) {
     }
 }
 
-/// Offers all that is open, and all that it leads to; gives back what met a closed connection.
+/// Offers all that is open, and all that it leads to; gives back what met a closed connection, and keeps what found none.
 async fn one_by_one(
     hellos: &Hellos<'_>,
     tasks: &mut [Task<'_, '_>],
     open: &mut VecDeque<(usize, Vec<u16>)>,
+    unmade: &mut Vec<Closed>,
     pause: Duration,
 ) -> Vec<Closed> {
     let mut closed = Vec::new();
@@ -89,12 +94,15 @@ async fn one_by_one(
             break;
         }
         tokio::time::sleep(pause).await;
-        closed.extend(offer(hellos, tasks, open, place, offered).await);
+        match offer(hellos, tasks, open, place, offered).await {
+            Some(one) if one.why == Why::NoConnection => unmade.push(one),
+            one => closed.extend(one),
+        }
     }
     closed
 }
 
-/// Offers once, and notes the answer, unless the connection is closed.
+/// Offers once, and notes the answer, unless the connection is closed or could not be made.
 async fn offer(
     hellos: &Hellos<'_>,
     tasks: &mut [Task<'_, '_>],
@@ -105,7 +113,7 @@ async fn offer(
     let task = tasks.get_mut(place)?;
     let said = hellos.offer(task.control, &task.topic, to_send(&task.topic, &offered)).await;
     if let Said::Unclear(why) = &said
-        && why.may_refuse()
+        && (why.may_refuse() || *why == Why::NoConnection)
     {
         return Some(Closed { place, offered, why: why.clone() });
     }
@@ -137,10 +145,16 @@ async fn among_working(
         }
         tokio::time::sleep(pause).await;
         let (place, offered) = (next.place, next.offered.clone());
-        if offer(hellos, tasks, open, place, offered).await.is_none() {
-            // Closed at one time and answered at another: then closing it said nothing, and what else was closed is doubtful.
-            closed.retain(|other| other.place != next.place || other.offered != next.offered);
-            return false;
+        match offer(hellos, tasks, open, place, offered).await {
+            // Before a word was said: that is no answer to what is offered.
+            Some(one) if one.why == Why::NoConnection => return false,
+            Some(_) => {}
+            None => {
+                // Closed at one time and answered at another: then closing it said nothing, and what else was closed is
+                // doubtful.
+                closed.retain(|other| other.place != next.place || other.offered != next.offered);
+                return false;
+            }
         }
         met += 1;
         if again.is_empty() && met < CLOSED {

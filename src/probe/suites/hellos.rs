@@ -13,14 +13,11 @@ use crate::wire::tls::{
     KeyExchange, KeyExchangeAnswer, Offer, ServerAnswer, all_suites, read_answer_to, read_key_exchange, read_kinds,
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many hellos are under way at once: a web server bears them without turning others away.
 const AT_ONCE: u32 = 24;
-
-/// How long a port is asked about its suites, in all.
-const ENDPOINT: Duration = Duration::from_secs(10);
 
 /// What is offered, and by which part of the answer it is known what was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +45,9 @@ pub(super) struct Hellos<'a> {
 }
 
 impl<'a> Hellos<'a> {
-    pub(super) fn new(session: Session<'a>, preface: TlsPreface) -> Self {
+    pub(super) fn new(session: Session<'a>, preface: TlsPreface, until: Instant) -> Self {
         let slots = Semaphore::new(usize::try_from(AT_ONCE).unwrap_or(1));
-        Self { session: Mutex::new(session), preface, slots, until: Instant::now() + ENDPOINT }
+        Self { session: Mutex::new(session), preface, slots, until }
     }
 
     /// The session, with all tries counted.

@@ -2,6 +2,7 @@
 //!
 //! Pure: time is a [`Duration`] since the run began, given by the caller.
 
+pub use crate::net::round_trip::RoundTrip;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -33,18 +34,11 @@ const LOSS_MOST: f64 = 0.97;
 const PRIOR_LOST: f64 = 0.5;
 const PRIOR_ANSWERED: f64 = 1.0;
 
-/// How many tries to other addresses count at most for this one, as long as it lost none itself; and what share of theirs.
+/// How many tries to other addresses count at most for this one; and what share of theirs, where this one lost none itself
+/// and they would make silence worth more, and where they would make it worth less: what they lose may be lost here too.
 const POOLED_MOST: f64 = 24.0;
 const POOLED_SHARE: f64 = 0.05;
-
-/// A round trip time and its variation, estimated as in RFC 6298, section 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoundTrip {
-    /// The smoothed round trip time.
-    pub smoothed: Duration,
-    /// Its mean deviation.
-    pub variation: Duration,
-}
+const POOLED_SHARE_LOSSY: f64 = 0.25;
 
 /// How many tries were answered, of those to ports that do answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +67,9 @@ pub struct Path {
     under_load: f64,
     /// Evidence of other addresses in this run, over the same first hops.
     pooled: Tally,
+    /// Evidence of this one that the others were told of, and that they are to be told of.
+    told: Tally,
+    untold: Tally,
     /// How long this system keeps a refusal to itself before it tells of it.
     refusals_kept: Duration,
 }
@@ -88,9 +85,13 @@ impl Path {
         self.refusals_kept
     }
 
-    /// What other addresses of the run have met until now.
-    pub(super) fn pool(&mut self, pooled: Tally) {
-        self.pooled = pooled;
+    /// Gives what is new to `add`, which tells what all addresses of the run have met until now, this one among them.
+    pub(super) fn share(&mut self, add: impl FnOnce(Tally) -> Tally) {
+        let untold = std::mem::take(&mut self.untold);
+        add_to(&mut self.told, untold);
+        let all = add(untold);
+        self.pooled =
+            Tally { asked: all.asked.saturating_sub(self.told.asked), lost: all.lost.saturating_sub(self.told.lost) };
     }
 
     /// The round trip time, once something has answered.
@@ -101,7 +102,7 @@ impl Path {
     /// Every try to a port that did answer in the end.
     pub fn tally(&self) -> Tally {
         let mut tally = self.all;
-        add(&mut tally, self.total);
+        add_to(&mut tally, self.total);
         tally
     }
 
@@ -112,18 +113,12 @@ impl Path {
 
     /// Counts tries to a port that answered in the end; no evidence.
     pub(super) fn count(&mut self, answered: bool) {
-        add(&mut self.all, Tally { asked: 1, lost: u64::from(!answered) });
+        add_to(&mut self.all, Tally { asked: 1, lost: u64::from(!answered) });
     }
 
     /// Takes a measured round trip into the estimate.
     pub(super) fn measured(&mut self, sample: Duration) {
-        self.round_trip = Some(match self.round_trip {
-            None => RoundTrip { smoothed: sample, variation: sample / 2 },
-            Some(known) => RoundTrip {
-                variation: known.variation * 3 / 4 + known.smoothed.abs_diff(sample) / 4,
-                smoothed: known.smoothed * 7 / 8 + sample / 8,
-            },
-        });
+        self.round_trip = Some(RoundTrip::after(self.round_trip, sample));
     }
 
     /// After how long a try counts as unanswered, for now; `unknown` where nothing has answered yet.
@@ -138,11 +133,12 @@ impl Path {
     pub(super) fn evidence(&mut self, sent: Duration, lost: bool) {
         let bucket = bucket(sent);
         let one = Tally { asked: 1, lost: u64::from(lost) };
-        add(&mut self.total, one);
+        add_to(&mut self.total, one);
+        add_to(&mut self.untold, one);
         // Evidence comes nearly in order: the search from the back is short.
         let place = self.recent.iter().rposition(|(number, _)| *number <= bucket);
         match place.and_then(|place| self.recent.get_mut(place).map(|entry| (place, entry))) {
-            Some((_, (number, tally))) if *number == bucket => add(tally, one),
+            Some((_, (number, tally))) if *number == bucket => add_to(tally, one),
             Some((place, _)) => self.recent.insert(place + 1, (bucket, one)),
             None => self.recent.push_front((bucket, one)),
         }
@@ -179,7 +175,7 @@ impl Path {
 
     /// What was evidence is none: what answered was not the target.
     pub(super) fn forget_evidence(&mut self) {
-        self.total = Tally::default();
+        (self.total, self.untold) = (Tally::default(), Tally::default());
         self.recent.clear();
         self.under_load = 0.0;
     }
@@ -187,6 +183,7 @@ impl Path {
     /// A try that was counted as lost was answered after all, late.
     pub(super) fn forgive(&mut self, sent: Duration) {
         self.total.lost = self.total.lost.saturating_sub(1);
+        self.untold.lost = self.untold.lost.saturating_sub(1);
         let bucket = bucket(sent);
         if let Some((_, tally)) = self.recent.iter_mut().rev().find(|(number, _)| *number == bucket) {
             tally.lost = tally.lost.saturating_sub(1);
@@ -208,15 +205,15 @@ impl Path {
         let near = self.recent.iter().rev().skip_while(|(number, _)| *number > last);
         let mut around = Tally::default();
         for (_, tally) in near.take_while(|(number, _)| *number >= first) {
-            add(&mut around, *tally);
+            add_to(&mut around, *tally);
         }
         (float(around.lost) + PRIOR_WEIGHT * usual) / (float(around.asked) + PRIOR_WEIGHT)
     }
 
     /// The loss over the whole scan of the address, with what others met.
     pub(super) fn usual_loss(&self) -> f64 {
-        let (asked, lost) = self.counted();
-        ((lost + PRIOR_LOST) / (asked + PRIOR_LOST + PRIOR_ANSWERED)).clamp(LOSS_LEAST, LOSS_MOST)
+        let rate = |(asked, lost): (f64, f64)| (lost + PRIOR_LOST) / (asked + PRIOR_LOST + PRIOR_ANSWERED);
+        self.counted().map(rate).into_iter().fold(LOSS_LEAST, f64::max).min(LOSS_MOST)
     }
 
     /// The natural logarithm of the probability that tries sent at these times were all lost, though there was somebody to
@@ -224,28 +221,31 @@ impl Path {
     ///
     /// The loss is not known but estimated, so this is not a power of the estimate: it is the expectation of that power
     /// over all losses that the evidence leaves possible (beta-binomial). What happened around each try can only make it
-    /// worth less.
+    /// worth less, and so can what other addresses met.
     pub(super) fn all_lost(&self, tries: &[Duration]) -> f64 {
-        let (asked, lost) = self.counted();
         let usual = self.usual_loss();
-        let mut chance = 0.0;
-        let mut before = 0.0;
-        for sent in tries {
-            chance += ((lost + PRIOR_LOST + before) / (asked + PRIOR_LOST + PRIOR_ANSWERED + before)).ln();
-            chance += (self.loss(*sent) / usual).ln().max(0.0);
-            before += 1.0;
-        }
-        chance.min(0.0)
+        let around: f64 = tries.iter().map(|sent| (self.loss(*sent) / usual).ln().max(0.0)).sum();
+        let chance = |(asked, lost): (f64, f64)| {
+            let mut before = 0.0;
+            let mut chance = 0.0;
+            for _ in tries {
+                chance += ((lost + PRIOR_LOST + before) / (asked + PRIOR_LOST + PRIOR_ANSWERED + before)).ln();
+                before += 1.0;
+            }
+            chance
+        };
+        let worst = self.counted().map(chance).into_iter().fold(f64::NEG_INFINITY, f64::max);
+        (worst + around).min(0.0)
     }
 
-    fn counted(&self) -> (f64, f64) {
-        let weight = if self.total.lost == 0 { self.pooled_weight() } else { 0.0 };
-        let asked = float(self.total.asked) + weight * float(self.pooled.asked);
-        (asked, float(self.total.lost) + weight * float(self.pooled.lost))
-    }
-
-    fn pooled_weight(&self) -> f64 {
-        (POOLED_MOST / float(self.pooled.asked.max(1))).min(POOLED_SHARE)
+    /// Tries and losses, as this address met them, and as others make them look.
+    fn counted(&self) -> [(f64, f64); 2] {
+        let calm = if self.total.lost == 0 { POOLED_SHARE } else { 0.0 };
+        [calm, POOLED_SHARE_LOSSY].map(|share| {
+            let weight = (POOLED_MOST / float(self.pooled.asked.max(1))).min(share);
+            let asked = float(self.total.asked) + weight * float(self.pooled.asked);
+            (asked, float(self.total.lost) + weight * float(self.pooled.lost))
+        })
     }
 
     /// How much other addresses know of the first hops, as tries to this one.
@@ -258,7 +258,7 @@ fn bucket(time: Duration) -> u64 {
     u64::try_from(time.as_millis() / BUCKET.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn add(to: &mut Tally, more: Tally) {
+fn add_to(to: &mut Tally, more: Tally) {
     to.asked += more.asked;
     to.lost += more.lost;
 }
@@ -302,11 +302,36 @@ mod tests {
         assert!(path.loss(500 * MS) >= path.usual_loss() && path.usual_loss() > 0.1);
     }
 
+    #[test]
+    fn what_others_lose_makes_silence_worth_less_and_what_they_do_not_lose_hardly_more() {
+        let mut pool = Tally::default();
+        let all = |more: Tally, pool: &mut Tally| {
+            add_to(pool, more);
+            *pool
+        };
+        let tries = [MS, 2 * MS, 3 * MS, 4 * MS];
+        let (mut lucky, mut lossy, mut calm) = (Path::default(), Path::default(), Path::default());
+        (0..25).for_each(|time| lucky.evidence(time * MS, false));
+        let alone = lucky.all_lost(&tries);
+        (0..100).for_each(|time| calm.evidence(time * MS, false));
+        calm.share(|more| all(more, &mut pool));
+        lucky.share(|more| all(more, &mut pool));
+        assert_eq!((pool.asked, lucky.pooled.asked), (125, 100), "an address does not count for itself");
+        let among_calm = lucky.all_lost(&tries);
+        (0..100).for_each(|time| lossy.evidence(time * MS, time % 5 == 0));
+        lossy.share(|more| all(more, &mut pool));
+        lucky.share(|more| all(more, &mut pool));
+        assert_eq!(lucky.pooled, Tally { asked: 200, lost: 20 }, "it is told once");
+        let among_lossy = lucky.all_lost(&tries);
+        assert!(among_calm <= alone && among_calm > alone - 1.0, "{among_calm}, {alone}");
+        assert!(among_lossy > alone + 1.0, "{among_lossy}, {alone}");
+    }
+
     proptest! {
         #[test]
         fn loss_is_a_probability_whatever_the_order(tries in proptest::collection::vec((0u32..20_000, any::<bool>()), 0..400), at in 0u32..20_000) {
             let mut path = Path::default();
-            path.pool(Tally { asked: 1000, lost: 20 });
+            path.share(|_| Tally { asked: 1000, lost: 20 });
             for (sent, lost) in tries {
                 path.evidence(sent * MS, lost);
             }

@@ -212,6 +212,11 @@ impl<'p> Schedule<'p> {
         self.unvouched_refusals
     }
 
+    /// What is known of the way to the address.
+    pub(super) fn path(&mut self) -> &mut Path {
+        self.path
+    }
+
     /// For how long a SYN may still be answered after it was sent: longer than until it counts as late.
     pub(super) fn hold(&self) -> Duration {
         match self.path.round_trip() {
@@ -245,9 +250,10 @@ impl<'p> Schedule<'p> {
         let mut wake = self.flying.front().map(|shot| shot.sent + self.timeout());
         let mut sooner = |time: Duration| wake = Some(wake.map_or(time, |wake| wake.min(time)));
         if let Some(&index) = self.lingering.front()
-            && let Some(port) = self.ports.get(index as usize)
+            && let Some(over) = self.ports.get(index as usize).map(|port| port.first + self.grace())
+            && over > now
         {
-            sooner(port.first + self.grace());
+            sooner(over);
         }
         if let Some(at) = self.recheck_at() {
             sooner(at);
@@ -276,7 +282,7 @@ impl<'p> Schedule<'p> {
             return Some(now);
         }
         if self.owes_a_witness() || self.awaits_voucher() {
-            Some(self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate()))
+            Some(self.witnesses.due(self.evidence_known(), self.throttle.rate()))
         } else {
             self.canary_at()
         }
@@ -362,7 +368,7 @@ impl<'p> Schedule<'p> {
             let usual = self.path.round_trip().map_or(Duration::ZERO, |known| known.smoothed * 3 / 2);
             shot.sent + usual
         });
-        let due = self.witnesses.due(self.path.witnessed().asked + self.path.pooled_worth(), self.throttle.rate());
+        let due = self.witnesses.due(self.evidence_known(), self.throttle.rate());
         if self.awaits_voucher() {
             Some(due)
         } else if self.again.is_empty() && self.lingering.is_empty() && self.last_silence.is_none() {
@@ -526,6 +532,16 @@ impl<'p> Schedule<'p> {
         tries.len() >= least && self.path.all_lost(tries) <= DOUBT.ln()
     }
 
+    /// Whether the first witnesses are still to be heard of. Few that were all lucky would make a lossy path look calm.
+    fn knows_too_little(&self) -> bool {
+        self.throttle.limit().is_none() && self.witnesses.wants_more(self.evidence_known())
+    }
+
+    /// How many tries tell of the path.
+    fn evidence_known(&self) -> u64 {
+        self.path.witnessed().asked + self.path.pooled_worth()
+    }
+
     /// The tries whose silence counts.
     fn vouched<'a>(&self, port: &'a Port) -> &'a [Duration] {
         let from = self.witnesses.vouch_from();
@@ -602,7 +618,7 @@ impl<'p> Schedule<'p> {
                     || self.witnesses.last_good() >= port.unanswered.last().copied()
                     || self.watch == Watch::Cut
                     || self.witnesses.cannot_be_asked();
-                if port.first + grace > now || !witnessed {
+                if port.first + grace > now || !witnessed || self.knows_too_little() {
                     return;
                 }
                 let elapsed = now.saturating_sub(port.first);
@@ -631,8 +647,12 @@ impl<'p> Schedule<'p> {
         }
         port.stage = Stage::Settled;
         self.open -= 1;
-        if !self.witnesses.known() && result.as_ref().is_ok_and(|fact| fact.reason == PortReason::Silence) {
-            self.witnesses.cannot_vouch(port.number);
+        if result.as_ref().is_ok_and(|fact| fact.reason == PortReason::Silence) {
+            if !self.witnesses.known() {
+                self.witnesses.cannot_vouch(port.number);
+            } else if self.witnesses.are_refusals() {
+                self.witnesses.believed_refused(port.number);
+            }
         }
         let (port, tries, started) = (port.number, port.tries, port.first);
         self.settled.push(Settled { port, result, tries, started, elapsed });

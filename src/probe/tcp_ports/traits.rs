@@ -3,7 +3,7 @@
 use crate::model::fact::PortState;
 use crate::model::run::Oddity;
 use crate::net::knock::Knock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// From how many answers of each kind on they are compared.
@@ -29,6 +29,8 @@ struct Kind {
     shortest: Option<Duration>,
     /// Where segments are seen: their time to live, and how many had it.
     times_to_live: BTreeMap<u8, u32>,
+    /// And their windows.
+    windows: BTreeSet<u16>,
 }
 
 impl Traits {
@@ -42,6 +44,11 @@ impl Traits {
         let Some(took) = knock.round_trip else { return };
         kind.answers = kind.answers.saturating_add(1);
         kind.shortest = Some(kind.shortest.map_or(took, |shortest| shortest.min(took)));
+        if let Some(segment) = knock.segment
+            && kind.windows.len() < VALUES
+        {
+            kind.windows.insert(segment.window);
+        }
         if let Some(segment) = knock.segment
             && (kind.times_to_live.len() < VALUES || kind.times_to_live.contains_key(&segment.ttl))
         {
@@ -67,6 +74,10 @@ impl Traits {
         if differ || accepting.len() > 1 {
             oddities.push(Oddity::TimesToLive { accepting, refusing });
         }
+        let windows = &open.windows;
+        if windows.len() > 1 || windows.contains(&0) {
+            oddities.push(Oddity::Windows { accepting: windows.iter().copied().collect() });
+        }
         oddities
     }
 }
@@ -83,6 +94,27 @@ mod tests {
 
     const OPEN: PortState = PortState::Open;
     const CLOSED: PortState = PortState::Closed;
+
+    #[test]
+    fn a_window_of_nothing_and_different_windows_are_recorded() {
+        let noted = |windows: &[(PortState, u16)]| {
+            let mut traits = Traits::default();
+            for (state, window) in windows {
+                let fact = PortFact { state: *state, reason: PortReason::Reset, sender: None };
+                let segment = Some(SegmentTraits { ttl: 60, window: *window });
+                traits.note(&Knock { fact, round_trip: Some(Duration::from_millis(20)), segment });
+            }
+            traits.oddities()
+        };
+        // A RST has no window of use.
+        assert!(noted(&[(OPEN, 64_240), (OPEN, 64_240), (CLOSED, 0)]).is_empty());
+        let different = noted(&[(OPEN, 64_240), (OPEN, 8192)]);
+        assert_eq!(different, [Oddity::Windows { accepting: vec![8192, 64_240] }]);
+        assert!(!different[0].is_telling());
+        let proxied = noted(&[(OPEN, 0)]);
+        assert_eq!(proxied, [Oddity::Windows { accepting: vec![0] }]);
+        assert!(proxied[0].is_telling() && proxied[0].describe().contains("SYN proxy"));
+    }
 
     fn noted(answers: &[(PortState, u64, Option<u8>)]) -> Vec<Oddity> {
         let mut traits = Traits::default();

@@ -73,7 +73,7 @@ pub(super) struct Witnesses {
     vouching_since: Option<Duration>,
     /// When SYNs were sent for which open ports opened again; the last of them.
     opened: VecDeque<Duration>,
-    /// Ports whose refusals were believed.
+    /// Ports whose refusals were believed, or whose silence because refused ports still answered.
     believed_refused: Vec<u16>,
     /// An open port was refused.
     doubts_refusals: bool,
@@ -177,6 +177,11 @@ impl Witnesses {
         self.last_asked = Some(now);
     }
 
+    /// Whether so few witnesses are known to have answered or not that more should, where their owners do not mind.
+    pub(super) fn wants_more(&self, known: u64) -> bool {
+        known < FIRST && !(self.open.is_empty() && self.closed.is_empty()) && !self.cannot_be_asked()
+    }
+
     /// Takes a SYN off the list; whether it was on it.
     pub(super) fn forget(&mut self, serial: u64) -> bool {
         self.flying.remove(&serial).is_some()
@@ -268,7 +273,12 @@ impl Witnesses {
         self.opened.len() >= enough && self.opened.iter().rev().nth(since - 1).is_some_and(|sent| *sent >= refused_at)
     }
 
-    /// A refusal of this port was believed.
+    /// Whether only ports that refuse show what silence is worth.
+    pub(super) fn are_refusals(&self) -> bool {
+        self.open.is_empty() && !self.closed.is_empty()
+    }
+
+    /// A refusal of this port was believed, or its silence because others were refused.
     pub(super) fn believed_refused(&mut self, port: u16) {
         self.believed_refused.push(port);
     }

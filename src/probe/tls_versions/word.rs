@@ -7,6 +7,9 @@ use crate::model::tls::{TlsAnswer, TlsVersion};
 /// `protocol_version` (RFC 8446, section 6.2): the one alert that speaks of the version.
 const PROTOCOL_VERSION: u8 = 70;
 
+/// `internal_error` and `user_canceled` (RFC 8446, section 6): the server's own trouble, as when it serves too many.
+const OWN_TROUBLE: [u8; 2] = [80, 90];
+
 /// What a hello met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Word {
@@ -18,7 +21,7 @@ pub(super) enum Word {
     Silent,
     /// The connection was not made, or ended in the middle of an answer.
     Broken,
-    /// The connection was closed or reset instead of a word.
+    /// The connection was closed or reset instead of a word, or with one about the server itself.
     HangUp,
     /// Something answered that is no TLS.
     NotTls,
@@ -35,6 +38,7 @@ impl Word {
         match answer {
             Ok(TlsAnswer::Accepted { .. }) => Self::Accepted,
             Ok(TlsAnswer::OtherVersion { .. } | TlsAnswer::Ssl2Error { .. }) => Self::Refused,
+            Ok(TlsAnswer::Alert { description }) if OWN_TROUBLE.contains(description) => Self::HangUp,
             // SSL 2.0 has no alerts: who sends one does not speak it.
             Ok(TlsAnswer::Alert { description }) if *description == PROTOCOL_VERSION || version == TlsVersion::Ssl2 => {
                 Self::Refused
@@ -114,6 +118,7 @@ mod tests {
             assert!(!word(answer.clone()).is_clear() && !word(answer).is_served());
         }
         assert_eq!(Word::of(TlsVersion::Ssl2, &Ok(TlsAnswer::Alert { description: 40 })), Word::Refused);
+        assert_eq!([word(Ok(TlsAnswer::Alert { description: 80 })), word(Ok(TlsAnswer::Closed))], [Word::HangUp; 2]);
     }
 
     #[test]

@@ -1,25 +1,24 @@
 //! Sending messages to ports, and waiting for what comes back.
 
 use super::AskedPort;
+use super::proof::Landing;
 use super::rounds::AT_ONCE;
 use crate::model::fact::PortState;
-use crate::model::observation::{Failure, Stage};
+use crate::model::observation::Failure;
 use crate::model::ports::Transport;
-use crate::net::failure::from_io;
-use crate::net::limits::{Permit, patiently};
+use crate::net::limits::Permit;
 use crate::net::tcp::NoConnection;
+use crate::net::udp::{Exchange, Unsent};
 use crate::probe::Asker;
 use crate::wire::Parse;
 use crate::wire::witness::{Body, Key, LIMIT, Message, Nonce, Read, SessionId, length, read, write};
 use crate::witness::now_ms;
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 /// What messages of a session have in common.
@@ -61,11 +60,8 @@ pub(super) struct Hail {
 /// What came back.
 #[derive(Debug)]
 pub(super) enum Came {
-    /// The witness confirms: it arrived on that port, from there.
-    Confirmed {
-        port: u16,
-        source: SocketAddr,
-    },
+    /// The witness confirms that it arrived.
+    Confirmed(Landing),
     /// The witness has another clock, which is so far ahead of ours.
     Clock {
         ahead_ms: i64,
@@ -105,8 +101,8 @@ impl Line<'_> {
     /// What an answer to a hail says.
     fn meaning(transport: Transport, answer: &Message) -> Option<Came> {
         match answer.body {
-            Body::Confirm { transport: over, port, source } if over == transport => {
-                Some(Came::Confirmed { port, source })
+            Body::Confirm { transport: over, port, source, here } if over == transport => {
+                Some(Came::Confirmed(Landing { port, source, here }))
             }
             Body::Clock => {
                 let ahead = i128::from(answer.time_ms) - i128::from(now_ms());
@@ -135,6 +131,7 @@ async fn one_over_tcp(line: &Line<'_>, to_send: &ToSend) -> Hail {
             let came = match error {
                 NoConnection::NotOpen(fact, _) if fact.state == PortState::Filtered => Came::Nothing,
                 NoConnection::NotOpen(fact, _) => Came::Refused { by_port: fact.is_port_refusal() },
+                NoConnection::Reset => Came::Stranger,
                 NoConnection::NoRoute => Came::NoRoute,
                 NoConnection::Failed(failure) => Came::Failed(failure),
             };
@@ -172,7 +169,7 @@ pub(super) async fn one_message(connection: &mut (impl AsyncRead + Unpin)) -> Op
 /// The socket from which all datagrams of a session go.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    socket: UdpSocket,
+    exchange: Exchange,
     address: IpAddr,
     /// Where each message went, so that answers which come after their round still count.
     sent: Mutex<HashMap<Nonce, (usize, u16)>>,
@@ -181,16 +178,8 @@ pub(super) struct Datagrams {
 
 impl Datagrams {
     pub(super) async fn open(asker: &Asker, address: IpAddr) -> Result<Self, Failure> {
-        let any: IpAddr = if address.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
         let permit = asker.dialer.limits().permit().await;
-        let failure = |error| from_io(Stage::Socket, &error);
-        let socket = patiently(|| {
-            let socket = std::net::UdpSocket::bind((any, 0))?;
-            socket.set_nonblocking(true)?;
-            Ok(socket)
-        });
-        let socket = socket.await.and_then(UdpSocket::from_std).map_err(failure)?;
-        Ok(Self { socket, address, sent: Mutex::default(), _permit: permit })
+        Ok(Self { exchange: Exchange::open(address).await?, address, sent: Mutex::default(), _permit: permit })
     }
 
     /// Sends a message to each port, listens meanwhile, and then as long as datagrams are waited for.
@@ -209,8 +198,8 @@ impl Datagrams {
             } else {
                 round.done.push((at, hail));
             }
-            while let Some((bytes, from)) = self.try_receive() {
-                round.hear(&bytes, from.port());
+            while let Some((bytes, port)) = self.try_receive() {
+                round.hear(&bytes, port);
             }
         }
         let end = tokio::time::sleep(line.asker.timing.udp_wait);
@@ -218,8 +207,8 @@ impl Datagrams {
         while !round.open.is_empty() {
             tokio::select! {
                 received = self.receive() => {
-                    if let Some((bytes, from)) = received {
-                        round.hear(&bytes, from.port());
+                    if let Some((bytes, port)) = received {
+                        round.hear(&bytes, port);
                     }
                 }
                 () = &mut end => break,
@@ -231,46 +220,25 @@ impl Datagrams {
 
     /// Sends to a port; what came of it, as far as this machine is concerned.
     pub(super) async fn send(&self, bytes: &[u8], port: u16) -> Came {
-        let peer = SocketAddr::new(self.address, port);
-        // A pending error of an earlier datagram may be reported instead of sending.
-        for _ in 0..3 {
-            match timeout(Duration::from_secs(1), self.socket.send_to(bytes, peer)).await {
-                Ok(Ok(_)) => return Came::Nothing,
-                Ok(Err(error)) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
-                }
-                Ok(Err(error)) if crate::net::failure::is_exhausted(&error) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Ok(Err(error))
-                    if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) =>
-                {
-                    return Came::NoRoute;
-                }
-                Ok(Err(error)) => return Came::Failed(from_io(Stage::Request, &error)),
-                Err(_) => break,
-            }
+        match self.exchange.send(bytes, port).await {
+            Ok(()) => Came::Nothing,
+            // It never left.
+            Err(Unsent::NoRoute | Unsent::Unreachable) => Came::NoRoute,
+            Err(Unsent::Failed(failure)) => Came::Failed(failure),
         }
-        let full = std::io::Error::new(ErrorKind::OutOfMemory, "the system keeps refusing to send datagrams");
-        Came::Failed(from_io(Stage::Request, &full))
     }
 
-    /// A datagram of the address that is asked, if one waits.
-    fn try_receive(&self) -> Option<(Vec<u8>, SocketAddr)> {
+    /// A datagram of the address that is asked, if one waits, and the port that it is from.
+    fn try_receive(&self) -> Option<(Vec<u8>, u16)> {
         let mut bytes = vec![0; LIMIT + 1];
-        loop {
-            let (count, from) = self.socket.try_recv_from(&mut bytes).ok()?;
-            if from.ip().to_canonical() == self.address.to_canonical() {
-                bytes.truncate(count);
-                return Some((bytes, from));
-            }
-        }
+        let (length, port) = self.exchange.try_receive(&mut bytes)?;
+        bytes.truncate(length);
+        Some((bytes, port))
     }
 
     /// Waits for a datagram of the address that is asked.
-    pub(super) async fn receive(&self) -> Option<(Vec<u8>, SocketAddr)> {
-        if self.socket.readable().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    pub(super) async fn receive(&self) -> Option<(Vec<u8>, u16)> {
+        self.exchange.arrival().await;
         self.try_receive()
     }
 }

@@ -7,7 +7,7 @@ use crate::model::ports::Transport;
 use crate::model::witness::{NotHeld, Proof, ToldBy, WitnessFact};
 use crate::wire::witness::{ArrivalRecord, Nonce};
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// More strangers than this at one port during a session may have kept our messages out.
 const FLOOD: u32 = 200;
@@ -22,6 +22,17 @@ const BY_CHANCE: f64 = 1e-5;
 /// How many messages must not have arrived before a port is called blocked.
 const FEWEST: usize = 2;
 
+/// Where a message arrived, as the witness saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Landing {
+    /// The port of the witness.
+    pub(super) port: u16,
+    /// Where it came from.
+    pub(super) source: SocketAddr,
+    /// To which address of the witness's machine, where its system says so.
+    pub(super) here: Option<IpAddr>,
+}
+
 /// What is known of a port at this end.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
@@ -29,8 +40,8 @@ pub(super) struct Evidence {
     pub(super) sent: Vec<Nonce>,
     /// In which round each was.
     pub(super) rounds: Vec<usize>,
-    /// The confirmations: at which port of the witness each arrived, and where it came from.
-    pub(super) confirmed: BTreeMap<Nonce, (u16, SocketAddr)>,
+    /// The confirmations, and where each of the messages had arrived.
+    pub(super) confirmed: BTreeMap<Nonce, Landing>,
     /// How often something else answered: over TCP by a handshake, over UDP by a datagram.
     pub(super) answered_by_others: u32,
     /// TCP: how often a connection was refused in words.
@@ -111,10 +122,11 @@ impl Ended<'_> {
             sent: count(evidence.sent.len()),
             arrived: count(arrived.len()),
             answered: count(evidence.confirmed.len()),
-            source: arrived.values().next().map(|(_, source)| source.ip().to_canonical()),
+            source: arrived.values().next().map(|landing| landing.source.ip().to_canonical()),
+            destination: arrived.values().find_map(|landing| landing.here),
             told_by,
         };
-        if let Some((at, _)) = arrived.values().find(|(at, _)| *at != self.port.number) {
+        if let Some(Landing { port: at, .. }) = arrived.values().find(|landing| landing.port != self.port.number) {
             let told_by = if evidence.confirmed.is_empty() { by_account } else { ToldBy::Confirmation };
             return Ok(fact(Proof::ArrivedElsewhere { at: *at }, told_by));
         }
@@ -171,15 +183,15 @@ impl Ended<'_> {
         Err(Some((Blame::Path, why)))
     }
 
-    /// Our messages that are known to have arrived: on which port, and from where.
-    fn arrived(&self, evidence: &Evidence) -> BTreeMap<Nonce, (u16, SocketAddr)> {
+    /// Our messages that are known to have arrived, and where.
+    fn arrived(&self, evidence: &Evidence) -> BTreeMap<Nonce, Landing> {
         let mut arrived = evidence.confirmed.clone();
         let Some(account) = self.account else { return arrived };
         for nonce in &evidence.sent {
-            if let Some(ArrivalRecord { port, source, transport, .. }) = account.arrivals.get(nonce)
-                && *transport == self.port.transport
+            if let Some(&ArrivalRecord { port, source, here, transport, .. }) = account.arrivals.get(nonce)
+                && transport == self.port.transport
             {
-                arrived.entry(*nonce).or_insert((*port, *source));
+                arrived.entry(*nonce).or_insert(Landing { port, source, here });
             }
         }
         arrived
@@ -213,12 +225,15 @@ impl Ended<'_> {
 mod tests {
     use super::*;
     use crate::wire::witness::NoiseRecord;
+    use std::net::Ipv4Addr;
     use std::sync::LazyLock;
 
     const TCP: AskedPort =
         AskedPort { transport: Transport::Tcp, number: 443, open: false, speaks: false, refused: false };
     const UDP: AskedPort =
         AskedPort { transport: Transport::Udp, number: 75, open: false, speaks: false, refused: false };
+
+    const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
 
     fn source() -> SocketAddr {
         "198.51.100.2:4000".parse().unwrap()
@@ -230,7 +245,7 @@ mod tests {
 
     fn confirmed(port: u16) -> Evidence {
         let mut evidence = sent(1);
-        evidence.confirmed.insert(Nonce([0; 8]), (port, source()));
+        evidence.confirmed.insert(Nonce([0; 8]), Landing { port, source: source(), here: Some(INSIDE) });
         evidence
     }
 
@@ -238,7 +253,10 @@ mod tests {
         let mut account = Account::new(ToldBy::Account);
         for &(number, AskedPort { transport, number: port, .. }) in arrived {
             let nonce = Nonce([number; 8]);
-            account.arrivals.insert(nonce, ArrivalRecord { nonce, transport, port, source: source(), at_ms: 1 });
+            account.arrivals.insert(
+                nonce,
+                ArrivalRecord { nonce, transport, port, source: source(), here: Some(INSIDE), at_ms: 1 },
+            );
         }
         account
     }
@@ -271,8 +289,9 @@ mod tests {
     #[test]
     fn a_confirmation_needs_no_account() {
         let fact = ended(UDP, None).prove(&confirmed(75)).unwrap();
-        assert_eq!((fact.proof, fact.sent, fact.arrived, fact.answered), (Proof::Passed, 1, 1, 1));
+        assert_eq!((&fact.proof, fact.sent, fact.arrived, fact.answered), (&Proof::Passed, 1, 1, 1));
         assert_eq!((fact.source, fact.told_by), (Some(source().ip()), ToldBy::Confirmation));
+        assert_eq!((fact.translated([203, 0, 113, 5].into()), fact.translated(INSIDE)), (Some(INSIDE), None));
         let fact = ended(UDP, None).prove(&confirmed(76)).unwrap();
         assert_eq!(fact.proof, Proof::ArrivedElsewhere { at: 76 });
         assert_eq!(ended(UDP, None).prove(&sent(4)), Err(None));
@@ -332,7 +351,9 @@ mod tests {
 
     #[test]
     fn what_arrived_and_was_not_confirmed_is_told_apart() {
-        assert_eq!(proof(UDP, &account(&[(0, UDP), (1, UDP)]), &sent(4)), Some(Proof::AnswerLost));
+        let lost = account(&[(0, UDP), (1, UDP)]);
+        assert_eq!(proof(UDP, &lost, &sent(4)), Some(Proof::AnswerLost));
+        assert_eq!(ended(UDP, Some(&lost)).prove(&sent(4)).unwrap().destination, Some(INSIDE));
         let elsewhere = AskedPort { number: 80, ..TCP };
         assert_eq!(proof(TCP, &account(&[(2, elsewhere)]), &sent(4)), Some(Proof::ArrivedElsewhere { at: 80 }));
         assert_eq!(proof(UDP, &account(&[(9, UDP)]), &sent(4)), Some(Proof::Blocked), "another port's message");

@@ -222,7 +222,7 @@ impl Inquest<'_> {
             self.last_sent_ms = self.last_sent_ms.max(hail.sent_ms);
             let Some(port) = self.ports.get_mut(place) else { continue };
             if hail.control {
-                let confirmed = matches!(hail.came, Came::Confirmed { .. });
+                let confirmed = matches!(hail.came, Came::Confirmed(_));
                 let (transport, round, nonce) = (port.asked.transport, self.round, hail.nonce);
                 self.controls.push(ControlHail { transport, round, nonce, confirmed });
                 continue;
@@ -239,8 +239,8 @@ impl Inquest<'_> {
                 evidence.rounds.push(self.round);
             }
             match hail.came {
-                Came::Confirmed { port, source } => {
-                    evidence.confirmed.insert(hail.nonce, (port, source));
+                Came::Confirmed(landing) => {
+                    evidence.confirmed.insert(hail.nonce, landing);
                 }
                 Came::Clock { ahead_ms } => {
                     // It has the key and refuses our clock: from now on its own is used. This message counts for nothing.
@@ -266,7 +266,7 @@ impl Inquest<'_> {
         let arrived_on = |port: &&Port| {
             let Port { asked: AskedPort { number, .. }, evidence: Evidence { sent, confirmed, .. }, .. } = port;
             let noted = |nonce| account.and_then(|account| account.arrivals.get(nonce)).map(|arrival| arrival.port);
-            confirmed.values().map(|(at, _)| *at).chain(sent.iter().filter_map(noted)).any(|at| at == *number)
+            confirmed.values().map(|landing| landing.port).chain(sent.iter().filter_map(noted)).any(|at| at == *number)
         };
         self.ports.iter().filter(arrived_on).count()
     }
@@ -299,7 +299,7 @@ impl Inquest<'_> {
             let mut alive = false;
             for _ in 0..CANARY_TRIES {
                 let came = self.send(&[], &canaries).await;
-                alive = came.iter().any(|(_, hail)| matches!(hail.came, Came::Confirmed { .. }));
+                alive = came.iter().any(|(_, hail)| matches!(hail.came, Came::Confirmed(_)));
                 self.note(came);
                 if alive {
                     break;

@@ -1,3 +1,4 @@
+use super::proof::Landing;
 use super::*;
 use crate::model::fact::Fact;
 use crate::model::ports::Ports;
@@ -95,6 +96,7 @@ async fn over_udp_a_wrong_clock_is_among_the_reasons_for_silence() {
             arrived: 1,
             answered: 1,
             source: Some(HERE),
+            destination: Some(HERE).filter(|_| cfg!(any(target_os = "linux", target_os = "android"))),
             told_by: crate::model::witness::ToldBy::Confirmation,
         }
     );
@@ -114,7 +116,8 @@ async fn what_was_proved_before_an_interrupt_is_kept() {
     });
     let peer = Peer { address: HERE, name: None };
     let mut inquest = Inquest::new(&asker, &peer, &settings, &asked).unwrap();
-    inquest.ports[0].evidence.confirmed.insert(Nonce([1; 8]), (70, (HERE, 4000).into()));
+    let landing = Landing { port: 70, source: (HERE, 4000).into(), here: None };
+    inquest.ports[0].evidence.confirmed.insert(Nonce([1; 8]), landing);
     inquest.ports[0].evidence.sent.push(Nonce([1; 8]));
     let proofs = inquest.finish(Some(Skip::Interrupted));
     assert_eq!(fact(&proofs).proof, Proof::Passed);

@@ -96,6 +96,9 @@ pub(in crate::report) struct Witness {
     not_held: Option<&'static str>,
     /// The address from which they came, as the witness saw it.
     source: Option<String>,
+    /// The address of the witness's machine to which they came: another than the one that was asked where it is translated on
+    /// the way; null where none arrived, or where the machine's system does not say.
+    destination: Option<String>,
     /// How that is known: `confirmation`, `account` or `log`.
     told_by: &'static str,
 }
@@ -289,6 +292,7 @@ impl From<&WitnessFact> for Witness {
             arrived_on,
             not_held,
             source: fact.source.map(|source| source.to_string()),
+            destination: fact.destination.map(|there| there.to_string()),
             told_by: match fact.told_by {
                 ToldBy::Confirmation => "confirmation",
                 ToldBy::Account => "account",

@@ -125,7 +125,9 @@ struct Problem {
 /// The OCSP response that came with a certificate (RFC 6960).
 #[derive(Debug, Default, Serialize, JsonSchema)]
 struct OcspStaple {
-    /// `not-asked`, `none`, `unreadable`, or what it says: `good`, `revoked` or `unknown`.
+    /// `not-asked`, `none`, `unreadable`, or what it says: `good`, `revoked` or `unknown`. Anybody can write "good", so it is
+    /// `good` only where the authority's signature was checked and it is about this certificate and in date; otherwise
+    /// `claims-good`.
     status: &'static str,
     /// What is wrong with it.
     fault: Option<String>,
@@ -257,7 +259,8 @@ impl From<&Staple> for OcspStaple {
 impl From<&OcspAnswer> for OcspStaple {
     fn from(answer: &OcspAnswer) -> Self {
         let (status, revoked_at, reason) = match &answer.status {
-            OcspStatus::Good => ("good", None, None),
+            OcspStatus::Good if answer.is_vouched_for() => ("good", None, None),
+            OcspStatus::Good => ("claims-good", None, None),
             OcspStatus::Revoked { at, reason } => ("revoked", Some(at.clone()), *reason),
             OcspStatus::Unknown => ("unknown", None, None),
         };
@@ -280,5 +283,37 @@ impl From<&OcspAnswer> for OcspStaple {
                 OcspSignature::Unchecked => "unchecked",
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OcspStaple;
+    use crate::model::certificate::{OcspAge, OcspAnswer, OcspSignature, OcspStatus};
+
+    #[test]
+    fn good_is_only_what_the_authority_signed_for_this_certificate_and_now() {
+        let good = OcspAnswer {
+            status: OcspStatus::Good,
+            this_update: "2026-11-21T10:20:47Z".to_owned(),
+            next_update: None,
+            age: OcspAge::Current,
+            about_this: true,
+            signature: OcspSignature::Valid,
+        };
+        let status = |answer: &OcspAnswer| OcspStaple::from(answer).status;
+        assert_eq!(status(&good), "good");
+        let others = [
+            OcspAnswer { signature: OcspSignature::Unchecked, ..good.clone() },
+            OcspAnswer { signature: OcspSignature::Invalid, ..good.clone() },
+            OcspAnswer { age: OcspAge::Stale, ..good.clone() },
+            OcspAnswer { age: OcspAge::Early, ..good.clone() },
+            OcspAnswer { about_this: false, ..good.clone() },
+        ];
+        assert!(others.iter().all(|other| status(other) == "claims-good"));
+        // A revocation is told whoever signed it: what it is worth is the judge's to say.
+        let revoked = OcspStatus::Revoked { at: "2026-11-21T00:00:00Z".to_owned(), reason: None };
+        let revoked = OcspAnswer { status: revoked, signature: OcspSignature::Unchecked, ..good };
+        assert_eq!(status(&revoked), "revoked");
     }
 }

@@ -59,10 +59,12 @@ enum Question {
         /// Such as `tcp/443` or `udp/40000-41000`.
         ports: String,
     },
-    /// What speaks there?
+    /// What speaks there, or on each of this range?
     Service {
-        /// The TCP port.
+        /// The TCP port; the first, where neighbours that all say nothing, or the same, are one range.
         port: u16,
+        /// Such as `tcp/443` or `tcp/1-442`.
+        ports: String,
     },
     /// Is this version of TLS accepted?
     TlsVersion {
@@ -176,7 +178,7 @@ impl From<&question::Question> for Question {
     fn from(question: &question::Question) -> Self {
         match *question {
             question::Question::Port { ports } => Self::Port { ports: ports.to_string() },
-            question::Question::Service { port } => Self::Service { port },
+            question::Question::Service { ports } => Self::Service { port: ports.first(), ports: ports.to_string() },
             question::Question::TlsVersion { port, version, sni } => {
                 Self::TlsVersion { port, version: version.to_string(), sni }
             }

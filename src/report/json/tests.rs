@@ -1,5 +1,9 @@
 use super::{render, schema};
-use crate::report::fixture::{estate, everything, hostile, quiet};
+use crate::catalog::builtin::Catalogs;
+use crate::judge::{Case, Judgement, judge};
+use crate::model::vantage::Ways;
+use crate::model::verdict::Verdict;
+use crate::report::fixture::{estate, everything, hostile, middlebox, quiet};
 use serde_json::Value;
 
 const SCHEMA: &str = "schema/run-v1.schema.json";
@@ -37,6 +41,33 @@ fn what_is_written_is_what_the_schema_says() {
 #[test]
 fn the_whole_run() {
     insta::assert_snapshot!(render(&everything()).unwrap());
+}
+
+#[test]
+fn a_middlebox_that_opens_every_port_fills_no_disk() {
+    let mut run = middlebox();
+    let catalogs = Catalogs::built_in().unwrap_or_else(|errors| panic!("{errors}"));
+    let target = &mut run.targets[0];
+    let case = Case {
+        target: &target.target,
+        addresses: &target.addresses,
+        observations: &target.observations,
+        guides: &catalogs.guides,
+        exploited: &catalogs.exploited,
+        ways: &Ways::default(),
+        evidence: None,
+        evidence_alone: false,
+    };
+    let Judgement { findings, .. } = judge(case);
+    assert!(findings.len() > 100);
+    assert!(findings.iter().filter(|finding| finding.item.contains("-NET-")).all(|one| one.verdict != Verdict::Pass));
+    target.findings = findings;
+    let written = render(&run).unwrap();
+    assert!(written.len() < 1 << 20, "{} bytes", written.len());
+    let written: Value = serde_json::from_str(&written).unwrap();
+    let observations = written["targets"][0]["observations"].as_array().unwrap().iter();
+    let heard: Vec<&str> = observations.filter_map(|one| one["question"]["ports"].as_str()).collect();
+    assert_eq!(heard, ["tcp/1-65535", "tcp/1-442", "tcp/443", "tcp/444-65535"]);
 }
 
 #[test]

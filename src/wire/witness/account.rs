@@ -1,10 +1,10 @@
 //! The witness's account of a session, page by page: which ports it holds, what arrived where, and what else came.
 
-use super::{Nonce, read_place, read_socket, write_socket, write_transport};
+use super::{Nonce, read_address, read_place, read_socket, write_address, write_socket, write_transport};
 use crate::model::ports::{Ports, Transport};
 use crate::model::witness::NotHeld;
 use crate::wire::bytes::{Bytes, Stop, bad};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A part of an account. Each is a list; records are only ever added at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct ArrivalRecord {
     pub port: u16,
     /// Where it came from, as the witness saw it.
     pub source: SocketAddr,
+    /// To which address of the witness's machine it came, where its system says so.
+    pub here: Option<IpAddr>,
     /// When, by the witness's clock, in milliseconds since 1970.
     pub at_ms: u64,
 }
@@ -108,7 +110,7 @@ impl Page {
     pub fn capacity(section: Section) -> usize {
         let record = match section {
             Section::Ports => 7,
-            Section::Arrivals => 37,
+            Section::Arrivals => 53,
             Section::Noise => 11,
         };
         (super::LIMIT - super::HEAD - super::TAG - PAGE_HEAD) / record
@@ -217,6 +219,7 @@ impl ArrivalRecord {
         out.extend_from_slice(&self.port.to_be_bytes());
         out.extend_from_slice(&self.nonce.0);
         write_socket(&mut out, self.source);
+        write_address(&mut out, self.here);
         out.extend_from_slice(&self.at_ms.to_be_bytes());
         out
     }
@@ -224,8 +227,8 @@ impl ArrivalRecord {
     fn read(bytes: &mut Bytes<'_>) -> Result<Self, Stop> {
         let (transport, port) = read_place(bytes)?;
         let nonce = Nonce(bytes.array()?);
-        let source: SocketAddr = read_socket(bytes)?;
-        Ok(Self { nonce, transport, port, source, at_ms: u64::from_be_bytes(bytes.array()?) })
+        let (source, here) = (read_socket(bytes)?, read_address(bytes)?);
+        Ok(Self { nonce, transport, port, source, here, at_ms: u64::from_be_bytes(bytes.array()?) })
     }
 }
 

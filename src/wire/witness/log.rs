@@ -8,7 +8,7 @@ use crate::model::witness::NotHeld;
 use data_encoding::HEXLOWER;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The longest line, in bytes: the ports are written as ranges of text, of which there can be 4096.
 pub const LINE_LIMIT: usize = 1 << 19;
@@ -98,6 +98,8 @@ pub struct Arrived {
     pub sent_to: u16,
     /// Where it came from.
     pub source: SocketAddr,
+    /// To which address of the witness's machine it came, where its system says so.
+    pub here: Option<IpAddr>,
     /// When it was sent, by the scanner's clock.
     pub sent_ms: u64,
     /// When it arrived.
@@ -246,6 +248,7 @@ mod tests {
             port: 75,
             sent_to: 75,
             source: "198.51.100.2:40000".parse().unwrap(),
+            here: (number == 1).then(|| "10.0.0.5".parse().unwrap()),
             sent_ms: 1,
             at_ms: 2,
         }

@@ -115,6 +115,30 @@ fn a_range_is_judged_by_its_blocked_part() {
 }
 
 #[test]
+fn neighbours_that_are_blocked_by_different_hands_name_them_all() {
+    let fixture = Fixture::new("203.0.113.5", &["tcp/443 open", "tcp/130-150 filtered"]);
+    let why = |senders: &[Option<u8>], passage| {
+        let mut ways = Ways::default();
+        for (port, last) in (130..).zip(senders) {
+            let sender = last.map(|last| [198, 51, 100, last].into());
+            ways.add(Way { ports: Ports::tcp(port).unwrap(), v6: false, inside: false, passage, sender });
+        }
+        let last = 129 + senders.len();
+        check(&fixture, &ways, |view, ports| unreachable(view, ports, &TERMS), &format!("tcp/130-{last}")).why
+    };
+    let blocked = |senders: &[Option<u8>]| why(senders, Passage::Blocked);
+    assert!(blocked(&[Some(1), Some(1)]).contains("network by 198.51.100.1: "));
+    assert!(blocked(&[Some(2), Some(1), Some(2)]).contains("network by 198.51.100.1 and 198.51.100.2: "));
+    assert!(blocked(&[None, Some(2)]).contains("network, some of them by 198.51.100.2: "));
+    assert!(blocked(&[None, None]).contains("the ports are blocked on the way out of this machine's network: "));
+    let probably = why(&[Some(2), Some(1)], Passage::ProbablyBlocked);
+    assert!(probably.contains("network by 198.51.100.1 and 198.51.100.2: "), "{probably}");
+    let many: Vec<Option<u8>> = (1..=20).map(Some).collect();
+    let many = blocked(&many);
+    assert!(many.contains("198.51.100.7 and 13 more: ") && !many.contains("198.51.100.8"), "{many}");
+}
+
+#[test]
 fn a_port_that_should_be_reachable_is_not_called_shut_either() {
     for state in ["filtered", STRANGER] {
         let line = format!("tcp/25 {state}");

@@ -11,11 +11,16 @@ use super::{Duration, Port, PortFact, PortState, Schedule, Stage};
 /// How many refused ports are asked again. A limit refuses so much of what comes so fast that a sample shows it.
 const RECHECKED: usize = 256;
 
-/// Of refusals while an open port was known and asked among them, one in how many.
+/// Of refusals while an open port was known and asked among them, one in how many; where its owner counts connections and it
+/// is therefore asked little, each.
 const ONE_IN: usize = 3;
 
 /// After how many of them an open port is asked, unless its owner counts connections.
 const BETWEEN: u32 = 3;
+
+/// For how many refusals at least, and for what share of all ports, such an owner is asked once while more are asked for.
+const MANY_LEAST: usize = 12;
+const MANY_SHARE: usize = 12;
 
 /// Where every port was refused, how many are asked again, and how far apart: hardly a limit refuses what comes so slowly.
 const ALONE: usize = 64;
@@ -40,6 +45,8 @@ pub(super) struct Rechecks {
     next: Option<Duration>,
     /// Those were all asked again.
     done: bool,
+    /// How many refusals waited when an open port was last asked to vouch for them.
+    held_at_voucher: usize,
 }
 
 impl Rechecks {
@@ -55,14 +62,24 @@ pub(super) fn is_refusal(fact: &PortFact) -> bool {
 }
 
 impl Schedule<'_> {
-    /// Whether refusals wait for an open port to show that it still opens.
+    /// Whether refusals wait for an open port to show that it still opens. One whose owner counts connections is asked once
+    /// for many.
     pub(super) fn awaits_voucher(&self) -> bool {
-        !self.held.is_empty() && self.witnesses.can_vouch()
+        let many = MANY_LEAST.max(self.ports.len() / MANY_SHARE);
+        let now = !self.witnesses.is_sensitive_alone()
+            || self.open <= self.held.len()
+            || self.held.len() >= self.rechecks.held_at_voucher + many;
+        now && !self.held.is_empty() && self.witnesses.can_vouch()
     }
 
     /// The next port to ask whether it still answers.
     pub(super) fn next_witness(&mut self) -> Option<u16> {
-        if self.awaits_voucher() { self.witnesses.next_voucher() } else { self.witnesses.next() }
+        if self.awaits_voucher() {
+            self.rechecks.held_at_voucher = self.held.len();
+            self.witnesses.next_voucher()
+        } else {
+            self.witnesses.next()
+        }
     }
 
     /// An open port, where its turn has come among ports that are asked again.
@@ -77,7 +94,9 @@ impl Schedule<'_> {
     /// The port was refused.
     pub(super) fn refused(&mut self, index: u32, sent: Duration, fact: PortFact, elapsed: Duration) {
         self.rechecks.refused += usize::from(self.witnesses.vouching_since().is_some());
-        let chosen = self.rechecks.refused % ONE_IN == 1 && self.rechecks.chosen < RECHECKED;
+        let sparing = self.witnesses.is_sensitive_alone() && self.witnesses.vouching_since().is_some();
+        let one_in = if sparing { 1 } else { ONE_IN };
+        let chosen = self.rechecks.refused % one_in == 1 % one_in && self.rechecks.chosen < RECHECKED;
         let Some(port) = self.ports.get_mut(index as usize) else { return };
         if self.witnesses.doubts_refusals() {
             // It waited for its confirmation, and is worth no more than silence now.
@@ -125,6 +144,7 @@ impl Schedule<'_> {
 
     /// Lets go of refusals for which open ports have vouched, or for which nobody can.
     pub(super) fn release(&mut self, now: Duration) {
+        self.rechecks.held_at_voucher = self.rechecks.held_at_voucher.min(self.held.len());
         // An open port may still be found.
         if !self.witnesses.can_vouch() {
             if !self.recheck_alone(now) || self.open > self.held.len() {

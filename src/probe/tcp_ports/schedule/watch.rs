@@ -44,7 +44,8 @@ impl Schedule<'_> {
         }
         if self.witnesses.forget(shot.serial) {
             self.evidence(shot.sent, now, false);
-        } else if late {
+        } else if late && shot.sent >= self.witnesses.vouch_from() {
+            // What was sent before counts for nothing, and was perhaps never counted.
             self.path.forgive(shot.sent);
         }
         self.witnesses.good(shot.sent);
