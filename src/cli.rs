@@ -7,6 +7,7 @@ mod doctor;
 mod dry_run;
 mod exit;
 mod guides;
+mod host;
 mod output;
 mod pending;
 mod probe;
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
     match command {
         Command::Guides(command) => guides::run(&command, shared),
+        Command::Host(command) => host::run(&command, shared),
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::report::json::schema());
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
@@ -128,7 +130,7 @@ fn man() -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::Bug(format!("the manual page: {error}"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
-    for name in ["scan", "demo", "probe", "doctor", "witness", "guides"] {
+    for name in ["scan", "demo", "probe", "doctor", "witness", "host", "guides"] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());
             page.extend(format!(".SH PORTREEVE {}\n", name.to_uppercase()).bytes());

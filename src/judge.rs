@@ -2,11 +2,13 @@
 //!
 //! Pure: no I/O, no clock, no printing; the same observations give the same findings. Its first law is that a question
 //! without an answer never becomes a pass: every branch that ends in [`Verdict::Pass`] names the answer that it rests
-//! on. It leaves out evidence from the host, which items that need it say.
+//! on. Evidence from the host is a second basis beside the network (`host`); where they contradict each other, the network is
+//! believed.
 
 mod certificate;
 mod disagreement;
 pub mod examples;
+mod host;
 mod http;
 mod part;
 mod ports;
@@ -17,8 +19,10 @@ pub mod vantage;
 mod view;
 
 use crate::catalog::exploited::ExploitedVersions;
-use crate::catalog::guide::{Guide, GuideRule, Item};
+use crate::catalog::guide::{Guide, GuideRule, How, Item};
 use crate::catalog::rule::{OnlyWhen, Rule, Source};
+use crate::host::evidence::Evidence;
+use crate::model::evidence::{Contradiction, EvidenceRun, NotCollected};
 use crate::model::expected::{ExpectedRule, RuleFinding};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Disagreement};
@@ -43,6 +47,10 @@ pub struct Case<'a> {
     pub exploited: &'a ExploitedVersions,
     /// What is known of the way out of this machine's network.
     pub ways: &'a Ways,
+    /// What the host says of itself, where that was collected.
+    pub evidence: Option<&'a Evidence>,
+    /// Nothing was asked: the evidence alone is judged, and only items that it can speak of.
+    pub evidence_alone: bool,
 }
 
 /// What the judge says.
@@ -54,22 +62,94 @@ pub struct Judgement {
     pub rules: Vec<RuleFinding>,
     /// Where the guides, or a guide and an expected rule, ask for opposite things.
     pub disagreements: Vec<Disagreement>,
+    /// What a report says of the host's evidence, where there is any.
+    pub evidence: Option<Box<EvidenceRun>>,
 }
 
 /// Judges a target.
 pub fn judge(case: Case<'_>) -> Judgement {
     let view = View::new(case);
     let mut findings = Vec::new();
+    let mut contradictions: Vec<Contradiction> = Vec::new();
     for guide in case.guides {
-        for item in guide.items_for(&case.target.roles) {
-            let checks = item.rules.iter().map(|rule| check(rule, &view)).collect();
-            findings.push(finding(guide, item, checks));
+        let items = guide.items_for(&case.target.roles);
+        for item in items.filter(|item| !case.evidence_alone || item.how.contains(&How::Host)) {
+            let mut against = Vec::new();
+            let checks = item.rules.iter().map(|rule| both(guide, item, rule, &view, &mut against)).collect();
+            let mut found = finding(guide, item, checks);
+            found.disagreements.extend(against.iter().map(told));
+            findings.push(found);
+            contradictions.extend(against);
         }
+    }
+    if case.evidence_alone {
+        let evidence = case.evidence.map(|evidence| report(&view, evidence, contradictions));
+        return Judgement { findings, rules: Vec::new(), disagreements: Vec::new(), evidence };
     }
     let mut rules: Vec<RuleFinding> = case.target.rules.iter().map(|rule| expected_rule(rule, &view)).collect();
     let mut disagreements = disagreement::find(case, &mut findings);
     disagreements.extend(disagreement::with_rules(&view, &mut findings, &mut rules));
-    Judgement { findings, rules, disagreements }
+    let evidence = case.evidence.map(|evidence| report(&view, evidence, contradictions));
+    Judgement { findings, rules, disagreements, evidence }
+}
+
+/// The check of a rule by what was seen, and by what the host says of the same where the item wants both.
+fn both(guide: &Guide, item: &Item, rule: &GuideRule, view: &View<'_>, against: &mut Vec<Contradiction>) -> Check {
+    let speaks = item.how.contains(&How::Host) && rule.rule.asks();
+    let Some(evidence) = view.case.evidence.filter(|_| speaks) else { return check(rule, view) };
+    if let Some(part) = condition(rule.only_when, view.target()) {
+        return Part::combine(rule.rule.describe(), vec![part]);
+    }
+    if view.case.evidence_alone {
+        return host::claims::alone(&rule.rule, view, evidence);
+    }
+    let (check, contradictions) = host::claims::merge(check(rule, view), item, &guide.id, &rule.rule, view, evidence);
+    against.extend(contradictions);
+    check
+}
+
+/// A contradiction in a sentence, for the finding.
+fn told(contradiction: &Contradiction) -> String {
+    let Contradiction { subject, host, network, explanations, settle, .. } = contradiction;
+    format!(
+        "Contradiction on {subject}: the host says \"{host}\", and from outside was seen \"{network}\". The network is believed. \
+         Likely: {}. {settle}",
+        explanations.join("; or ")
+    )
+}
+
+/// What the report says of the evidence as a whole.
+fn report(view: &View<'_>, evidence: &Evidence, contradictions: Vec<Contradiction>) -> Box<EvidenceRun> {
+    let (_, mut doubts) = host::trust(evidence);
+    doubts.extend(evidence.oddities.iter().cloned());
+    doubts.extend(host::ports::another_host(view, evidence));
+    let mut merged: Vec<Contradiction> = Vec::new();
+    for contradiction in contradictions {
+        let same =
+            |known: &&mut Contradiction| known.subject == contradiction.subject && known.host == contradiction.host;
+        match merged.iter_mut().find(same) {
+            Some(known) => known.items.extend(contradiction.items),
+            None => merged.push(contradiction),
+        }
+    }
+    let system = evidence.system.as_ref().ok();
+    Box::new(EvidenceRun {
+        name: evidence.name.clone(),
+        computer: evidence.computer.clone(),
+        version: evidence.version.clone(),
+        collected: evidence.collected().map(|time| time.to_string()),
+        age_seconds: evidence.age(),
+        booted: system.and_then(|system| system.time("boot")).map(|(time, _)| time.to_string()),
+        elevated: evidence.elevated.as_ref().map(|(elevated, _)| *elevated),
+        doubts,
+        not_collected: evidence
+            .missing
+            .iter()
+            .map(|(what, why)| NotCollected { what: what.clone(), why: why.clone() })
+            .collect(),
+        contradictions: merged,
+        firewall: host::ports::table(view, evidence),
+    })
 }
 
 fn expected_rule(rule: &ExpectedRule, view: &View<'_>) -> RuleFinding {
@@ -160,7 +240,10 @@ fn apply(rule: &Rule, view: &View<'_>) -> Vec<Part> {
         Rule::ServiceAbsent { services } => product::service_absent(view, services),
         Rule::RdpNla => product::rdp_nla(view),
         Rule::Smb1Refused => product::smb1_refused(view),
-        Rule::Needs { source, by } => vec![needs(*source, by)],
+        Rule::Needs { source, by, evidence: check } => match (check, view.case.evidence) {
+            (Some(check), Some(evidence)) => host::apply(*check, by, view, evidence),
+            _ => vec![needs(*source, by)],
+        },
         Rule::NotApplicable { because } => vec![Part::not_applicable(because)],
     }
 }

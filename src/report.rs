@@ -9,6 +9,7 @@
 
 mod certificate;
 mod describe;
+mod host_evidence;
 pub mod html;
 pub mod json;
 pub mod lines;

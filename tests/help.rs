@@ -24,6 +24,9 @@ fn the_help_is_as_it_was_agreed() {
         ("help-probe-service", &["probe", "service", "-h"]),
         ("help-doctor", &["doctor", "--help"]),
         ("help-witness", &["witness", "--help"]),
+        ("help-host", &["host", "--help"]),
+        ("help-host-collector", &["host", "collector", "--help"]),
+        ("help-host-check", &["host", "check", "--help"]),
         ("help-guides", &["guides", "--help"]),
         ("help-guides-list", &["guides", "list", "--help"]),
     ] {

@@ -134,8 +134,17 @@ fn every_key_that_the_template_shows_can_be_used() {
     assert!(shown > 12, "{shown}");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("all.toml"), used.join("\n")).unwrap();
-    let output = portreeve().current_dir(folder.path()).args(["scan", "--targets", "all.toml", "--dry-run"]).output();
-    let output = output.unwrap();
+    let plan = || {
+        portreeve().current_dir(folder.path()).args(["scan", "--targets", "all.toml", "--dry-run"]).output().unwrap()
+    };
+    // The evidence is found from where the inventory is, and one that is not there is a mistake.
+    let output = plan();
+    ended(&output, 2);
+    assert!(stderr(&output).contains("the evidence of Client's name/rmm"), "{}", stderr(&output));
+    fs::create_dir_all(folder.path().join("evidence/rmm.zip")).unwrap();
+    let manifest = "portreeve-evidence;1\r\nfact;computer;RMM01\r\ndone;0\r\n";
+    fs::write(folder.path().join("evidence/rmm.zip/manifest.txt"), manifest).unwrap();
+    let output = plan();
     ended(&output, 3);
     let plan = stdout(&output);
     assert!(plan.contains("rule deny tcp/22") && plan.contains("tcp/50000-50050"), "{plan}");

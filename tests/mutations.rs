@@ -26,6 +26,20 @@ mod targets {
     pub(super) mod certificate;
     pub(super) mod datagram;
     pub(super) mod first_bytes;
+    pub(super) mod host_acl;
+    pub(super) mod host_bundle;
+    pub(super) mod host_config;
+    pub(super) mod host_firewall;
+    pub(super) mod host_http_sys;
+    pub(super) mod host_inf;
+    pub(super) mod host_ini;
+    pub(super) mod host_manifest;
+    pub(super) mod host_registry;
+    pub(super) mod host_secrets;
+    pub(super) mod host_services;
+    pub(super) mod host_sockets;
+    pub(super) mod host_system;
+    pub(super) mod host_text;
     pub(super) mod http;
     pub(super) mod msrpc;
     pub(super) mod mysql;
@@ -48,6 +62,12 @@ macro_rules! fuzz_target {
     (|$bytes:ident: &[u8]| $body:block) => {
         pub(crate) fn run($bytes: &[u8]) {
             $body
+        }
+    };
+    // As the fuzzer does: what is no UTF-8 is left out.
+    (|$text:ident: &str| $body:block) => {
+        pub(crate) fn run(bytes: &[u8]) {
+            if let Ok($text) = std::str::from_utf8(bytes) $body
         }
     };
 }
@@ -80,6 +100,20 @@ tests!(
     certificate,
     datagram,
     first_bytes,
+    host_acl,
+    host_bundle,
+    host_config,
+    host_firewall,
+    host_http_sys,
+    host_inf,
+    host_ini,
+    host_manifest,
+    host_registry,
+    host_secrets,
+    host_services,
+    host_sockets,
+    host_system,
+    host_text,
     http,
     msrpc,
     mysql,

@@ -63,6 +63,7 @@ struct RawTarget {
     #[serde(default = "yes")]
     default_rules: bool,
     notes: Option<String>,
+    evidence: Option<String>,
 }
 
 fn yes() -> bool {
@@ -108,7 +109,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
         }
         match read_text(&file) {
             Ok(text) => match parse(&shown(&file), &text, &mut places) {
-                Ok(more) => targets.extend(more),
+                Ok(more) => targets.extend(more.into_iter().map(|target| beside(target, &file))),
                 Err(Diagnostics(more)) => found.extend(more),
             },
             Err(diagnostic) => found.push(*diagnostic),
@@ -118,6 +119,14 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
         found.push(Diagnostic::whole("inventory", &format!("more than {TARGET_LIMIT} targets"), None));
     }
     if found.is_empty() { Ok(targets) } else { Err(Diagnostics(found)) }
+}
+
+/// Evidence is found from where the inventory is.
+fn beside(mut target: Target, inventory: &Path) -> Target {
+    if let (Some(evidence), Some(folder)) = (&mut target.evidence, inventory.parent()) {
+        *evidence = folder.join(evidence.as_str()).display().to_string();
+    }
+    target
 }
 
 fn shown(path: &Path) -> String {
@@ -302,6 +311,7 @@ fn read_target(
         expected,
         rules,
         notes: raw.notes,
+        evidence: raw.evidence,
     };
     (reader.found.len() == before).then_some(target)
 }

@@ -89,6 +89,66 @@ pub enum Source {
     Attestation,
 }
 
+/// What evidence from the host can answer, each by a reading of its own in the judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostCheck {
+    /// Anonymous enumeration of accounts and shares.
+    RestrictAnonymous,
+    /// AutoPlay of devices that are no volumes.
+    NoAutoplayNonVolume,
+    /// The default of `AutoRun`.
+    NoAutorun,
+    /// AutoPlay on all drives.
+    NoDriveTypeAutorun,
+    /// Who may act as part of the operating system.
+    ActAsSystem,
+    /// Whether installers run with elevated privileges.
+    AlwaysInstallElevated,
+    /// Whether the host may reach itself.
+    LoopbackFree,
+    /// Whether it was restarted since its protocol settings changed.
+    Restarted,
+    /// Whether Everyone has permissions on LTShare.
+    LtshareEveryone,
+    /// Whether only the pools and System have.
+    LtsharePools,
+    /// Whether ScreenConnect's session manager is on the network.
+    SessionManagerLocal,
+    /// Who may impersonate a client.
+    Impersonate,
+    /// Who may replace a process token.
+    PrimaryToken,
+    /// Who may come in over the network.
+    NetworkLogon,
+    /// Who may adjust memory quotas.
+    MemoryQuota,
+    /// Who may log on as a batch job.
+    BatchLogon,
+    /// Who may log on as a service.
+    ServiceLogon,
+}
+
+/// Checks of evidence by the names that catalogs use.
+pub const HOST_CHECKS: [(&str, HostCheck); 17] = [
+    ("restrict-anonymous", HostCheck::RestrictAnonymous),
+    ("no-autoplay-non-volume", HostCheck::NoAutoplayNonVolume),
+    ("no-autorun", HostCheck::NoAutorun),
+    ("no-drive-type-autorun", HostCheck::NoDriveTypeAutorun),
+    ("act-as-system", HostCheck::ActAsSystem),
+    ("always-install-elevated", HostCheck::AlwaysInstallElevated),
+    ("loopback-free", HostCheck::LoopbackFree),
+    ("restarted", HostCheck::Restarted),
+    ("ltshare-everyone", HostCheck::LtshareEveryone),
+    ("ltshare-pools", HostCheck::LtsharePools),
+    ("session-manager-local", HostCheck::SessionManagerLocal),
+    ("impersonate", HostCheck::Impersonate),
+    ("primary-token", HostCheck::PrimaryToken),
+    ("network-logon", HostCheck::NetworkLogon),
+    ("memory-quota", HostCheck::MemoryQuota),
+    ("batch-logon", HostCheck::BatchLogon),
+    ("service-logon", HostCheck::ServiceLogon),
+];
+
 /// When a rule concerns a target at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnlyWhen {
@@ -204,6 +264,8 @@ pub enum Rule {
         source: Source,
         /// What would answer it.
         by: String,
+        /// How the judge reads evidence from the host, where it can.
+        evidence: Option<HostCheck>,
     },
     /// The recommendation cannot concern such a target.
     NotApplicable {
@@ -289,6 +351,7 @@ pub(super) struct RawRule {
     services: Option<Spanned<Vec<Spanned<String>>>>,
     source: Option<Spanned<String>>,
     by: Option<Spanned<String>>,
+    evidence: Option<Spanned<String>>,
     because: Option<Spanned<String>>,
     only_when: Option<Spanned<String>>,
     #[serde(default)]
@@ -399,6 +462,7 @@ impl RawRule {
                 Rule::Needs {
                     source: fields.one(self.source, "source", "a source", &sources)?,
                     by: fields.text(self.by, "by")?,
+                    evidence: fields.optional(self.evidence, "a check of evidence", &HOST_CHECKS),
                 }
             }
             _ => Rule::NotApplicable { because: fields.text(self.because, "because")? },
@@ -420,7 +484,7 @@ impl RawRule {
             "version-at-least" => &["product", "version"],
             "not-known-exploited" | "product-not-over-http" => &["product"],
             "service-absent" => &["services"],
-            "needs" => &["source", "by"],
+            "needs" => &["source", "by", "evidence"],
             "not-applicable" => &["because"],
             _ => &[],
         };
@@ -440,6 +504,7 @@ impl RawRule {
             ("services", self.services.as_ref().map(Spanned::span)),
             ("source", self.source.as_ref().map(Spanned::span)),
             ("by", self.by.as_ref().map(Spanned::span)),
+            ("evidence", self.evidence.as_ref().map(Spanned::span)),
             ("because", self.because.as_ref().map(Spanned::span)),
         ];
         for (key, span) in written {

@@ -123,6 +123,9 @@ pub(super) enum Command {
     /// ports that no other program has, answers nobody without the key, and ends by itself. What it proves is what the
     /// firewall does; while it holds a port, the service that belongs there cannot start.
     Witness(WitnessArgs),
+    /// Evidence from inside a Windows host: print the collector, check what it brought.
+    #[command(subcommand)]
+    Host(HostCommand),
     /// List the guides' items, show one in full, or check a catalog of your own.
     #[command(subcommand)]
     Guides(GuidesCommand),
@@ -278,6 +281,10 @@ pub(super) struct WhatArgs {
     /// which are let out. Silence on a port that is not decides nothing.
     #[arg(long, value_name = "HOST", value_parser = host)]
     pub(super) control_host: Option<Host>,
+    /// What the collector of `portreeve host collector` brought from inside a server: a folder or a zip. With several servers
+    /// say whose it is; one of an inventory is CLIENT/NAME.
+    #[arg(long, value_name = "[NAME=]BUNDLE")]
+    pub(super) host_evidence: Vec<String>,
     /// The TCP ports that the control host listens on [default: those that the guides name].
     #[arg(long, value_name = "PORTS", value_parser = only_tcp_ports, value_delimiter = ',', requires = "control_host")]
     pub(super) control_ports: Vec<Ports>,
@@ -327,6 +334,45 @@ pub(super) struct WitnessArgs {
     /// Make a new key in this file, which must not exist yet, and do nothing else.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["tcp", "udp", "key_file", "lasts", "listen", "log"])]
     pub(super) new_key: Option<PathBuf>,
+}
+
+/// `host`
+#[derive(Debug, Subcommand)]
+pub(super) enum HostCommand {
+    /// Print the collector: a script of Windows' built-in commands that only reads. Run it elevated on the server.
+    ///
+    /// For Windows Server 2016 to 2025, also from a 32-bit agent: `portreeve host collector > collector.cmd`, then on the server
+    /// `collector.cmd C:\evidence`. It writes that folder, and a zip of it beside it, and changes nothing else.
+    Collector,
+    /// Judge the items that evidence from inside can answer: a bundle of the collector, or single files exported by hand.
+    #[command(after_long_help = EXIT_CODES)]
+    Check(HostCheckArgs),
+}
+
+/// `host check`
+#[derive(Args, Debug)]
+pub(super) struct HostCheckArgs {
+    /// The folder or zip that the collector wrote.
+    #[arg(value_name = "BUNDLE", required_unless_present_any = ["reg", "inf", "iis"], conflicts_with_all = ["reg", "inf", "iis"])]
+    pub(super) bundle: Option<PathBuf>,
+    /// What `reg export` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(super) reg: Vec<PathBuf>,
+    /// What `secedit /export` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(super) inf: Option<PathBuf>,
+    /// A copy of `applicationHost.config`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) iis: Option<PathBuf>,
+    /// What the server is for; give several where it has several roles.
+    #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',', required = true)]
+    pub(super) roles: Vec<Role>,
+    /// Only this guide; a file of your own takes the place of the guide with its id [default: every guide of the roles].
+    #[arg(short, long = "guide", value_name = "ID|FILE")]
+    pub(super) guides: Vec<String>,
+    /// What to write.
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 /// How to ask.

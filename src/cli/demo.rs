@@ -56,7 +56,12 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
     let interrupted = session::interrupts(shared);
     let files = Files::create(Some(&json), Some(&html), &targets)?;
     let vantage = vantage::before(&engine, None, interrupted.clone()).await;
-    let brief = Brief { catalogs: &catalogs, extra: &Extra::default(), vantage: &vantage };
+    let brief = Brief {
+        catalogs: &catalogs,
+        extra: &Extra::default(),
+        vantage: &vantage,
+        hosts: &session::HostEvidences::new(),
+    };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
     for server in servers {
         server.stop().await;
@@ -141,6 +146,7 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         expected: Vec::new(),
         rules: Vec::new(),
         notes: Some("a mock server on loopback".to_owned()),
+        evidence: None,
     }
 }
 

@@ -160,6 +160,7 @@ mod tests {
             rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: troubles.to_vec(),
+            evidence: None,
         };
         let run = Run {
             tool_version: String::new(),

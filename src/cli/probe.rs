@@ -244,6 +244,7 @@ async fn ask(engine: &Engine, probes: &[Inquiry], args: &ProbeArgs, shared: &Sha
             rules: Vec::new(),
             disagreements: Vec::new(),
             troubles: scan.troubles,
+            evidence: None,
         };
         if args.format == Format::Jsonl && written.is_ok() {
             written = output::lines(&target);

@@ -6,7 +6,7 @@ use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
-use super::{dry_run, guides, witness};
+use super::{dry_run, guides, host, witness};
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory::{self, NO_CLIENT, Selection};
@@ -49,6 +49,7 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         shared,
     )?;
     engine.settings.witness.clone_from(&witness);
+    let hosts = host::of_targets(&targets, &args.what.host_evidence)?;
     let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
         let asked = dry_run::Asked { targets: &targets, catalogs: &catalogs, extra: &extra, control: control.as_ref() };
@@ -75,7 +76,7 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         }
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
-    let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage };
+    let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage, hosts: &hosts };
     let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     if stream && written.is_ok() {
         written = output::last_line(&run.vantage);
@@ -252,7 +253,7 @@ fn json(run: &Run) -> Result<String, CliError> {
     report::json::render(run).map_err(|error| CliError::Bug(format!("the JSON report: {error}")))
 }
 
-fn show(run: &Run, output: &OutputArgs, shared: &Shared) -> Result<(), CliError> {
+pub(super) fn show(run: &Run, output: &OutputArgs, shared: &Shared) -> Result<(), CliError> {
     if shared.quiet {
         return Ok(());
     }

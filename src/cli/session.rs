@@ -10,6 +10,7 @@ use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
 use crate::engine::plan::{Extra, Plan};
 use crate::engine::{Engine, Inquiry, Settings, TargetScan};
+use crate::host::evidence::Evidence as HostEvidence;
 use crate::judge::vantage::Evidence;
 use crate::judge::{Case, Judgement, judge};
 use crate::model::observation::Observation;
@@ -25,6 +26,7 @@ use crate::net::resolve::Resolver;
 use crate::net::trust::TrustStore;
 use crate::probe::{Asker, Timing};
 use crate::report;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -291,13 +293,18 @@ pub(super) struct Brief<'a> {
     pub(super) extra: &'a Extra,
     /// What is known of the vantage before anything is asked.
     pub(super) vantage: &'a Vantage,
+    /// What hosts say of themselves.
+    pub(super) hosts: &'a HostEvidences,
 }
+
+/// Evidence from inside, by the label of its target.
+pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
 
 /// Scans `targets` and judges them.
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Brief { catalogs, extra, vantage }: Brief<'_>,
+    Brief { catalogs, extra, vantage, hosts }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
     mut finished: impl FnMut(&mut TargetRun),
@@ -313,7 +320,7 @@ pub(super) async fn run(
     let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, scan| {
         if let (Some(inquiry), Some(place)) = (inquiries.get(number), done.get_mut(number)) {
             evidence.add(seen(&scan));
-            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways);
+            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways, hosts);
             finished(&mut target);
             *place = Some(target);
         }
@@ -323,7 +330,7 @@ pub(super) async fn run(
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     run.vantage = vantage.clone();
-    conclude(&mut run, &evidence, Some(catalogs));
+    conclude(&mut run, &evidence, Some((catalogs, hosts)));
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -349,13 +356,15 @@ pub(super) fn judged(
     observations: &[Observation],
     catalogs: &Catalogs,
     ways: &Ways,
+    evidence: Option<&HostEvidence>,
 ) -> Judgement {
     let (guides, exploited) = (&catalogs.guides, &catalogs.exploited);
-    judge(Case { target, addresses, observations, guides, exploited, ways })
+    judge(Case { target, addresses, observations, guides, exploited, ways, evidence, evidence_alone: false })
 }
 
-fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs, ways: &Ways) -> TargetRun {
-    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways);
+fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs, ways: &Ways, hosts: &HostEvidences) -> TargetRun {
+    let host = hosts.get(&target.label());
+    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways, host);
     TargetRun {
         target,
         addresses: scan.addresses,
@@ -364,5 +373,6 @@ fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs, ways: &Ways) 
         rules: judgement.rules,
         disagreements: judgement.disagreements,
         troubles: scan.troubles,
+        evidence: judgement.evidence,
     }
 }

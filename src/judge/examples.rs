@@ -79,6 +79,8 @@ fn verdict_of(
         guides: std::slice::from_ref(guide),
         exploited: &catalogs.exploited,
         ways,
+        evidence: None,
+        evidence_alone: false,
     };
     let view = View::new(case);
     let parts = condition(rule.only_when, &target).map_or_else(|| apply(&rule.rule, &view), |part| vec![part]);

@@ -104,6 +104,11 @@ impl Part {
         self.confidence = self.confidence.min(other.confidence);
     }
 
+    /// What is said.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
     /// Why it says what it says.
     pub(super) fn reason(&self) -> &str {
         &self.why

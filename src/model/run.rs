@@ -1,5 +1,6 @@
 //! A run: everything of one scan, self-contained.
 
+use super::evidence::EvidenceRun;
 use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
 use super::target::Target;
@@ -192,6 +193,11 @@ pub enum Trouble {
         /// Why, and what to do.
         message: String,
     },
+    /// The evidence from inside the host cannot be used, or not of this host.
+    Evidence {
+        /// Why, and what to do.
+        message: String,
+    },
     /// This machine ran out of a resource, or forbids something.
     Ourselves {
         /// The message.
@@ -231,6 +237,7 @@ impl Trouble {
                                 --host-time"
                 .to_owned(),
             Self::Witness { address, message } => format!("the firewall before {address} is not wholly proved: {message}"),
+            Self::Evidence { message } => format!("the host's evidence: {message}"),
             Self::Ourselves { message } => format!("this machine could not ask everything: {message}"),
             Self::Bug { message } => format!("a defect of portreeve, please report it: {message}"),
         }
@@ -254,6 +261,8 @@ pub struct TargetRun {
     pub disagreements: Vec<Disagreement>,
     /// What kept the scan of this target from being whole.
     pub troubles: Vec<Trouble>,
+    /// The evidence from inside the host, where there is any.
+    pub evidence: Option<Box<EvidenceRun>>,
 }
 
 /// Guides that ask for opposite things on one target, or guides and an expected rule.

@@ -137,6 +137,8 @@ pub struct Target {
     pub rules: Vec<ExpectedRule>,
     /// Free text, shown in reports.
     pub notes: Option<String>,
+    /// Where evidence from inside the host is: a folder or a zip of the collector.
+    pub evidence: Option<String>,
 }
 
 impl Target {
@@ -159,6 +161,7 @@ impl Target {
             expected: Vec::new(),
             rules: Vec::new(),
             notes: None,
+            evidence: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod findings;
 mod observations;
 mod rules;
 
+use crate::model::evidence::{Contradiction, EvidenceRun, FirewallRow, NotCollected};
 use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun, Disagreement, GuideUsed, Run, TargetRun, Trouble};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
@@ -185,6 +186,54 @@ fn automate() -> TargetRun {
             explanation: rules::AGAINST.to_owned(),
         }],
         troubles: Vec::new(),
+        evidence: Some(Box::new(evidence())),
+    }
+}
+
+/// Evidence from inside, with one of everything that a report says of it.
+fn evidence() -> EvidenceRun {
+    let text = |text: &str| text.to_owned();
+    EvidenceRun {
+        name: text("evidence/rmm.zip"),
+        computer: Some(text("RMM01")),
+        version: Some(text("Microsoft Windows [Version 10.0.17763.5936]")),
+        collected: Some(text("2026-03-02T09:00:00Z")),
+        age_seconds: Some(7200),
+        booted: Some(text("2026-02-01T03:00:00Z")),
+        elevated: Some(true),
+        doubts: vec![text("the host computed no SHA-256 of 2 files, of which only the sizes could be checked")],
+        not_collected: vec![NotCollected { what: text("sslcert"), why: text("sslcert.txt of `sslcert` is empty") }],
+        contradictions: vec![Contradiction {
+            subject: text("TLS 1.0"),
+            items: vec![text("automate AUT-TLS-01")],
+            host: text("schannel.reg:8: \"Enabled\"=dword:00000000"),
+            network: text("tcp/443 at 203.0.113.10 accepts TLS 1.0"),
+            explanations: vec![
+                text("Windows was not restarted since the setting changed (started 2026-02-01T03:00:00Z)"),
+                text("a proxy or load balancer in front of the host answers"),
+            ],
+            settle: text("Restart the host, collect again and scan again."),
+        }],
+        firewall: vec![
+            FirewallRow {
+                port: text("tcp/443"),
+                listener: Some(text("System")),
+                claim: text("let in"),
+                line: text(
+                    "System listens on tcp/443 (netstat.txt:5), and the host's firewall lets it in (firewall.reg:40)",
+                ),
+                outside: Some(text("open")),
+                together: text("open, as the rules say"),
+            },
+            FirewallRow {
+                port: text("tcp/40000-40050"),
+                listener: None,
+                claim: text("nothing listens"),
+                line: text("nothing listens on tcp/40000 on the host"),
+                outside: None,
+                together: text("contradiction: open, though nothing listens"),
+            },
+        ],
     }
 }
 
@@ -225,6 +274,7 @@ fn control() -> TargetRun {
             Trouble::Ourselves { message: "no file descriptors left (EMFILE)".to_owned() },
             Trouble::Witness { address: "203.0.113.11".parse().unwrap(), message: "no witness answered".to_owned() },
         ],
+        evidence: None,
     }
 }
 
@@ -250,6 +300,7 @@ fn endpoint_central() -> TargetRun {
             Trouble::Interrupted,
             Trouble::Bug { message: "the SMB reader expected 4 bytes and had 3".to_owned() },
         ],
+        evidence: None,
     }
 }
 
@@ -270,6 +321,7 @@ fn gone() -> TargetRun {
             message: "ds.kuestner.example does not exist (NXDOMAIN, asked 192.0.2.53); check the name in the inventory"
                 .to_owned(),
         }],
+        evidence: None,
     }
 }
 
@@ -289,6 +341,7 @@ pub(super) fn middlebox() -> Run {
         rules: Vec::new(),
         disagreements: Vec::new(),
         troubles: Vec::new(),
+        evidence: None,
     };
     Run { targets: vec![target], ..quiet() }
 }
@@ -302,5 +355,6 @@ fn dark() -> TargetRun {
         rules: Vec::new(),
         disagreements: Vec::new(),
         troubles: vec![Trouble::Unreachable],
+        evidence: None,
     }
 }

@@ -11,6 +11,7 @@
 mod answers;
 mod certificates;
 mod document;
+mod evidence;
 mod findings;
 mod observations;
 mod rules;

@@ -256,6 +256,7 @@ fn trouble_title(trouble: &Trouble) -> (&'static str, &'static str) {
         Trouble::Interrupted => ("Not finished: interrupted", "interrupted"),
         Trouble::OutOfTime => ("Not finished: out of time", "out of time"),
         Trouble::Witness { .. } => ("Firewall not proved", "not proved"),
+        Trouble::Evidence { .. } => ("Evidence not whole", "evidence not whole"),
         Trouble::Ourselves { .. } => ("The scanning machine fell short", "fell short"),
         Trouble::Bug { .. } => ("Internal error", "internal error"),
     }

@@ -3,6 +3,7 @@
 //! Every word is there without colour too. No line is wider than asked for (down to 20 columns), none ends in spaces,
 //! and no character but the report's own colour sequences is one that a terminal obeys.
 
+mod evidence;
 mod findings;
 mod host;
 mod page;

@@ -342,6 +342,7 @@ fn identity(run: &TargetRun) -> Vec<(&'static str, String)> {
         ("Name sent", target.sni.clone().unwrap_or_default()),
         ("Moved ports", texts(target.moved.iter().map(|moved| format!("{} is at {}", moved.from, moved.to)).collect())),
         ("Meant to be open", texts(target.expected.iter().map(ToString::to_string).collect())),
+        ("Host evidence", run.evidence.as_deref().map(crate::report::host_evidence::identity).unwrap_or_default()),
         ("Notes", target.notes.clone().unwrap_or_default()),
         ("Asked", asked_in_words(coverage(&run.observations))),
     ];

@@ -1,5 +1,6 @@
 //! The document: the run, its guides and targets, and what is said of them.
 
+use super::evidence::HostEvidence;
 use super::findings::Finding;
 use super::observations::Observation;
 use super::rules::{Rule, RulesSummary};
@@ -174,6 +175,8 @@ struct Target {
     troubles: Vec<Trouble>,
     /// Where guides, or a guide and an expected rule, ask for opposite things.
     disagreements: Vec<Disagreement>,
+    /// What was collected inside the host; null where nothing was.
+    host_evidence: Option<HostEvidence>,
     /// What is said of every item of the guides that apply.
     findings: Vec<Finding>,
     /// What must be reachable and what must not by the inventory's own word, and what is said of it.
@@ -336,6 +339,7 @@ impl From<&run::TargetRun> for Target {
             coverage: reading::coverage(&run.observations).into(),
             troubles: run.troubles.iter().map(Trouble::from).collect(),
             disagreements: run.disagreements.iter().map(Disagreement::from).collect(),
+            host_evidence: run.evidence.as_deref().map(HostEvidence::from),
             findings: run.findings.iter().map(Finding::from).collect(),
             rules: run.rules.iter().map(Rule::from).collect(),
             observations: run.observations.iter().map(Observation::from).collect(),
@@ -392,6 +396,7 @@ impl From<&run::Trouble> for Trouble {
             run::Trouble::Interrupted => ("interrupted", None),
             run::Trouble::OutOfTime => ("out-of-time", None),
             run::Trouble::Witness { address, .. } => ("witness", Some(address.to_string())),
+            run::Trouble::Evidence { .. } => ("evidence", None),
             run::Trouble::Ourselves { .. } => ("ourselves", None),
             run::Trouble::Bug { .. } => ("bug", None),
         };

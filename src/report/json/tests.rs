@@ -55,6 +55,8 @@ fn a_middlebox_that_opens_every_port_fills_no_disk() {
         guides: &catalogs.guides,
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
+        evidence: None,
+        evidence_alone: false,
     };
     let Judgement { findings, .. } = judge(case);
     assert!(findings.len() > 100);

@@ -1,10 +1,11 @@
 //! One host's block: who it is, what to know before believing it, then the findings.
 
 use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW};
-use super::{Lists, Options, findings, proof, rules, suites};
+use super::{Lists, Options, evidence, findings, proof, rules, suites};
 use crate::model::expected::RuleTally;
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
+use crate::report::host_evidence;
 use crate::report::reading::{
     Caution, cautions, coverage, is_doubtful, meaning, products_seen, rules_tallied, tallied, vantages, who_disagrees,
     with_verdict,
@@ -42,6 +43,7 @@ pub(super) fn render(page: &mut Page, target: &TargetRun, options: &Options) {
         let title = format!("! {}", who_disagrees(disagreement));
         page.block(2, &[(&title, YELLOW), (" ", PLAIN)], 4, PLAIN, &text);
     }
+    evidence::render(page, target);
     rules::render(page, target, options);
     proof::render(page, target);
     suites::render(page, target);
@@ -81,7 +83,8 @@ fn identity(page: &mut Page, target: &TargetRun) {
             page.labelled(2, label, LABELS, text);
         }
     };
-    row("Addresses", if addresses.is_empty() { "none" } else { "" });
+    let alone = target.evidence.is_some() && addresses.is_empty() && target.observations.is_empty();
+    row("Addresses", if addresses.is_empty() && !alone { "none" } else { "" });
     row("Addresses", &addresses.join(", "));
     row("From", &vantages(target).join(", "));
     row("Roles", &roles.join(", "));
@@ -90,6 +93,7 @@ fn identity(page: &mut Page, target: &TargetRun) {
     let moved: Vec<String> =
         target.target.moved.iter().map(|moved| format!("{} is at {}", moved.from, moved.to)).collect();
     row("Moved", &moved.join(", "));
+    row("Evidence", &target.evidence.as_deref().map(host_evidence::identity).unwrap_or_default());
     row("Notes", target.target.notes.as_deref().unwrap_or_default());
     let asked = coverage(&target.observations);
     let mut asking = format!("{}, {} answered", counted(asked.asked, "question", "questions"), number(asked.answered));
@@ -98,7 +102,10 @@ fn identity(page: &mut Page, target: &TargetRun) {
             let _ = write!(asking, ", {} {word}", number(count));
         }
     }
-    row("Asked", &asking);
+    row(
+        "Asked",
+        if alone { "nothing: judged by the host's own word, and only items that it can speak of" } else { &asking },
+    );
     page.labelled(2, "Result", LABELS, &result(&target.findings));
     if !target.rules.is_empty() {
         page.labelled(2, "Rules", LABELS, &rules_tallied(&RuleTally::of(&target.rules)));

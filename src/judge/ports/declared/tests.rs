@@ -73,7 +73,16 @@ fn judged_by(target: &Target, guides: &[Guide], places: &[At], ways: &Ways) -> J
         .collect();
     let exploited =
         crate::catalog::exploited::parse("e.toml", "revision = '2026-01-01'").unwrap_or_else(|found| panic!("{found}"));
-    judge(Case { target, addresses: &addresses, observations: &observations, guides, exploited: &exploited, ways })
+    judge(Case {
+        target,
+        addresses: &addresses,
+        observations: &observations,
+        guides,
+        exploited: &exploited,
+        ways,
+        evidence: None,
+        evidence_alone: false,
+    })
 }
 
 fn verdicts(keys: &str, places: &[At]) -> Vec<RuleVerdict> {

@@ -53,6 +53,8 @@ fn judged_by(seen: &[&str], health: &AddressHealth, ways: &Ways, rule: impl Fn(&
         guides: &[],
         exploited: &exploited,
         ways,
+        evidence: None,
+        evidence_alone: false,
     };
     Part::combine("rule".to_owned(), rule(&View::new(case)))
 }

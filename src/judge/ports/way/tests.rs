@@ -28,6 +28,8 @@ fn check(fixture: &Fixture, ways: &Ways, apply: impl Fn(&View<'_>, &[Ports]) -> 
         guides: &[],
         exploited: &catalogs.exploited,
         ways,
+        evidence: None,
+        evidence_alone: false,
     };
     Part::combine("rule".to_owned(), apply(&View::new(case), &[ports.parse().unwrap()]))
 }

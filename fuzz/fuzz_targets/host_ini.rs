@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portreeve::host::ini;
+
+fuzz_target!(|text: &str| {
+    if let Ok(options) = ini::read("fuzz", text) {
+        let _ = options.network();
+    }
+});

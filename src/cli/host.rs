@@ -1,0 +1,162 @@
+//! `portreeve host`: the collector, and what it brought.
+
+use super::args::{Format, HostCheckArgs, HostCommand, Shared};
+use super::exit::{CliError, Exit};
+use super::output::print;
+use super::scan::{Files, both, show};
+use super::session::{HostEvidences, empty_run};
+use super::{guides, output};
+use crate::catalog::diagnostic::Diagnostic;
+use crate::catalog::guide::Guide;
+use crate::catalog::inventory::NO_CLIENT;
+use crate::host::bundle::Bundle;
+use crate::host::evidence::Evidence;
+use crate::host::{collector, text};
+use crate::judge::{Case, judge};
+use crate::model::peer_text::PeerText;
+use crate::model::run::{TargetRun, Trouble};
+use crate::model::target::{Host, Target};
+use crate::model::vantage::Ways;
+use crate::report;
+use jiff::Timestamp;
+use std::path::Path;
+
+/// Runs `portreeve host`.
+pub(super) fn run(command: &HostCommand, shared: &Shared) -> Result<Exit, CliError> {
+    match command {
+        HostCommand::Collector => {
+            print(&collector::script())?;
+            Ok(Exit::Clean)
+        }
+        HostCommand::Check(args) => check(args, shared),
+    }
+}
+
+fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
+    let catalogs = guides::catalogs(&args.guides)?;
+    let evidence = match &args.bundle {
+        Some(path) => open(path)?,
+        None => by_hand(args)?,
+    };
+    let computer = evidence.computer.as_deref().unwrap_or("host");
+    let name = PeerText::new(computer, 60).to_string();
+    let target = Target { roles: args.roles.iter().copied().collect(), ..Target::new(NO_CLIENT, Host::Name(name)) };
+    let judgement = judge(Case {
+        target: &target,
+        addresses: &[],
+        observations: &[],
+        guides: &catalogs.guides,
+        exploited: &catalogs.exploited,
+        ways: &Ways::default(),
+        evidence: Some(&evidence),
+        evidence_alone: true,
+    });
+    if judgement.findings.is_empty() {
+        return Err(CliError::Usage(
+            "no item of the guides of these roles can be answered from inside; see `portreeve guides list`".to_owned(),
+        ));
+    }
+    let mut run = empty_run();
+    let used = |guide: &&Guide| judgement.findings.iter().any(|finding| finding.guide == guide.id);
+    run.guides = catalogs.guides.iter().filter(used).map(Guide::used).collect();
+    let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), std::slice::from_ref(&target))?;
+    run.targets = vec![TargetRun {
+        target,
+        addresses: Vec::new(),
+        observations: Vec::new(),
+        findings: judgement.findings,
+        rules: Vec::new(),
+        disagreements: Vec::new(),
+        troubles: troubles(&evidence),
+        evidence: judgement.evidence,
+    }];
+    if let (Format::Jsonl, false, Some(target)) = (args.output.format, shared.quiet, run.targets.first()) {
+        output::lines(target)?;
+    }
+    both(files.finish(&run), show(&run, &args.output, shared))?;
+    Ok(Exit::of_run(&run, args.output.fail_on))
+}
+
+/// What kept the evidence from being whole. A host without IIS or MySQL has no files of theirs; what an item needed says so itself.
+fn troubles(evidence: &Evidence) -> Vec<Trouble> {
+    if evidence.by_hand || evidence.elevated.as_ref().is_some_and(|(elevated, _)| *elevated) {
+        return Vec::new();
+    }
+    let message = match &evidence.elevated {
+        Some(_) => {
+            "the collector was not elevated, so most of it was not collected; run it again from an elevated prompt"
+        }
+        None => "the bundle does not show that the collector was elevated; run it again from an elevated prompt",
+    };
+    vec![Trouble::Evidence { message: message.to_owned() }]
+}
+
+fn open(path: &Path) -> Result<Evidence, CliError> {
+    let name = output::shown(path);
+    let bundle = Bundle::open(path, name.as_str());
+    let bundle = bundle.map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
+    Ok(Evidence::of_bundle(&bundle, Timestamp::now()))
+}
+
+/// Adds the text of a file to the evidence.
+type Reader<'a> = dyn FnMut(&str, &str) -> Result<(), Box<Diagnostic>> + 'a;
+
+fn by_hand(args: &HostCheckArgs) -> Result<Evidence, CliError> {
+    let mut evidence = Evidence { name: "files exported by hand".to_owned(), ..Evidence::default() };
+    let read = |path: &Path, add: &mut Reader<'_>| {
+        let name = output::shown(path);
+        let about = std::fs::metadata(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+        if about.len() > text::LIMIT as u64 {
+            return Err(CliError::Usage(format!(
+                "{name}: the file is larger than 32 MiB; export only the keys that are needed"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+        let decoded = text::decode(name.as_str(), &bytes).and_then(|text| add(name.as_str(), &text));
+        decoded.map_err(|diagnostic| CliError::Usage(diagnostic.render(false).trim_start_matches("error: ").to_owned()))
+    };
+    for path in &args.reg {
+        read(path, &mut |name, text| evidence.add_reg(name, text))?;
+    }
+    if let Some(path) = &args.inf {
+        read(path, &mut |name, text| evidence.add_inf(name, text))?;
+    }
+    if let Some(path) = &args.iis {
+        read(path, &mut |name, text| evidence.add_iis(name, text))?;
+    }
+    Ok(evidence)
+}
+
+/// The evidence of the targets of a scan: of the options, or of the inventory.
+pub(super) fn of_targets(targets: &[Target], options: &[String]) -> Result<HostEvidences, CliError> {
+    let mut found = HostEvidences::new();
+    for target in targets {
+        if let Some(path) = &target.evidence {
+            let evidence = open(Path::new(path)).map_err(|error| match error {
+                CliError::Usage(message) => {
+                    CliError::Usage(format!("the evidence of {}: {message}", output::called(target)))
+                }
+                other => other,
+            })?;
+            found.insert(target.label(), evidence);
+        }
+    }
+    for option in options {
+        let named = option.split_once('=').and_then(|(name, path)| {
+            let target = targets.iter().find(|target| target.label() == name || target.name == name)?;
+            Some((target, path))
+        });
+        let (target, path) = match (named, targets) {
+            (Some(named), _) => named,
+            (None, [only]) if !option.contains('=') || Path::new(option).exists() => (only, option.as_str()),
+            _ => {
+                let option = PeerText::new(option, 200);
+                return Err(CliError::Usage(format!(
+                    "--host-evidence {option}: say whose it is, as NAME=BUNDLE with a server of this scan (in an inventory CLIENT/NAME)"
+                )));
+            }
+        };
+        found.insert(target.label(), open(Path::new(path))?);
+    }
+    Ok(found)
+}

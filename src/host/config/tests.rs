@@ -1,0 +1,92 @@
+use super::*;
+use proptest::prelude::*;
+
+const HOST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<configuration>
+  <system.applicationHost>
+    <applicationPools><add name="DefaultAppPool" /><add name="LabTech" /></applicationPools>
+    <sites>
+      <site name="Default Web Site" id="1">
+        <application path="/"><virtualDirectory path="/" physicalPath="%SystemDrive%\inetpub\wwwroot" /></application>
+        <application path="/LabTech" applicationPool="LabTech"><virtualDirectory path="/" physicalPath="C:\x" /></application>
+        <bindings><binding protocol="http" bindingInformation="*:80:" /><binding protocol="https" bindingInformation="[::]:443:a.example" /></bindings>
+      </site>
+      <applicationDefaults applicationPool="DefaultAppPool" />
+    </sites>
+  </system.applicationHost>
+  <system.webServer>
+    <httpProtocol><customHeaders><clear /><add name="X-Powered-By" value="ASP.NET" /></customHeaders></httpProtocol>
+    <security><requestFiltering><verbs allowUnlisted="true" /></requestFiltering></security>
+  </system.webServer>
+  <location path="Default Web Site">
+    <system.webServer><security><requestFiltering removeServerHeader="true"><verbs><add verb="OPTIONS" allowed="false" /></verbs></requestFiltering></security></system.webServer>
+  </location>
+</configuration>
+"#;
+
+#[test]
+fn a_location_is_stronger_than_the_server_and_a_web_config_than_both() {
+    let mut iis = read("applicationHost.config", HOST).unwrap();
+    assert_eq!(iis.pools, ["DefaultAppPool", "LabTech"]);
+    assert_eq!(
+        iis.sites[0].bindings.iter().map(|(port, tls, _)| (*port, *tls)).collect::<Vec<_>>(),
+        [(80, false), (443, true)]
+    );
+    assert_eq!(iis.sites[0].applications[0].pool.as_deref(), Some("DefaultAppPool"));
+    let root = iis.effective("Default Web Site");
+    assert_eq!(root.unknown.len(), 1, "its web.config was not collected");
+    iis.add_none("Default Web Site");
+    let root = iis.effective("Default Web Site");
+    assert!(
+        root.unknown.is_empty()
+            && root.remove_server_header.as_ref().is_some_and(|(on, line)| *on && line.number == 19)
+    );
+    assert!(root.denies("options").is_some() && root.denies("GET").is_none());
+    assert_eq!(
+        root.headers.iter().map(|(name, _, line)| (name.as_str(), line.number)).collect::<Vec<_>>(),
+        [("X-Powered-By", 15)]
+    );
+
+    let own = r#"<configuration><system.webServer><httpProtocol><customHeaders><remove name="x-powered-by" /><add name="X-B" value="1" />
+        </customHeaders></httpProtocol><security><requestFiltering removeServerHeader="false"><verbs><remove verb="OPTIONS" /></verbs>
+        </requestFiltering></security></system.webServer></configuration>"#;
+    iis.add_own("Default Web Site/LabTech", "web-1.xml", own).unwrap();
+    let app = iis.effective("Default Web Site/LabTech");
+    assert!(app.remove_server_header.is_some_and(|(on, line)| !on && line.file == "web-1.xml"));
+    assert!(app.verbs.is_empty());
+    assert_eq!(app.headers.len(), 1);
+    assert!(iis.effective("Default Web Site").remove_server_header.is_some_and(|(on, _)| on));
+}
+
+#[test]
+fn what_is_no_configuration_is_an_error_with_its_place() {
+    assert!(read("a.config", "").is_err());
+    assert!(read("a.config", "<configuration/>").unwrap_err().to_string().contains("applicationHost"));
+    assert!(read("a.config", "<other/>").is_err());
+    let cut: String = HOST.chars().take(600).collect();
+    let error = read("a.config", &cut).unwrap_err().to_string();
+    assert!(error.starts_with("a.config:") && error.contains("not XML"), "{error}");
+    assert!(read("a.config", "<!DOCTYPE a [<!ENTITY b \"c\">]><configuration/>").is_err(), "no entities are expanded");
+    let mut iis = read("a.config", HOST).unwrap();
+    assert!(iis.add_own("Default Web Site", "w.xml", "<configuration>").is_err());
+    assert_eq!(iis.effective("Default Web Site").unknown.len(), 1);
+}
+
+#[test]
+fn screenconnects_endpoints_are_found() {
+    let text = r#"<configuration><appSettings><add key="WebServerListenUri" value="http://+:8040/" /><add key="Other" value="x" /></appSettings>
+        <system.serviceModel><client><endpoint address="net.pipe://localhost/SessionManager" /></client></system.serviceModel></configuration>"#;
+    let found = read_screenconnect("web.config", text).unwrap();
+    assert_eq!(found.listen[0].1, "http://+:8040/");
+    assert_eq!(found.endpoints[0].0, "net.pipe://localhost/SessionManager");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_panic(text in "(<configuration>|</configuration>|<location path=\"a\"/>|<system.applicationHost/>|[<>/=\" aé])*") {
+        if let Ok(iis) = read("any", &text) {
+            let _ = iis.effective("a/b");
+        }
+        let _ = read_screenconnect("any", &text);
+    }
+}

@@ -1,0 +1,436 @@
+//! Registry keys: what `reg export` writes and what `reg query` prints.
+
+use super::{Line, State, line_of};
+use crate::catalog::diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+
+/// The most keys and values that are kept of one file.
+pub const LIMIT: usize = 400_000;
+
+/// The first line of what `reg export` writes.
+const HEADER: &str = "Windows Registry Editor Version 5.00";
+/// The first line of what Windows 9x wrote and regedit still offers.
+const OLD_HEADER: &str = "REGEDIT4";
+
+/// Types of values (winnt.h).
+const REG_EXPAND_SZ: u32 = 2;
+const REG_DWORD: u32 = 4;
+const REG_MULTI_SZ: u32 = 7;
+
+/// What a value holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// `REG_SZ`, or another kind of text as `reg query` prints it.
+    Text(String),
+    /// `REG_DWORD`.
+    Dword(u32),
+    /// Any other type: its number and its bytes.
+    Bytes(u32, Vec<u8>),
+}
+
+impl Data {
+    /// The number, where it is one.
+    pub fn dword(&self) -> Option<u32> {
+        match self {
+            Self::Dword(number) => Some(*number),
+            Self::Bytes(REG_DWORD, bytes) => Some(u32::from_le_bytes(bytes.as_slice().try_into().ok()?)),
+            _ => None,
+        }
+    }
+
+    /// The texts: one, or those of a `REG_MULTI_SZ`.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![text.clone()],
+            Self::Bytes(REG_EXPAND_SZ | REG_MULTI_SZ, bytes) => {
+                let units: Vec<u16> =
+                    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+                let texts = units.split(|unit| *unit == 0).filter(|text| !text.is_empty());
+                texts.map(String::from_utf16_lossy).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first text.
+    pub fn text(&self) -> Option<String> {
+        self.texts().into_iter().next()
+    }
+}
+
+/// A value, and the line where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Its name as written; empty for the default value.
+    pub name: String,
+    /// What it holds.
+    pub data: Data,
+    /// Where it stands.
+    pub line: Line,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Key {
+    name: String,
+    line: Option<Line>,
+    values: BTreeMap<String, Value>,
+    /// Whether all its values are known.
+    whole: bool,
+}
+
+/// How far a source of evidence reaches.
+#[derive(Clone, Debug)]
+struct Scope {
+    root: String,
+    /// Everything beneath, or only the key's own values and the names of its subkeys.
+    deep: bool,
+    line: Line,
+}
+
+/// What is known of the registry, of however many files.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    keys: BTreeMap<String, Key>,
+    scopes: Vec<Scope>,
+    /// Parts that should have been collected and were not: the root, and why.
+    missing: Vec<(String, String)>,
+}
+
+/// The key's full name in lower case, without a backslash at the end.
+fn normal(key: &str) -> String {
+    let key = key.trim().trim_end_matches('\\');
+    let (hive, rest) = key.split_once('\\').map_or((key, ""), |(hive, rest)| (hive, rest));
+    let hive = match hive.to_ascii_uppercase().as_str() {
+        "HKLM" => "HKEY_LOCAL_MACHINE".to_owned(),
+        "HKU" => "HKEY_USERS".to_owned(),
+        "HKCU" => "HKEY_CURRENT_USER".to_owned(),
+        other => other.to_owned(),
+    };
+    let whole = if rest.is_empty() { hive } else { format!("{hive}\\{rest}") };
+    whole.to_lowercase()
+}
+
+fn is_under(key: &str, root: &str) -> bool {
+    key.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'))
+}
+
+impl Registry {
+    /// Adds what `reg export` wrote. The first key of the file is its root: everything beneath it is known then.
+    pub fn add_export(&mut self, file: &str, text: &str) -> Result<(), Box<Diagnostic>> {
+        let entries = Export { file, text, at: 0 }.read()?;
+        let Some(root) =
+            entries.iter().find_map(|entry| if let Entry::Key(key, _) = entry { Some(normal(key)) } else { None })
+        else {
+            let message = "there is no key in this export";
+            return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+        };
+        let mut current = String::new();
+        for entry in entries {
+            match entry {
+                Entry::Key(key, line) => {
+                    current = normal(&key);
+                    let known = self.keys.entry(current.clone()).or_default();
+                    known.name = key;
+                    known.line = Some(line);
+                    known.whole = true;
+                }
+                Entry::Value(value) => {
+                    let key = self.keys.entry(current.clone()).or_default();
+                    key.values.insert(value.name.to_lowercase(), value);
+                }
+            }
+        }
+        // Keys above the root are shown empty by some exports; only the first key's own tree is known to be whole.
+        self.scopes.push(Scope { root, deep: true, line: Line::new(file, 0, "") });
+        Ok(())
+    }
+
+    /// Adds what `reg query KEY` printed of `root`: its values, and the names of its subkeys.
+    pub fn add_listing(&mut self, file: &str, text: &str, root: &str) -> Result<(), Box<Diagnostic>> {
+        let root = normal(root);
+        let mut current: Option<String> = None;
+        let mut any = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.len() >= 5 && line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HKEY_")) {
+                any = true;
+                let key = normal(line);
+                let known = self.keys.entry(key.clone()).or_default();
+                line.trim().clone_into(&mut known.name);
+                known.line.get_or_insert_with(|| Line::new(file, number, line));
+                known.whole |= key == root;
+                current = Some(key);
+            } else if let (Some(key), Some(value)) = (&current, listed(file, number, line)) {
+                self.keys.entry(key.clone()).or_default().values.insert(value.name.to_lowercase(), value);
+            }
+            if number > LIMIT {
+                return Err(Box::new(Diagnostic::whole(file, "the file has more lines than are read", None)));
+            }
+        }
+        if !any {
+            let message = "no key is listed in what `reg query` printed";
+            return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+        }
+        // `reg query` prints a key's own name only where it has values.
+        let key = self.keys.entry(root.clone()).or_default();
+        key.whole = true;
+        key.line.get_or_insert_with(|| Line::new(file, 0, ""));
+        self.scopes.push(Scope { root, deep: false, line: Line::new(file, 0, "") });
+        Ok(())
+    }
+
+    /// Notes that everything beneath `root` should be known and is not.
+    pub fn add_missing(&mut self, root: &str, why: &str) {
+        self.missing.push((normal(root), why.to_owned()));
+    }
+
+    /// What is known of `value` of `key`.
+    pub fn value(&self, key: &str, value: &str) -> State<Data> {
+        let wanted = normal(key);
+        if let Some(known) = self.keys.get(&wanted) {
+            if let Some(found) = known.values.get(&value.to_lowercase()) {
+                return State::Value(found.data.clone(), found.line.clone());
+            }
+            if known.whole {
+                let line = known.line.clone().unwrap_or_else(|| Line::new(key, 0, ""));
+                return State::NotSet(line);
+            }
+        }
+        match self.key(key) {
+            State::Absent(line) => State::Absent(line),
+            State::NotCollected(why) => State::NotCollected(why),
+            State::Value(..) | State::NotSet(_) => {
+                State::NotCollected(format!("the key {key} is there, and its values were not collected"))
+            }
+        }
+    }
+
+    /// Whether `key` exists.
+    pub fn key(&self, key: &str) -> State<()> {
+        let wanted = normal(key);
+        if let Some(known) = self.keys.get(&wanted) {
+            return State::Value((), known.line.clone().unwrap_or_else(|| Line::new(key, 0, "")));
+        }
+        for scope in &self.scopes {
+            if scope.deep && is_under(&wanted, &scope.root) {
+                return State::Absent(scope.line.clone());
+            }
+            // The listing names all subkeys: that on the way to the wanted key is not among them.
+            if let Some(rest) = wanted.strip_prefix(&scope.root).and_then(|rest| rest.strip_prefix('\\')) {
+                let child = rest.split('\\').next().unwrap_or(rest);
+                if !self.keys.contains_key(&format!("{}\\{child}", scope.root)) {
+                    return State::Absent(scope.line.clone());
+                }
+            }
+        }
+        let why = self.missing.iter().find(|(root, _)| is_under(&wanted, root)).map(|(_, why)| why.clone());
+        State::NotCollected(why.unwrap_or_else(|| format!("nothing that was collected covers {key}")))
+    }
+
+    /// The names of the subkeys of `key` that are known, as they were written.
+    pub fn subkeys(&self, key: &str) -> Vec<String> {
+        let prefix = format!("{}\\", normal(key));
+        let direct = self.keys.iter().filter(|(name, _)| {
+            name.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('\\'))
+        });
+        direct
+            .filter_map(|(_, known)| Some(known.name.trim_end_matches('\\').rsplit_once('\\')?.1.to_owned()))
+            .collect()
+    }
+
+    /// All values of `key` that are known.
+    pub fn values(&self, key: &str) -> impl Iterator<Item = &Value> {
+        self.keys.get(&normal(key)).into_iter().flat_map(|known| known.values.values())
+    }
+}
+
+/// A line such as `    Start    REG_DWORD    0x2`.
+fn listed(file: &str, number: usize, line: &str) -> Option<Value> {
+    let inner = line.strip_prefix("    ")?;
+    let at = inner.find("    REG_")?;
+    let (name, rest) = inner.split_at(at);
+    let rest = rest.trim_start();
+    let (kind, data) = rest.split_once("    ").unwrap_or((rest, ""));
+    let data = match kind.trim() {
+        "REG_DWORD" => Data::Dword(u32::from_str_radix(data.trim().strip_prefix("0x")?, 16).ok()?),
+        _ => Data::Text(data.to_owned()),
+    };
+    Some(Value { name: name.trim().to_owned(), data, line: Line::new(file, number, line) })
+}
+
+enum Entry {
+    Key(String, Line),
+    Value(Value),
+}
+
+/// Reads one export from top to bottom.
+struct Export<'a> {
+    file: &'a str,
+    text: &'a str,
+    at: usize,
+}
+
+impl Export<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    #[expect(clippy::unnecessary_box_returns, reason = "errors are boxed where they are made")]
+    fn wrong(&self, message: &str) -> Box<Diagnostic> {
+        let end = self.at + self.rest().find(['\r', '\n']).unwrap_or(self.rest().len());
+        Box::new(Diagnostic::at(self.file, self.text, self.at..end, message, Some("Collect it again.".to_owned())))
+    }
+
+    /// The rest of the line, and the cursor behind it.
+    fn line(&mut self) -> String {
+        let rest = self.rest();
+        let (line, length) =
+            rest.find('\n').map_or((rest, rest.len()), |end| (rest.get(..end).unwrap_or_default(), end + 1));
+        let line = line.trim_end_matches('\r').to_owned();
+        self.at += length;
+        line
+    }
+
+    fn read(mut self) -> Result<Vec<Entry>, Box<Diagnostic>> {
+        if self.text.trim().is_empty() {
+            return Err(self.wrong("the file is empty"));
+        }
+        let first = self.line();
+        if first.trim() != HEADER && first.trim() != OLD_HEADER {
+            self.at = 0;
+            return Err(self.wrong(&format!("this is not an export of `reg export`, which begins with `{HEADER}`")));
+        }
+        let mut entries = Vec::new();
+        let mut number = 2;
+        let mut counted = self.at;
+        while !self.rest().is_empty() {
+            // Counted as we go: counting from the top each time would be quadratic.
+            number += line_of(self.text.get(counted..self.at).unwrap_or_default(), usize::MAX) - 1;
+            counted = self.at;
+            let start = self.at;
+            let first = self.rest().chars().next().unwrap_or('\n');
+            match first {
+                '[' => {
+                    let line = self.line();
+                    let name = line.strip_prefix('[').and_then(|rest| rest.trim_end().strip_suffix(']'));
+                    let Some(name) = name.filter(|name| !name.is_empty()) else {
+                        self.at = start;
+                        return Err(self.wrong("a key without its closing bracket"));
+                    };
+                    if name.starts_with('-') {
+                        self.at = start;
+                        return Err(self.wrong("this file deletes a key: it is meant to be imported, and is no export"));
+                    }
+                    entries.push(Entry::Key(name.to_owned(), Line::new(self.file, number, &line)));
+                }
+                '"' | '@' if entries.is_empty() => return Err(self.wrong("a value before any key")),
+                '"' | '@' => {
+                    let name = if first == '@' {
+                        self.at += 1;
+                        String::new()
+                    } else {
+                        self.quoted()?
+                    };
+                    if !self.rest().starts_with('=') {
+                        return Err(self.wrong("a value without `=`"));
+                    }
+                    self.at += 1;
+                    let data = self.data()?;
+                    let written = self.text.get(start..self.at).unwrap_or_default();
+                    let shown = written.lines().next().unwrap_or_default();
+                    let line = Line::new(self.file, number, shown);
+                    entries.push(Entry::Value(Value { name, data, line }));
+                }
+                ';' | '\r' | '\n' => drop(self.line()),
+                _ => return Err(self.wrong("neither a key nor a value")),
+            }
+            if entries.len() > LIMIT {
+                return Err(self.wrong("the export has more keys and values than are read"));
+            }
+        }
+        if !self.text.ends_with('\n') {
+            return Err(self.wrong("the export does not end with a line end: it was cut off"));
+        }
+        Ok(entries)
+    }
+
+    /// A text in quotes, which may go over several lines.
+    fn quoted(&mut self) -> Result<String, Box<Diagnostic>> {
+        let mut text = String::new();
+        let mut characters = self.rest().char_indices().skip(1);
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '"' => {
+                    self.at += at + 1;
+                    return Ok(text);
+                }
+                '\\' => match characters.next() {
+                    Some((_, escaped)) => text.push(escaped),
+                    None => break,
+                },
+                other => text.push(other),
+            }
+        }
+        Err(self.wrong("a text without its closing quote: the export was cut off"))
+    }
+
+    fn data(&mut self) -> Result<Data, Box<Diagnostic>> {
+        if self.rest().starts_with('"') {
+            let text = self.quoted()?;
+            let after = self.line();
+            return if after.trim().is_empty() {
+                Ok(Data::Text(text))
+            } else {
+                Err(self.wrong("something after a text"))
+            };
+        }
+        let start = self.at;
+        let mut line = self.line();
+        if let Some(digits) = line.strip_prefix("dword:") {
+            let number =
+                (digits.trim_end().len() == 8).then(|| u32::from_str_radix(digits.trim_end(), 16).ok()).flatten();
+            return number.map(Data::Dword).ok_or_else(|| {
+                self.at = start;
+                self.wrong("`dword:` has eight hexadecimal digits")
+            });
+        }
+        let broken = |export: &mut Self, message: &str| {
+            export.at = start;
+            Err(export.wrong(message))
+        };
+        let Some((kind, first)) = line.strip_prefix("hex").and_then(|rest| rest.split_once(':')) else {
+            return broken(self, "neither a text nor `dword:` nor `hex:`");
+        };
+        let kind = match kind {
+            "" => Some(3),
+            kind => kind
+                .strip_prefix('(')
+                .and_then(|kind| kind.strip_suffix(')'))
+                .and_then(|kind| u32::from_str_radix(kind, 16).ok()),
+        };
+        let Some(kind) = kind else { return broken(self, "`hex(n):` has a number in its brackets") };
+        let mut digits = first.to_owned();
+        while let Some(kept) = digits.trim_end().strip_suffix('\\') {
+            digits = kept.trim_end().to_owned();
+            if self.rest().is_empty() {
+                return broken(self, "the bytes go on in a line that is not there: the export was cut off");
+            }
+            line = self.line();
+            digits.push_str(line.trim());
+        }
+        let digits = digits.trim();
+        if digits.is_empty() {
+            return Ok(Data::Bytes(kind, Vec::new()));
+        }
+        let bytes: Option<Vec<u8>> = digits
+            .split(',')
+            .map(|byte| (byte.trim().len() == 2).then(|| u8::from_str_radix(byte.trim(), 16).ok()).flatten())
+            .collect();
+        match bytes {
+            Some(bytes) => Ok(Data::Bytes(kind, bytes)),
+            None => broken(self, "bytes are pairs of hexadecimal digits with commas between"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use super::*;
+use proptest::prelude::*;
+
+const EXPORT: &str = "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Windows]\r\n\r\n\
+[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Windows\\Explorer]\r\n\"NoAutoplayfornonVolume\"=dword:00000001\r\n\
+\"a \\\"b\\\" \\\\ c\"=\"two\r\nlines\"\r\n@=\"\"\r\n\"Multi\"=hex(7):61,00,62,00,00,00,\\\r\n  63,00,00,00,00,00\r\n\
+\"Path\"=hex(2):25,00,61,00,25,00,00,00\r\n\r\n";
+const EXPLORER: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\Explorer";
+
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    registry.add_export("windows.reg", EXPORT).unwrap();
+    registry
+}
+
+#[test]
+fn an_export_is_read_with_the_lines_where_values_stand() {
+    let registry = registry();
+    let State::Value(data, line) = registry.value(EXPLORER, "noautoplayFORnonvolume") else { panic!() };
+    assert_eq!(data.dword(), Some(1));
+    assert_eq!(line.quote(), "windows.reg:6: \"NoAutoplayfornonVolume\"=dword:00000001");
+    let text = |name| registry.value(EXPLORER, name).value().map(Data::texts);
+    assert_eq!(text("a \"b\" \\ c").unwrap(), ["two\r\nlines"]);
+    assert_eq!(text("Multi").unwrap(), ["ab", "c"]);
+    assert_eq!(text("Path").unwrap(), ["%a%"]);
+    assert!(
+        matches!(registry.value(EXPLORER, ""), State::Value(Data::Text(text), line) if text.is_empty() && line.number == 9)
+    );
+}
+
+#[test]
+fn an_absence_is_proven_or_not_collected() {
+    let registry = registry();
+    assert!(matches!(registry.value(EXPLORER, "Other"), State::NotSet(line) if line.number == 5));
+    let installer = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\Installer";
+    assert!(matches!(registry.value(installer, "AlwaysInstallElevated"), State::Absent(_)));
+    // A neighbour whose name only begins like the root is not beneath it.
+    let defender = r"HKLM\SOFTWARE\Policies\Microsoft\Windows Defender";
+    assert!(matches!(registry.value(defender, "x"), State::NotCollected(_)));
+    assert!(matches!(Registry::default().value(EXPLORER, "x"), State::NotCollected(_)));
+}
+
+#[test]
+fn a_listing_proves_which_subkeys_there_are() {
+    let mut registry = Registry::default();
+    let text = "\r\nHKEY_USERS\\S-1-5-21-1\\Software\r\n    Start    REG_DWORD    0x2\r\n    Name with  gaps    REG_SZ    a    b\r\n\r\n\
+                HKEY_USERS\\S-1-5-21-1\\Software\\Microsoft\r\n";
+    registry.add_listing("u.txt", text, r"HKU\S-1-5-21-1\Software").unwrap();
+    let value = |key: &str, name: &str| registry.value(&format!(r"HKU\S-1-5-21-1\Software{key}"), name);
+    assert_eq!(value("", "start").value().and_then(Data::dword), Some(2));
+    assert_eq!(value("", "name with  gaps").value().and_then(Data::text).as_deref(), Some("a    b"));
+    assert!(matches!(value("", "other"), State::NotSet(_)));
+    assert!(matches!(value(r"\Policies\Microsoft", "x"), State::Absent(_)));
+    assert!(matches!(value(r"\Microsoft\Windows", "x"), State::NotCollected(_)));
+    assert!(matches!(value(r"\Microsoft", "x"), State::NotCollected(_)));
+    assert_eq!(registry.subkeys(r"HKU\S-1-5-21-1\Software"), ["Microsoft"]);
+    assert!(Registry::default().add_listing("u.txt", "ERROR: Access is denied.\r\n", "HKU").is_err());
+}
+
+#[test]
+fn what_is_no_whole_export_is_an_error_with_its_line() {
+    let error = |text: &str| Registry::default().add_export("a.reg", text).unwrap_err().to_string();
+    assert!(error("").contains("empty"));
+    assert!(error("HKEY_LOCAL_MACHINE\\X\n").starts_with("a.reg:1:1:"));
+    assert!(error("Windows Registry Editor Version 5.00\r\n\r\n").contains("no key"));
+    let head = "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\X]\r\n";
+    for (rest, wanted) in [
+        ("\"A\"=dword:0000", "a.reg:4:5:"),
+        ("\"A\"=dword:00000001", "cut off"),
+        ("\"A\"=hex:01,02,\\", "cut off"),
+        ("\"A\"=\"abc", "closing quote"),
+        ("\"A\"", "without `=`"),
+        ("[-HKEY_LOCAL_MACHINE\\Y]\r\n", "deletes"),
+        ("[HKEY_LOCAL_MACHINE\\Y", "bracket"),
+        ("what\r\n", "neither"),
+    ] {
+        let error = error(&format!("{head}{rest}"));
+        assert!(error.contains(wanted), "{rest}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_panic(text in "[\\[\\]\"=@a-c0-1:,\\\\\r\n()-]{0,80}") {
+        let mut registry = Registry::default();
+        let _ = registry.add_export("any", &format!("{HEADER}\n{text}"));
+        let _ = registry.add_listing("any", &text, "HKLM");
+    }
+
+    /// A prefix of an export may lose values only together with the proof that they are absent: no value that is there
+    /// reads as not set.
+    #[test]
+    fn a_cut_export_never_turns_a_value_into_an_absence(cut in 0..EXPORT.len()) {
+        let mut registry = Registry::default();
+        let Some(part) = EXPORT.get(..cut) else { return Ok(()) };
+        if registry.add_export("cut.reg", part).is_ok() {
+            // Cut at the end of a line: only the manifest's size and digest can tell. Nothing but that may pass.
+            prop_assert!(part.ends_with('\n'));
+        }
+    }
+}
