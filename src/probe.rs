@@ -239,7 +239,9 @@ impl Asker {
             Question::Witness { .. } => Err(bug("the witness is asked about all ports together").into()),
             Question::Port { .. } => Err(bug("a range is asked port by port").into()),
             // The largest question: it is kept off the frames of all others.
-            Question::Service { ports } => Box::pin(service::ask(session, known.logical_port.unwrap_or(ports.first()))).await,
+            Question::Service { ports } => {
+                Box::pin(service::ask(session, known.logical_port.unwrap_or(ports.first()))).await
+            }
             Question::TlsVersion { version, sni, .. } => {
                 tls_version::ask_one(session, preface, version, sni).await.map(|answer| Fact::Tls { answer })
             }
