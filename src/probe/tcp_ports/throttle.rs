@@ -29,6 +29,9 @@ const WITNESSES_TO_FALL: u32 = 12;
 const CALM: f64 = 0.1;
 const HEAVY: f64 = 0.3;
 
+/// What share of the rate must be used for losses and answers to say anything of it.
+const USED: f64 = 1.0 / 3.0;
+
 /// After so many falls in a row that left this share of the loss, it is no limit that loses packets. The first may be in vain
 /// behind a limit too: such limits commonly let a burst pass first.
 const IN_VAIN: u32 = 2;
@@ -182,7 +185,9 @@ impl Throttle {
         let witnesses = answered + lost;
         let share = f64::from(lost) / f64::from(witnesses.max(1));
         let usual = self.usual.unwrap_or(0.0);
-        if witnesses >= WITNESSES_TO_FALL && share >= HEAVY + usual {
+        // Of a rate that is not used, losses say nothing: it would fall with the witnesses, that are fewer the lower it is.
+        let used = f64::from(sent) / age.as_secs_f64() > self.rate * USED;
+        if witnesses >= WITNESSES_TO_FALL && share >= HEAVY + usual && used {
             let fall = match self.fall {
                 Some(fall) if share >= fall.share * NO_BETTER => Fall { share, in_vain: fall.in_vain + 1, ..fall },
                 _ => Fall { from: self.rate, share, in_vain: 0 },
@@ -210,7 +215,7 @@ impl Throttle {
             self.fall = None;
             let factor = if self.starting { 2.0 } else { 1.1 };
             // Beyond what is used, a higher rate says nothing.
-            if f64::from(sent) / age.as_secs_f64() > self.rate / 3.0 {
+            if used {
                 self.change(self.rate * factor, now);
             }
             self.begin(now);
