@@ -206,7 +206,12 @@ impl Asker {
         let mut session = Session::new(self, peer, question.port());
         session.until = Some(until);
         let asking = unless_over(Some(until), Self::answer(&mut session, question, known)).await;
-        let answer = asking.unwrap_or_else(|| Err(self.endpoint_over().into()));
+        let answer = asking.unwrap_or_else(|| {
+            let over = self.endpoint_over();
+            // Nothing was asked of the peer: what kept it were our own limits.
+            let blame = if session.tries() == 0 { Blame::Ourselves } else { over.blame };
+            Err(Failure { blame, ..over }.into())
+        });
         self.outcome(&session, question, answer)
     }
 
@@ -339,6 +344,11 @@ impl Asker {
     /// How long all questions about one port that speaks TLS may take together.
     pub fn endpoint(&self) -> Duration {
         self.timing.endpoint
+    }
+
+    /// So many milliseconds after the run began.
+    pub fn instant(&self, since_began_ms: u64) -> Instant {
+        self.began + Duration::from_millis(since_began_ms)
     }
 
     /// Why a question about a port has no answer whose time is over.

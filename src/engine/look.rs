@@ -132,10 +132,15 @@ impl AddressScan<'_> {
         }
         let known = Known { logical_port: Some(self.target.logical(Transport::Tcp, port)), ..Known::default() };
         // What speaks TLS may hang, drip and turn away at every question.
-        let until = early.as_ref().map_or_else(|| Instant::now() + self.asker.endpoint(), |early| early.until);
+        let mut until = early.as_ref().map_or_else(|| Instant::now() + self.asker.endpoint(), |early| early.until);
         let (mut service, early) = match early {
-            // Whether it does has its own waits: mute ports side by side wait for our own limits, too.
-            None => (vec![self.counted_until(Question::service(port), &known, None).await], Vec::new()),
+            // Whether it does has its own waits: mute ports side by side wait for our own limits, too. That is no time of the
+            // port's, which begins with the first connection.
+            None => {
+                let service = self.counted_until(Question::service(port), &known, None).await;
+                until = until.max(self.asker.instant(service.started_ms) + self.asker.endpoint());
+                (vec![service], Vec::new())
+            }
             Some(early) => match self.after_early(port, early).await {
                 Led::Tls(entries) => return entries,
                 Led::Elsewhere { service, tls } => (service, tls),

@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A host, what stands before it, and the way there.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of its own, and all meet each other")]
 struct World {
     open: BTreeSet<u16>,
     /// Whether a port that is not open is refused; else it is dropped.

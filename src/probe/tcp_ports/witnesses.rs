@@ -302,9 +302,12 @@ impl Witnesses {
         self.unvouched.push(port);
     }
 
-    /// The ports whose silence nobody vouched for; they are forgotten.
+    /// The ports whose silence nobody vouched for, each once; they are forgotten.
     pub(super) fn take_unvouched(&mut self) -> Vec<u16> {
-        std::mem::take(&mut self.unvouched)
+        let mut ports = std::mem::take(&mut self.unvouched);
+        ports.sort_unstable();
+        ports.dedup();
+        ports
     }
 
     /// Whether the port answered as it did before.
