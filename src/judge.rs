@@ -78,6 +78,7 @@ pub fn judge(case: Case<'_>) -> Judgement {
     }
     let mut findings = Vec::new();
     let mut contradictions: Vec<Contradiction> = Vec::new();
+    let mut lacking: Vec<String> = Vec::new();
     for guide in case.guides {
         let items = guide.items_for(&case.target.roles);
         for item in items.filter(|item| !case.evidence_alone || item.how.contains(&How::Host)) {
@@ -89,14 +90,24 @@ pub fn judge(case: Case<'_>) -> Judgement {
                 }
                 check
             });
-            let checks = judged.collect();
+            let checks: Vec<Check> = judged.collect();
+            if let Some(evidence) = view.case.evidence
+                && item
+                    .rules
+                    .iter()
+                    .zip(&checks)
+                    .any(|(rule, check)| host::whole::lacks(item, &rule.rule, check, evidence))
+            {
+                lacking.push(item.id.clone());
+            }
             let mut found = finding(guide, item, checks);
             found.disagreements.extend(against.iter().map(told));
             findings.push(found);
             contradictions.extend(against);
         }
     }
-    let troubles: Vec<Trouble> = another.iter().map(|why| host::of_another(why)).collect();
+    let mut troubles: Vec<Trouble> = another.iter().map(|why| host::of_another(why)).collect();
+    troubles.extend(case.evidence.iter().flat_map(|evidence| host::whole::troubles(evidence, &lacking)));
     if case.evidence_alone {
         let evidence = case.evidence.map(|evidence| report(&view, evidence, another, contradictions));
         return Judgement { findings, rules: Vec::new(), disagreements: Vec::new(), evidence, troubles };

@@ -9,6 +9,7 @@ mod listening;
 mod policies;
 pub(super) mod ports;
 mod rights;
+pub(super) mod whole;
 
 use super::part::Part;
 use super::view::View;

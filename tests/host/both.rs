@@ -135,3 +135,13 @@ fn a_blocking_rule_and_an_open_port_contradict_each_other() {
         "{found:#?}"
     );
 }
+
+#[test]
+fn a_scan_with_evidence_that_is_not_whole_is_partial() {
+    let mock = Mock::builtin(Builtin::AutomateHardened);
+    let (_, report) = scan(&mock, &fresh());
+    assert_eq!(report["partial"], false, "{:#}", array(&report, "targets")[0]["troubles"]);
+    let (said, report) = scan(&mock, &fresh().with("whoami", "\"x\",\"Label\",\"S-1-16-8192\",\"\"\n"));
+    assert_eq!(report["partial"], true);
+    assert!(said.contains("! Evidence not whole") && said.contains("not elevated"), "{said}");
+}
