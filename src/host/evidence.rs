@@ -6,7 +6,7 @@ use super::firewall::{Firewall, Placed, Profile};
 use super::http_sys::{self, Place};
 use super::inf::{self, Policy};
 use super::ini::{self, Options};
-use super::registry::Registry;
+use super::registry::{self, Registry};
 use super::services::{self, Service};
 use super::sockets::{self, Listener, Process};
 use super::system::{self, System};
@@ -182,25 +182,44 @@ impl Taking<'_> {
         taken
     }
 
-    /// The view of a 32-bit process is another registry.
-    fn other_view(&self, id: &str) -> Option<String> {
-        let wow64 = self.bundle.manifest.facts.get("wow64").is_some_and(|architecture| !architecture.trim().is_empty());
-        let asked = self.bundle.run(id).is_some_and(|run| run.arguments.to_lowercase().contains("/reg:64"));
-        (wow64 && !asked)
-            .then(|| format!("`{id}` shows the registry of 32-bit programs: a 32-bit process ran it without /reg:64"))
+    /// Adds what a command says of `root` to the registry, where the manifest shows that it asked for just that.
+    fn of_registry(&self, registry: &mut Registry, id: &str, root: &str, verb: &str) -> Result<(), String> {
+        let (file, text) = self.bundle.text(id)?;
+        let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str());
+        if let Some(why) = registry::not_of(verb, root, arguments) {
+            return Err(format!("`{id}`: {why}"));
+        }
+        let added = match verb {
+            "export" => registry.add_export_of(&file, &text, root),
+            _ => registry.add_listing(&file, &text, root),
+        };
+        added.map_err(|error| error.to_string())
+    }
+
+    /// A policy, where the manifest shows that it is of this host, whole, and for the merged one that the domain's is in it.
+    fn policy(&mut self, id: &str, merged: bool) -> Collected<Policy> {
+        let taken = self.take(id, inf::read)?;
+        let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str()).to_lowercase();
+        let words = registry::words(&arguments);
+        let has = |word: &str| words.iter().any(|one| one == word);
+        let areas = !has("/areas") || has("securitypolicy") && has("user_rights");
+        let why = if !has("/export") || has("/db") || !areas {
+            "the recorded command does not export the whole policy of this host"
+        } else if merged && !has("/mergedpolicy") {
+            "the recorded command has no /mergedpolicy, so the domain's policy is not in it"
+        } else {
+            return Ok(taken);
+        };
+        let why = format!("`{id}`: {why}");
+        self.missing.push((id.to_owned(), why.clone()));
+        Err(why)
     }
 
     fn registry(&mut self) -> Registry {
         let mut registry = Registry::default();
-        let exports = EXPORTS.map(|(id, root)| (id, root, true));
-        for (id, root, export) in exports.into_iter().chain(LISTINGS.map(|(id, root)| (id, root, false))) {
-            let other = self.other_view(id).map_or(Ok(()), Err);
-            let added = other.and_then(|()| self.bundle.text(id)).and_then(|(file, text)| {
-                let added =
-                    if export { registry.add_export(&file, &text) } else { registry.add_listing(&file, &text, root) };
-                added.map_err(|error| error.to_string())
-            });
-            if let Err(why) = added {
+        let exports = EXPORTS.map(|(id, root)| (id, root, "export"));
+        for (id, root, verb) in exports.into_iter().chain(LISTINGS.map(|(id, root)| (id, root, "query"))) {
+            if let Err(why) = self.of_registry(&mut registry, id, root, verb) {
                 registry.add_missing(root, &why);
                 self.missing.push((id.to_owned(), why));
             }
@@ -214,27 +233,17 @@ impl Taking<'_> {
     }
 
     fn users(&mut self, registry: &mut Registry) -> Collected<Vec<User>> {
-        let (file, text) =
-            self.bundle.text("hku").inspect_err(|why| self.missing.push(("hku".to_owned(), why.clone())))?;
-        registry.add_listing(&file, &text, "HKU").map_err(|error| error.to_string())?;
+        self.of_registry(registry, "hku", "HKU", "query")
+            .inspect_err(|why| self.missing.push(("hku".to_owned(), why.clone())))?;
         let mut users = Vec::new();
         for sid in registry.subkeys("HKU").into_iter().filter(|sid| !sid.to_lowercase().ends_with("_classes")) {
             let software = format!(r"HKU\{sid}\Software");
             let policies = format!(r"{software}\Policies");
-            let listed = self.bundle.text(&format!("user-{sid}"));
-            match listed.and_then(|(file, text)| {
-                registry.add_listing(&file, &text, &software).map_err(|error| error.to_string())
-            }) {
-                Ok(()) => {}
-                Err(why) => registry.add_missing(&software, &why),
+            if let Err(why) = self.of_registry(registry, &format!("user-{sid}"), &software, "query") {
+                registry.add_missing(&software, &why);
             }
-            match self
-                .bundle
-                .text(&format!("user-policies-{sid}"))
-                .and_then(|(file, text)| registry.add_export(&file, &text).map_err(|error| error.to_string()))
-            {
-                Ok(()) => {}
-                Err(why) => registry.add_missing(&policies, &why),
+            if let Err(why) = self.of_registry(registry, &format!("user-policies-{sid}"), &policies, "export") {
+                registry.add_missing(&policies, &why);
             }
             users.push(User { sid, policies });
         }
@@ -327,8 +336,8 @@ impl Evidence {
             system: taking.take("system", system::read),
             elevated,
             by_hand: false,
-            local: taking.take("secedit-local", inf::read),
-            merged: taking.take("secedit-merged", inf::read),
+            local: taking.policy("secedit-local", false),
+            merged: taking.policy("secedit-merged", true),
             users,
             services,
             accounts: taking.take("accounts", accounts),

@@ -2,6 +2,7 @@
 
 use super::{Line, State, line_of};
 use crate::catalog::diagnostic::Diagnostic;
+use crate::model::peer_text::PeerText;
 use std::collections::BTreeMap;
 
 /// The most keys and values that are kept of one file.
@@ -114,16 +115,87 @@ fn is_under(key: &str, root: &str) -> bool {
     key.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'))
 }
 
+/// A key of a file as it is told: escaped, without the doubled backslashes of that.
+fn shown(key: &str) -> String {
+    PeerText::new(key, 160).as_str().replace("\\\\", "\\")
+}
+
+/// A file in which a key stands that is not of the one it should be about.
+#[expect(clippy::unnecessary_box_returns, reason = "errors are boxed where they are made")]
+fn of_another(file: &str, stray: &str, root: &str) -> Box<Diagnostic> {
+    let message = format!("this is not of {root} alone: {} stands in it", shown(stray));
+    Box::new(Diagnostic::whole(file, &message, Some("Collect it again.".to_owned())))
+}
+
+/// Why a command is not `reg export ROOT` or `reg query ROOT` of the 64-bit registry, by its arguments; `None` where it is.
+pub fn not_of(verb: &str, root: &str, arguments: &str) -> Option<String> {
+    let words = words(arguments);
+    let root = normal(root);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let [program, said, key, rest @ ..] = words.as_slice() else {
+        return Some("the recorded command is not that of the collector".to_owned());
+    };
+    let program = program.to_ascii_lowercase();
+    if !matches!(program.as_str(), "reg" | "reg.exe") || !said.eq_ignore_ascii_case(verb) {
+        return Some(format!("the recorded command is not `reg {verb}`"));
+    }
+    if normal(key) != root {
+        return Some(format!("the recorded command is of {}, and not of {root}", shown(&normal(key))));
+    }
+    // The first word behind the key of an export is the file.
+    let options = if verb == "export" { rest.get(1..).unwrap_or_default() } else { rest };
+    let known = |option: &&&str| matches!(option.to_ascii_lowercase().as_str(), "/y" | "/reg:64");
+    if let Some(other) = options.iter().find(|option| !known(option)) {
+        return Some(format!(
+            "the recorded command has the option `{}`, which leaves something out",
+            PeerText::new(other, 40)
+        ));
+    }
+    let shared = root.starts_with("hkey_users");
+    (!shared && !options.iter().any(|option| option.eq_ignore_ascii_case("/reg:64")))
+        .then(|| "it may show the registry of 32-bit programs: the recorded command has no /reg:64".to_owned())
+}
+
+/// The words of a command line; blanks within quotes are of the word.
+pub fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for character in line.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            ' ' | '\t' if !quoted => words.push(String::new()),
+            _ => words.last_mut().into_iter().for_each(|word| word.push(character)),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 impl Registry {
-    /// Adds what `reg export` wrote. The first key of the file is its root: everything beneath it is known then.
+    /// Adds what `reg export` wrote, of whatever key: the first key of the file is its root, and everything beneath it is known
+    /// then. A whole hive as the root proves nothing of what is not there: nobody can tell whether it was exported so.
     pub fn add_export(&mut self, file: &str, text: &str) -> Result<(), Box<Diagnostic>> {
+        self.export(file, text, None)
+    }
+
+    /// Adds what `reg export ROOT` wrote: a file that is of another key is refused.
+    pub fn add_export_of(&mut self, file: &str, text: &str, root: &str) -> Result<(), Box<Diagnostic>> {
+        self.export(file, text, Some(&normal(root)))
+    }
+
+    fn export(&mut self, file: &str, text: &str, wanted: Option<&str>) -> Result<(), Box<Diagnostic>> {
         let entries = Export { file, text, at: 0 }.read()?;
-        let Some(root) =
-            entries.iter().find_map(|entry| if let Entry::Key(key, _) = entry { Some(normal(key)) } else { None })
-        else {
+        let keys = || entries.iter().filter_map(|entry| if let Entry::Key(key, _) = entry { Some(key) } else { None });
+        let Some(root) = keys().next().map(|key| normal(key)) else {
             let message = "there is no key in this export";
             return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
         };
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != root) {
+            return Err(of_another(file, &root, wanted));
+        }
+        if let Some(stray) = keys().map(|key| normal(key)).find(|key| !is_under(key, &root)) {
+            return Err(of_another(file, &stray, &root));
+        }
         let mut current = String::new();
         for entry in entries {
             match entry {
@@ -140,18 +212,23 @@ impl Registry {
                 }
             }
         }
-        // Keys above the root are shown empty by some exports; only the first key's own tree is known to be whole.
-        self.scopes.push(Scope { root, deep: true, line: Line::new(file, 0, "") });
+        if wanted.is_some() || root.contains('\\') {
+            self.scopes.push(Scope { root, deep: true, line: Line::new(file, 0, "") });
+        }
         Ok(())
     }
 
     /// Adds what `reg query KEY` printed of `root`: its values, and the names of its subkeys.
     pub fn add_listing(&mut self, file: &str, text: &str, root: &str) -> Result<(), Box<Diagnostic>> {
         let root = normal(root);
+        let is_key = |line: &str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HKEY_"));
+        if let Some(stray) = text.lines().filter(|line| is_key(line)).map(normal).find(|key| !is_under(key, &root)) {
+            return Err(of_another(file, &stray, &root));
+        }
         let mut current: Option<String> = None;
         let mut any = false;
         for (number, line) in (1..).zip(text.lines()) {
-            if line.len() >= 5 && line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HKEY_")) {
+            if is_key(line) {
                 any = true;
                 let key = normal(line);
                 let known = self.keys.entry(key.clone()).or_default();

@@ -90,3 +90,22 @@ fn the_collector_runs_and_what_it_could_not_collect_is_not_collected() {
     assert!(String::from_utf8_lossy(&again.stdout).contains("exists already"));
     settle(folder.path());
 }
+
+/// The reader refuses files of commands that ask for something else: the collector's own must be those it takes.
+#[test]
+fn the_collector_asks_as_the_reader_wants_it() {
+    let script = collector::script().replace("\r\n", "\n");
+    let mut compared = 0;
+    let mut lines = script.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (Some(asks), Some(call)) = (line.strip_prefix("set RUN="), lines.peek()) else { continue };
+        let call: Vec<&str> = call.split(' ').collect();
+        let ["call", ":print" | ":write", id, file] = call.as_slice() else { continue };
+        let expected = crate::parts::asked(id, file);
+        if !expected.starts_with(&format!("{id}.exe")) {
+            assert_eq!(asks, expected, "{id}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 17);
+}

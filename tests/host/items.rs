@@ -316,6 +316,29 @@ fn the_registry_of_32_bit_programs_is_another_one() {
     assert!(finding.checks[0].why.contains("32-bit"), "{}", finding.checks[0].why);
 }
 
+/// What a file is about is told by the command that wrote it, and by what stands in it.
+#[test]
+fn a_file_about_something_else_is_not_collected() {
+    let needs = |parts: Parts, item: &str, why: &str| {
+        let judgement = judged(&parts.evidence());
+        let finding = find(&judgement, item);
+        assert_eq!(finding.verdict, Verdict::NeedsEvidence, "{item}: {:#?}", finding.checks);
+        assert!(finding.checks.iter().any(|check| check.why.contains(why)), "{why}: {:#?}", finding.checks);
+    };
+    let good = Parts::good;
+    needs(good().arguments("lsa", r"reg.exe query HKLM\SOFTWARE\Foo /reg:64"), "AUT-GPO-01", "and not of");
+    let values = ["RestrictAnonymous    REG_DWORD    0x1"];
+    let foo = listing(r"HKEY_LOCAL_MACHINE\SOFTWARE\Foo", &values, &[]);
+    needs(good().with("lsa", &foo), "AUT-GPO-01", "not of hkey_local_machine");
+    let users = "Windows Registry Editor Version 5.00\n\n[HKEY_USERS]\n\n";
+    needs(good().with("policies-explorer", users), "AUT-GPO-03", "not of hkey_local_machine");
+    let own = "secedit.exe /export /cfg a.inf /areas SECURITYPOLICY USER_RIGHTS";
+    let domain = "utc=2026-11-21T11:00:00Z\npart_of_domain=True\ncomplete=yes\n";
+    needs(good().arguments("secedit-merged", own).with("system", domain), "AUT-GPO-05", "/mergedpolicy");
+    let other = "secedit.exe /export /db x.sdb /mergedpolicy /cfg a.inf";
+    needs(good().arguments("secedit-merged", other).with("system", domain), "AUT-GPO-05", "of this host");
+}
+
 #[test]
 fn a_domains_policy_goes_before_the_hosts_own() {
     let domain = "utc=2026-11-21T11:00:00Z\npart_of_domain=True\ncomplete=yes\n";

@@ -37,6 +37,40 @@ fn crlf(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\n', "\r\n")
 }
 
+/// The command with which the collector asks.
+pub(crate) fn asked(id: &str, file: &str) -> String {
+    let key = |key: &str| format!("reg.exe query \"HKLM\\{key}\" /reg:64");
+    let whole = |key: &str| format!("reg.exe export \"HKLM\\{key}\" {file} /y /reg:64");
+    match id {
+        "lsa" => key(r"SYSTEM\CurrentControlSet\Control\Lsa"),
+        "policies-microsoft" => key(r"SOFTWARE\Policies\Microsoft"),
+        "http" => key(r"SYSTEM\CurrentControlSet\Services\HTTP\Parameters"),
+        "services" => key(r"SYSTEM\CurrentControlSet\Services"),
+        "wmsvc" => key(r"SYSTEM\CurrentControlSet\Services\WMSVC"),
+        "w3svc" => key(r"SYSTEM\CurrentControlSet\Services\W3SVC"),
+        "profiles" => key(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList"),
+        "policies-windows" => whole(WINDOWS),
+        "policies-explorer" => whole(POLICIES),
+        "schannel" => whole(SCHANNEL),
+        "firewall" => whole(FIREWALL),
+        "firewall-policy" => whole(r"SOFTWARE\Policies\Microsoft\WindowsFirewall"),
+        "secedit-local" => {
+            format!("secedit.exe /export /cfg {file} /areas SECURITYPOLICY USER_RIGHTS /log secedit.log /quiet")
+        }
+        "secedit-merged" => {
+            format!(
+                "secedit.exe /export /mergedpolicy /cfg {file} /areas SECURITYPOLICY USER_RIGHTS /log secedit.log /quiet"
+            )
+        }
+        "hku" => "reg.exe query HKU".to_owned(),
+        _ => match (id.strip_prefix("user-policies-"), id.strip_prefix("user-")) {
+            (Some(sid), _) => format!("reg.exe export \"HKU\\{sid}\\Software\\Policies\" {file} /y"),
+            (_, Some(sid)) => format!("reg.exe query \"HKU\\{sid}\\Software\""),
+            _ => format!("{id}.exe"),
+        },
+    }
+}
+
 /// What `reg export` writes of these keys.
 pub(crate) fn export(keys: &[(&str, &[&str])]) -> String {
     let mut text = "Windows Registry Editor Version 5.00\n\n".to_owned();
@@ -212,7 +246,8 @@ impl Parts {
     }
 
     pub(crate) fn bytes(mut self, id: &str, file: &str, content: &[u8]) -> Self {
-        let arguments = format!("reg.exe \"{id}\" /reg:64");
+        let known = self.commands.get(id).filter(|part| part.content.is_some()).map(|part| part.arguments.clone());
+        let arguments = known.unwrap_or_else(|| asked(id, file));
         let part = Part { exit: 0, file: file.to_owned(), content: Some(content.to_vec()), arguments };
         self.commands.insert(id.to_owned(), part);
         self

@@ -58,6 +58,58 @@ fn a_listing_proves_which_subkeys_there_are() {
 }
 
 #[test]
+fn a_file_that_is_of_another_key_proves_nothing() {
+    let export = |keys: &[&str]| {
+        let keys: Vec<String> = keys.iter().map(|key| format!("[{key}]\r\n\r\n")).collect();
+        format!("{HEADER}\r\n\r\n{}", keys.concat())
+    };
+    let added = |text: &str, root: &str| {
+        let mut registry = Registry::default();
+        let error = registry.add_export_of("a.reg", text, root).err().map(|error| error.to_string());
+        (registry, error)
+    };
+    let (registry, error) = added(&export(&["HKEY_USERS"]), r"HKLM\SOFTWARE\Policies\Microsoft\Windows");
+    assert!(error.unwrap().contains("not of hkey_local_machine"));
+    assert!(matches!(registry.value(EXPLORER, "x"), State::NotCollected(_)));
+    let (registry, error) = added(&export(&[r"HKEY_LOCAL_MACHINE\A", r"HKEY_LOCAL_MACHINE\AB"]), r"HKLM\A");
+    assert!(error.is_some() && matches!(registry.key(r"HKLM\A"), State::NotCollected(_)), "nothing of it counts");
+    // By hand, a hive alone is no proof of what it does not hold.
+    let mut registry = Registry::default();
+    registry.add_export("h.reg", &export(&["HKEY_USERS"])).unwrap();
+    assert!(matches!(registry.key(r"HKU\S-1-5-18"), State::NotCollected(_)));
+    assert!(registry.add_export("h.reg", &export(&[r"HKEY_LOCAL_MACHINE\A", r"HKEY_LOCAL_MACHINE\B"])).is_err());
+    let mut registry = Registry::default();
+    let listed = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Foo\r\n    A    REG_DWORD    0x1\r\n";
+    assert!(registry.add_listing("a.txt", listed, r"HKLM\SOFTWARE\Bar").is_err());
+    assert!(matches!(registry.value(r"HKLM\SOFTWARE\Bar", "A"), State::NotCollected(_)));
+}
+
+#[test]
+fn a_recorded_command_tells_what_it_asked_for() {
+    let query = |arguments: &str| not_of("query", r"HKLM\SOFTWARE\A B", arguments);
+    assert_eq!(query(r#"reg.exe query "HKLM\SOFTWARE\A B" /reg:64"#), None);
+    assert_eq!(query(r#"REG QUERY "HKEY_LOCAL_MACHINE\software\a b" /REG:64 "#), None);
+    for (arguments, wanted) in [
+        ("", "not that of the collector"),
+        (r#"reg.exe query "HKLM\SOFTWARE\Foo" /reg:64"#, r"of hkey_local_machine\software\foo,"),
+        (r#"reg.exe query "HKLM\SOFTWARE\A B\C" /reg:64"#, "and not of"),
+        (r#"reg.exe query "HKLM\SOFTWARE\A B""#, "32-bit"),
+        (r#"reg.exe query "HKLM\SOFTWARE\A B" /reg:32"#, "/reg:32"),
+        (r#"reg.exe query "HKLM\SOFTWARE\A B" /v X /reg:64"#, "leaves something out"),
+        (r#"reg.exe export "HKLM\SOFTWARE\A B" x.reg /reg:64"#, "not `reg query`"),
+        (r#"cmd.exe query "HKLM\SOFTWARE\A B" /reg:64"#, "not `reg query`"),
+    ] {
+        let why = query(arguments).unwrap_or_else(|| panic!("{arguments}"));
+        assert!(why.contains(wanted), "{arguments}: {why}");
+    }
+    assert_eq!(not_of("export", r"HKU\S-1\Software", r#"reg.exe export "HKU\S-1\Software" a.reg /y"#), None);
+    assert!(
+        not_of("export", "HKLM\\A", "reg.exe export HKLM\\A /reg:64").is_some(),
+        "without a file there is no option"
+    );
+}
+
+#[test]
 fn what_is_no_whole_export_is_an_error_with_its_line() {
     let error = |text: &str| Registry::default().add_export("a.reg", text).unwrap_err().to_string();
     assert!(error("").contains("empty"));
