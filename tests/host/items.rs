@@ -1,7 +1,8 @@
 //! The judge on bundles: what each item makes of good, bad and missing evidence.
 
 use crate::parts::{
-    IIS, POLICIES, Parts, SCHANNEL, USER, WEB_RULE, WINDOWS, export, firewall, listing, netstat, policy, schannel,
+    IIS, POLICIES, Parts, SCHANNEL, USER, WEB_RULE, WINDOWS, export, firewall, listing, netstat, policy, requestq,
+    schannel,
 };
 use portreeve::catalog::builtin::Catalogs;
 use portreeve::host::evidence::Evidence;
@@ -273,6 +274,52 @@ fn a_file_that_was_cut_off_makes_no_pass() {
             }
         }
     }
+}
+
+/// The agent runs on every managed machine, the server too: that it listens nowhere says nothing of the server.
+#[test]
+fn the_session_manager_is_judged_where_it_runs_and_where_all_that_it_may_listen_on_is_known() {
+    let verdict = |parts: Parts| find(&judged(&parts.evidence()), "CTL-NET-06").verdict;
+    let tasks = |more: &str| {
+        Parts::good().with(
+            "tasklist",
+            &format!(
+                "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.ClientService.exe\",\"2012\",\"ScreenConnect Client (0011)\"\n\
+                 \"ScreenConnect.WindowsClient.exe\",\"2016\",\"N/A\"\n\"svchost.exe\",\"900\",\"RpcSs\"\n{more}"
+            ),
+        )
+    };
+    assert_eq!(verdict(Parts::good()), Verdict::Pass);
+    let alone = Parts::good().with("netstat", &netstat("").replace(" 2008\n", " 4\n"));
+    assert_eq!(verdict(alone), Verdict::Pass);
+    let quiet = tasks("").with("netstat", &netstat("").replace(" 2008\n", " 4\n"));
+    assert_eq!(verdict(quiet.clone()), Verdict::NeedsEvidence, "only the agent ran");
+    let rest = "\"ScreenConnect.Service.exe\",\"2004\",\"ScreenConnect Web Server\"\n";
+    assert_eq!(verdict(tasks(rest)), Verdict::NeedsEvidence, "the session manager did not run");
+    // A listener whose process is not listed may be anybody's.
+    let whole = format!("{rest}\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n");
+    let extra = "  TCP    0.0.0.0:9000           0.0.0.0:0              LISTENING       2020\n";
+    assert_eq!(verdict(tasks(&whole)), Verdict::Pass);
+    assert_eq!(verdict(tasks(&whole).with("netstat", &netstat(extra))), Verdict::NeedsEvidence);
+    // Sockets of http.sys are the system's; its queues say whose they are.
+    let queue =
+        |pids: &[u32]| Parts::good().with("requestq", &requestq(&[("x", pids, "HTTP://+:9000/SessionManager/")]));
+    assert_eq!(verdict(queue(&[2000])), Verdict::Fail);
+    assert_eq!(verdict(queue(&[900])), Verdict::Pass, "it is another program's");
+    assert_eq!(verdict(queue(&[2024])), Verdict::NeedsEvidence, "nobody knows whose it is");
+    assert_eq!(verdict(Parts::good().silent("requestq")), Verdict::NeedsEvidence);
+    // Without an endpoint, nothing is said of the session manager; one on the network fails whatever else is missing.
+    let config = |endpoint: &str| {
+        format!(
+            "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" \
+             value=\"relay://+:8041/\" /></appSettings>{endpoint}</configuration>\n"
+        )
+    };
+    assert_eq!(verdict(Parts::good().with("screenconnect", &config(""))), Verdict::NeedsEvidence);
+    let open = config(
+        "<system.serviceModel><client><endpoint address=\"net.tcp://0.0.0.0:9001/\" /></client></system.serviceModel>",
+    );
+    assert_eq!(verdict(quiet.with("screenconnect", &open)), Verdict::Fail);
 }
 
 #[test]

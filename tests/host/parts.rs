@@ -149,10 +149,27 @@ pub(crate) fn netstat(more: &str) -> String {
     format!(
         "\nActive Connections\n\n  Proto  Local Address          Foreign Address        State           PID\n\
          \x20 TCP    0.0.0.0:443            0.0.0.0:0              LISTENING       4\n\
-         \x20 TCP    0.0.0.0:8040           0.0.0.0:0              LISTENING       2000\n\
+         \x20 TCP    0.0.0.0:8040           0.0.0.0:0              LISTENING       4\n\
+         \x20 TCP    0.0.0.0:8041           0.0.0.0:0              LISTENING       2008\n\
          \x20 TCP    127.0.0.1:3306         0.0.0.0:0              LISTENING       2212\n{more}\
          \x20 UDP    0.0.0.0:75             *:*                                    1200\n"
     )
+}
+
+/// What `netsh http show servicestate view=requestq` prints of these queues: name, processes, address.
+pub(crate) fn requestq(queues: &[(&str, &[u32], &str)]) -> String {
+    let mut text = "\nSnapshot of HTTP service state (Request Queue View):\n-----------------------------------------------------\n\n".to_owned();
+    for (name, pids, address) in queues {
+        let attached = pids.len();
+        let pids = pids.iter().map(|pid| format!("        {pid}\n")).collect::<Vec<_>>().concat();
+        text.push_str(&format!(
+            "Request queue name: {name}\n    Version: 2.0\n    State: Active\n    Request queue 503 verbosity level: Basic\n    Max requests: 1000\n    \
+             Number of active processes attached: {attached}\n    Process IDs:\n{pids}\n    URL groups:\n    URL group ID: FE00000040000001\n        \
+             State: Active\n        Request queue name: {name}\n        Properties:\n            Max connections: inherited\n            \
+             Number of registered URLs: 1\n            Registered URLs:\n                {address}\n\n"
+        ));
+    }
+    text
 }
 
 impl Parts {
@@ -191,9 +208,9 @@ impl Parts {
             .text("accounts", "accounts.txt", "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\backup\n    ObjectName    REG_SZ    .\\svc-backup\n\nEnd of search: 1 match(es) found.\n")
             .text("sc", "sc.txt", "\nSERVICE_NAME: W3SVC\nDISPLAY_NAME: x\n        TYPE               : 20  WIN32\n        STATE              : 4  RUNNING\n\nSERVICE_NAME: mpssvc\nDISPLAY_NAME: y\n        TYPE               : 20  WIN32\n        STATE              : 4  RUNNING\n")
             .text("netstat", "netstat.txt", &netstat(""))
-            .text("tasklist", "tasklist.txt", "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.WebServer.exe\",\"2000\",\"ScreenConnect Web Server\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\"LTSvc.exe\",\"1200\",\"LTService\"\n")
+            .text("tasklist", "tasklist.txt", "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n\"ScreenConnect.Service.exe\",\"2004\",\"ScreenConnect Web Server\"\n\"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"ScreenConnect.ClientService.exe\",\"2012\",\"ScreenConnect Client (0011223344556677)\"\n\"svchost.exe\",\"900\",\"RpcEptMapper,RpcSs\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\"LTSvc.exe\",\"1200\",\"LTService\"\n")
             .text("sslcert", "sslcert.txt", "\nSSL Certificate bindings:\n\n    IP:port                      : 0.0.0.0:443\n")
-            .text("requestq", "requestq.txt", "\nRegistered URLs:\n        HTTPS://*:443/\n")
+            .text("requestq", "requestq.txt", &requestq(&[("DefaultAppPool", &[], "HTTPS://*:443:/"), ("Request queue is unnamed.", &[2004], "HTTPS://+:8040/")]))
             .wide("firewall", "firewall.reg", &firewall(&[WEB_RULE]))
             .failing("firewall-policy", "firewall-policy.reg", 1)
             .text("iis", "applicationHost.xml", IIS)
@@ -202,7 +219,7 @@ impl Parts {
             .wide("ltshare", "ltshare.acl", &acl)
             .wide("ltshare-beneath", "ltshare-beneath.acl", "Transfer\nD:AI(A;OICIID;FA;;;SY)\n")
             .text("my-1", "my-1.ini", "# file=C:\\ProgramData\\MySQL\\my.ini\n[mysqld]\nbind-address=127.0.0.1\n")
-            .text("screenconnect", "screenconnect.xml", "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" value=\"relay://+:8041/\" /></appSettings></configuration>\n")
+            .text("screenconnect", "screenconnect.xml", "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" value=\"relay://+:8041/\" /></appSettings><system.serviceModel><client><endpoint address=\"net.pipe://localhost/SessionManager\" /></client></system.serviceModel></configuration>\n")
     }
 
     pub(crate) fn fact(mut self, key: &str, value: &str) -> Self {
