@@ -322,6 +322,35 @@ fn the_session_manager_is_judged_where_it_runs_and_where_all_that_it_may_listen_
     assert_eq!(verdict(quiet.with("screenconnect", &open)), Verdict::Fail);
 }
 
+/// A folder of that name may be left over: only the one that is shared counts, with all that is said of it.
+#[test]
+fn ltshare_is_the_folder_that_is_shared_and_all_of_its_lists_count() {
+    let verdicts = |parts: Parts| {
+        let judgement = judged(&parts.evidence());
+        ["AUT-APP-03", "AUT-APP-04"].map(|item| find(&judgement, item).verdict)
+    };
+    let needs = [Verdict::NeedsEvidence; 2];
+    assert_eq!(verdicts(Parts::good()), [Verdict::Pass; 2]);
+    let shares = |text: &str| Parts::good().with("shares", &format!("{text}complete=yes\n"));
+    assert_eq!(verdicts(shares("")), needs, "the command failed without an error");
+    assert_eq!(verdicts(shares("IPC$||D:(A;;GA;;;BA)\n")), needs, "nothing is shared as LTShare");
+    assert_eq!(verdicts(shares("LTShare|E:\\LTShare|D:(A;;FA;;;BA)\n")), needs, "the lists are of another drive");
+    assert_eq!(verdicts(shares("LTShare|D:\\LTShare|D:(A;;FA;;\n")), needs, "the share's own list cannot be read");
+    assert_eq!(verdicts(Parts::good().silent("shares")), needs);
+    let acl = "Other\nD:PAI(A;OICI;FA;;;SY)\n";
+    assert_eq!(verdicts(Parts::good().with("ltshare", acl)), needs, "it is another folder's list");
+    let other = Parts::good().arguments("ltshare-beneath", "icacls.exe \"C:\\LTShare\\*\" /save ltshare-beneath.acl");
+    assert_eq!(verdicts(other), needs, "another folder's content");
+    let past = Parts::good().arguments("ltshare-beneath", "icacls.exe \"D:\\LTShare\\*\" /save ltshare-beneath.acl /c");
+    assert_eq!(verdicts(past), needs, "what was denied is left out");
+    assert_eq!(verdicts(Parts::good().silent("ltshare-beneath")), needs);
+    let beneath = |sid: &str| {
+        Parts::good().with("ltshare-beneath", &format!("Transfer\nD:AI(A;OICIID;FA;;;SY)(A;OICI;FR;;;{sid})\n"))
+    };
+    assert_eq!(verdicts(beneath("BU")), [Verdict::Pass, Verdict::Fail]);
+    assert_eq!(verdicts(beneath("WD")), [Verdict::Fail; 2]);
+}
+
 #[test]
 fn verdicts_rest_on_the_very_line() {
     let judgement = judged(&cases()[0].1(Parts::good()).evidence());

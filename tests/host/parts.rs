@@ -215,9 +215,11 @@ impl Parts {
             .failing("firewall-policy", "firewall-policy.reg", 1)
             .text("iis", "applicationHost.xml", IIS)
             .text("web-configs", "web-configs.txt", WEB_CONFIG)
-            .text("shares", "shares.txt", "LTShare|C:\\LTShare|O:SYG:SYD:(A;;FA;;;BA)\ncomplete=yes\n")
+            .text("shares", "shares.txt", "ADMIN$|C:\\Windows|D:(A;;GA;;;BA)\nIPC$||D:(A;;GA;;;BA)\nLTShare|D:\\LTShare|O:SYG:SYD:(A;;FA;;;BA)\ncomplete=yes\n")
             .wide("ltshare", "ltshare.acl", &acl)
             .wide("ltshare-beneath", "ltshare-beneath.acl", "Transfer\nD:AI(A;OICIID;FA;;;SY)\n")
+            .arguments("ltshare", "icacls.exe \"D:\\LTShare\" /save ltshare.acl")
+            .arguments("ltshare-beneath", "icacls.exe \"D:\\LTShare\\*\" /save ltshare-beneath.acl")
             .text("my-1", "my-1.ini", "# file=C:\\ProgramData\\MySQL\\my.ini\n[mysqld]\nbind-address=127.0.0.1\n")
             .text("screenconnect", "screenconnect.xml", "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" value=\"relay://+:8041/\" /></appSettings><system.serviceModel><client><endpoint address=\"net.pipe://localhost/SessionManager\" /></client></system.serviceModel></configuration>\n")
     }
@@ -257,13 +259,14 @@ impl Parts {
         self.failing(id, &file, 0)
     }
 
-    /// New content in the same file, however it was encoded.
+    /// New content in the same file, however it was encoded, by the same command.
     pub(crate) fn with(self, id: &str, text: &str) -> Self {
         let part = self.commands[id].clone();
-        match part.content {
+        let with = match part.content {
             Some(content) if content.starts_with(&[0xff, 0xfe]) => self.wide(id, &part.file, text),
             _ => self.text(id, &part.file, text),
-        }
+        };
+        with.arguments(id, &part.arguments)
     }
 
     pub(crate) fn change(mut self, id: &str, change: impl FnOnce(&mut Vec<u8>)) -> Self {
