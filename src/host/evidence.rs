@@ -362,7 +362,7 @@ impl Evidence {
         let mut registry = taking.registry();
         let users = taking.users(&mut registry);
         let services = taking.take("sc", services::read);
-        let firewall = firewall_of(&registry, services.as_ref().ok());
+        let firewall = firewall_of(&registry, Some(&services));
         let mut evidence = Self {
             name: bundle.name.clone(),
             computer: fact("computer"),
@@ -477,7 +477,7 @@ impl Evidence {
 }
 
 /// The firewall of both stores. Where one of them was not collected, nothing is certain.
-fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>) -> Collected<Firewall> {
+fn firewall_of(registry: &Registry, services: Option<&Collected<BTreeMap<String, Service>>>) -> Collected<Firewall> {
     // Every Windows has settings of its own firewall: without them something went wrong, whatever seems to be proven.
     match registry.key(&format!(r"{FIREWALL}\FirewallRules")) {
         State::Value(..) => {}
@@ -487,13 +487,18 @@ fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>
     if let State::NotCollected(why) = registry.key(FIREWALL_POLICY) {
         return Err(why);
     }
-    if let Some(service) = services.and_then(|services| services.get("mpssvc"))
-        && service.state != services::RUNNING
-    {
-        return Err(format!(
-            "the firewall's service does not run ({}), so its rules say nothing",
-            service.line.quote()
-        ));
+    // Of single files nobody says whether the service runs; a bundle must.
+    if let Some(services) = services {
+        let services = services.as_ref().map_err(|why| format!("whether the firewall's service runs: {why}"))?;
+        let service = services.get("mpssvc").ok_or(
+            "whether the firewall's service runs: mpssvc is not among the services, and every Windows has it: the list is short",
+        )?;
+        if service.state != services::RUNNING {
+            return Err(format!(
+                "the firewall's service does not run ({}), so its rules say nothing",
+                service.line.quote()
+            ));
+        }
     }
     let mut rules = Vec::new();
     let mut unread = Vec::new();

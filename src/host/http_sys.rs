@@ -103,8 +103,8 @@ pub fn registrations(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnosti
             found.push(Place { port, tls, pids: queue.pids(), line: Line::new(file, number, line) });
         }
     }
-    if found.is_empty() {
-        let message = "no address is registered in it: the command failed";
+    if found.is_empty() || !text.ends_with('\n') {
+        let message = "no address is registered in it, or its last line has no end: the command failed";
         return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
     }
     Ok(found)

@@ -255,23 +255,67 @@ fn nothing_passes_because_something_was_not_collected() {
     assert!(tried > 5000, "{tried}");
 }
 
-/// Cut anywhere, with a manifest that believes it: the readers themselves must notice, or what is left must not pass.
+/// Bundles that do not pass because of the end of one file: the file, the item, and the bundle.
+fn spoiled_at_the_end() -> Vec<(&'static str, &'static str, Parts)> {
+    let good = Parts::good;
+    let joined = "utc=2026-11-21T11:00:00Z\npart_of_domain=True\ncomplete=yes\n";
+    let level = "\"Everyone\",\"Group\",\"S-1-1-0\",\"\"\n\"Mandatory Label\\Medium Mandatory Level\",\"Label\",\"S-1-16-8192\",\"\"\n";
+    let sends = "<add name=\"X-Powered-By\" value=\"ASP.NET\" />";
+    let application = format!(
+        "[application] Default Web Site/\n[there]\n<configuration><system.webServer><httpProtocol><customHeaders>{sends}\
+         </customHeaders></httpProtocol></system.webServer></configuration>\n[complete]\n"
+    );
+    let open = "  TCP    0.0.0.0:9000           0.0.0.0:0              LISTENING       2020\n";
+    let tasks = "\"System\",\"4\",\"N/A\"\n\"svchost.exe\",\"900\",\"RpcSs\"\n\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n\
+                 \"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"ScreenConnect.Service.exe\",\"2020\",\"ScreenConnect Web Server\"\n";
+    let services = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services";
+    vec![
+        (
+            "secedit-merged",
+            "AUT-GPO-05",
+            good().with("secedit-merged", &policy(&[("SeTcbPrivilege", "*S-1-1-0")])).silent("secedit-local"),
+        ),
+        ("ltshare", "AUT-APP-03", good().with("ltshare", "LTShare\nD:PAI(A;OICI;FA;;;SY)(A;OICI;FR;;;WD)\n")),
+        ("ltshare-beneath", "AUT-APP-04", good().with("ltshare-beneath", "Transfer\nD:AI(A;ID;FA;;;SY)(A;;FR;;;BU)\n")),
+        ("schannel", "AUT-TLS-01", good().with("schannel", &schannel("TLS 1.0", "00000001"))),
+        ("netstat", "CTL-NET-06", good().with("netstat", &netstat(open)).with("tasklist", tasks)),
+        ("tasklist", "CTL-NET-06", good().with("netstat", &netstat(open)).with("tasklist", tasks)),
+        ("iis", "AUT-IIS-02", good().with("iis", &IIS.replace("<clear />", &format!("<clear />{sends}")))),
+        ("web-configs", "AUT-IIS-02", good().with("web-configs", &application)),
+        ("system", "AUT-GPO-05", good().with("system", joined).silent("secedit-merged")),
+        ("whoami", "AUT-GPO-05", good().with("whoami", level)),
+        (
+            "shares",
+            "AUT-APP-04",
+            good().with("shares", "IPC$||D:(A;;GA;;;BA)\nLTShare|D:\\LTShare|D:(A;;FA;;\ncomplete=yes\n"),
+        ),
+        ("sc", "AUT-NET-04", good().with("sc", &crate::parts::sc(1))),
+        (
+            "services",
+            "IIS-SVC-01",
+            good().with("services", &listing(services, &[], &["HTTP", "W3SVC", "WMSVC", "wuauserv"])),
+        ),
+    ]
+}
+
+/// Cut anywhere, with a manifest that believes it: the readers themselves must notice, or what is left must not pass. Formats
+/// without an end of their own (`reg query`, `netsh`, `sc`) can lose whole last entries unseen, but for those that must be
+/// there; the manifest's size is what tells that.
 #[test]
 fn a_file_that_was_cut_off_makes_no_pass() {
-    let worst =
-        Parts::good().with("secedit-merged", &policy(&[("SeTcbPrivilege", "*S-1-5-18")])).silent("secedit-local");
-    let before = judged(&worst.evidence());
-    for id in ["secedit-merged", "ltshare", "schannel", "netstat", "iis", "system", "whoami", "shares", "web-configs"] {
-        for percent in [1, 13, 37, 50, 71, 90, 99] {
-            let cut = worst.clone().change(id, |content| content.truncate(content.len() * percent / 100));
-            let after = judged(&cut.evidence());
-            for (before, after) in before.findings.iter().zip(&after.findings) {
-                assert!(
-                    after.verdict != Verdict::Pass || before.verdict == Verdict::Pass,
-                    "{}: {id} cut at {percent} %",
-                    after.item
-                );
-            }
+    for (id, item, parts) in spoiled_at_the_end() {
+        let verdict = |parts: &Parts| find(&judged(&parts.evidence()), item).verdict;
+        assert_ne!(verdict(&parts), Verdict::Pass, "{id}: it is not spoiled");
+        assert_eq!(verdict(&Parts::good()), Verdict::Pass, "{item}");
+        let mut content = Vec::new();
+        let _ = parts.clone().change(id, |whole| content.clone_from(whole));
+        // Every line end and bracket, and where something has no reason to be cut.
+        let edges = (0..content.len()).filter(|at| *at > 0 && [b'\n', b')', b'>'].contains(&content[*at - 1]));
+        let anywhere = [1, 13, 37, 50, 71, 90, 99].map(|percent| content.len() * percent / 100);
+        let wide = content.starts_with(&[0xff, 0xfe]);
+        for at in edges.map(|at| if wide { at + 1 } else { at }).chain(anywhere).filter(|at| *at < content.len()) {
+            let cut = parts.clone().change(id, |content| content.truncate(at));
+            assert_ne!(verdict(&cut), Verdict::Pass, "{id} cut at {at} of {}: {item}", content.len());
         }
     }
 }
@@ -349,6 +393,20 @@ fn ltshare_is_the_folder_that_is_shared_and_all_of_its_lists_count() {
     };
     assert_eq!(verdicts(beneath("BU")), [Verdict::Pass, Verdict::Fail]);
     assert_eq!(verdicts(beneath("WD")), [Verdict::Fail; 2]);
+}
+
+/// A DNS server of Windows holds thousands of sockets: they are read, and take time in proportion.
+#[test]
+fn thousands_of_sockets_are_no_reason_to_know_nothing() {
+    let one = |number: usize| {
+        format!("  UDP    0.0.0.0:{}          *:*                        1500\n", 1024 + number % 60_000)
+    };
+    let many = (0..90_000).map(one).collect::<Vec<_>>().concat();
+    let begin = std::time::Instant::now();
+    let judgement = judged(&Parts::good().with("netstat", &netstat(&many)).evidence());
+    assert_eq!(find(&judgement, "CTL-NET-06").verdict, Verdict::Pass);
+    assert!(!judgement.evidence.as_ref().unwrap().firewall.is_empty());
+    assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -522,7 +580,7 @@ fn ports_are_not_judged_without_a_look_from_outside() {
 
 #[test]
 fn without_iis_the_header_is_that_of_http_sys() {
-    let services = listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["HTTP"]);
+    let services = listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["HTTP", "wuauserv"]);
     let parameters = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\HTTP\Parameters";
     let bare =
         Parts::good().silent("iis").silent("web-configs").failing("w3svc", "w3svc.txt", 1).with("services", &services);

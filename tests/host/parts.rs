@@ -156,6 +156,18 @@ pub(crate) fn netstat(more: &str) -> String {
     )
 }
 
+/// What `sc query` prints of two services, of which the last is the firewall's, in this state.
+pub(crate) fn sc(firewall: u32) -> String {
+    let one = |name: &str, state: u32| {
+        format!(
+            "\nSERVICE_NAME: {name}\nDISPLAY_NAME: x\n        TYPE               : 20  WIN32\n        STATE              : {state}  X\n        \
+             WIN32_EXIT_CODE    : 0  (0x0)\n        SERVICE_EXIT_CODE  : 0  (0x0)\n        CHECKPOINT         : 0x0\n        \
+             WAIT_HINT          : 0x0\n"
+        )
+    };
+    one("W3SVC", 4) + &one("mpssvc", firewall)
+}
+
 /// What `netsh http show servicestate view=requestq` prints of these queues: name, processes, address.
 pub(crate) fn requestq(queues: &[(&str, &[u32], &str)]) -> String {
     let mut text = "\nSnapshot of HTTP service state (Request Queue View):\n-----------------------------------------------------\n\n".to_owned();
@@ -202,11 +214,11 @@ impl Parts {
             .text(&format!("user-{USER}"), &format!("user-{USER}.txt"), &listing(&hku, &[], &["Microsoft"]))
             .failing(&format!("user-policies-{USER}"), &format!("user-policies-{USER}.reg"), 1)
             .text("profiles", "profiles.txt", &listing(r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList", &[], &["S-1-5-18", USER]))
-            .text("services", "services.txt", &listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["W3SVC", "HTTP"]))
+            .text("services", "services.txt", &listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["HTTP", "W3SVC", "wuauserv"]))
             .failing("wmsvc", "wmsvc.txt", 1)
             .text("w3svc", "w3svc.txt", &listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\W3SVC", &["Start    REG_DWORD    0x2"], &[]))
             .text("accounts", "accounts.txt", "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\backup\n    ObjectName    REG_SZ    .\\svc-backup\n\nEnd of search: 1 match(es) found.\n")
-            .text("sc", "sc.txt", "\nSERVICE_NAME: W3SVC\nDISPLAY_NAME: x\n        TYPE               : 20  WIN32\n        STATE              : 4  RUNNING\n\nSERVICE_NAME: mpssvc\nDISPLAY_NAME: y\n        TYPE               : 20  WIN32\n        STATE              : 4  RUNNING\n")
+            .text("sc", "sc.txt", &sc(4))
             .text("netstat", "netstat.txt", &netstat(""))
             .text("tasklist", "tasklist.txt", "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n\"ScreenConnect.Service.exe\",\"2004\",\"ScreenConnect Web Server\"\n\"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"ScreenConnect.ClientService.exe\",\"2012\",\"ScreenConnect Client (0011223344556677)\"\n\"svchost.exe\",\"900\",\"RpcEptMapper,RpcSs\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\"LTSvc.exe\",\"1200\",\"LTService\"\n")
             .text("sslcert", "sslcert.txt", "\nSSL Certificate bindings:\n\n    IP:port                      : 0.0.0.0:443\n")
