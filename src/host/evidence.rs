@@ -67,6 +67,9 @@ pub struct Share {
     pub line: Line,
 }
 
+/// Access lists as `icacls /save` wrote them, with what each is of.
+pub type Saved = Vec<(String, acl::Acl, Line)>;
+
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Evidence {
@@ -109,9 +112,9 @@ pub struct Evidence {
     /// Shares.
     pub shares: Collected<Vec<Share>>,
     /// LTShare's folder: its own list first.
-    pub ltshare: Collected<Vec<(String, acl::Acl, Line)>>,
+    pub ltshare: Collected<Saved>,
     /// What is directly beneath it.
-    pub ltshare_beneath: Collected<Vec<(String, acl::Acl, Line)>>,
+    pub ltshare_beneath: Collected<Saved>,
     /// The options of MySQL or MariaDB.
     pub mysql: Collected<Vec<Options>>,
     /// ScreenConnect's own configuration.
@@ -304,7 +307,50 @@ fn shares(file: &str, text: &str) -> Result<Vec<Share>, Box<Diagnostic>> {
         let acl = acl::read(sddl.trim()).map_err(|(_, message)| message);
         Some(Share { name: name.to_owned(), path: path.to_owned(), acl, line: Line::new(file, number, line) })
     };
-    Ok((1..).zip(text.lines()).filter_map(share).collect())
+    let found: Vec<Share> = (1..).zip(text.lines()).filter_map(share).collect();
+    if found.is_empty() {
+        let message = "no share is in it, and every Windows that answers has IPC$: the command failed";
+        return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+    }
+    Ok(found)
+}
+
+impl Share {
+    /// The share that Automate's server gives its agents' files by.
+    pub fn ltshare(shares: &[Self]) -> Option<&Self> {
+        shares.iter().find(|share| share.name.eq_ignore_ascii_case("LTShare"))
+    }
+}
+
+/// Access lists as they were saved, where they are those of the folder that is shared as LTShare: a folder of that name may be
+/// left over elsewhere. What `icacls` saves has the last name of a path only, so its arguments tell the path.
+fn of_share(
+    lists: Collected<Saved>,
+    shares: &Collected<Vec<Share>>,
+    arguments: Option<&str>,
+    beneath: bool,
+) -> Collected<Saved> {
+    let lists = lists?;
+    let shares = shares.as_ref().map_err(|why| format!("which folder is shared as LTShare: {why}"))?;
+    let share = Share::ltshare(shares).ok_or(
+        "no folder is shared as LTShare, so which one Automate uses is not known: is this the server with the share?",
+    )?;
+    let path = share.path.trim_end_matches('\\').to_lowercase();
+    let arguments = arguments.unwrap_or_default().to_lowercase();
+    let asked = if beneath { format!("\"{path}\\*\"") } else { format!("\"{path}\"") };
+    let name = path.rsplit('\\').next().unwrap_or_default();
+    let named = beneath || lists.first().is_some_and(|(saved, ..)| saved.to_lowercase() == name);
+    if path.is_empty() || !arguments.contains(&asked) || !named {
+        return Err(format!(
+            "the access lists are of another folder than the one that is shared as LTShare ({})",
+            share.line.quote()
+        ));
+    }
+    // With /c it goes on past what it may not read, and may end well all the same.
+    if arguments.split_whitespace().any(|word| word == "/c") {
+        return Err("icacls was told to go on past what it could not read (/c), so the lists may be short".to_owned());
+    }
+    Ok(lists)
 }
 
 impl Evidence {
@@ -316,7 +362,7 @@ impl Evidence {
         let mut registry = taking.registry();
         let users = taking.users(&mut registry);
         let services = taking.take("sc", services::read);
-        let firewall = firewall_of(&registry, services.as_ref().ok());
+        let firewall = firewall_of(&registry, Some(&services));
         let mut evidence = Self {
             name: bundle.name.clone(),
             computer: fact("computer"),
@@ -345,6 +391,10 @@ impl Evidence {
             oddities: bundle.oddities(),
             now: Some(now),
         };
+        let arguments = |id: &str| bundle.run(id).map(|run| run.arguments.as_str());
+        evidence.ltshare = of_share(evidence.ltshare, &evidence.shares, arguments("ltshare"), false);
+        evidence.ltshare_beneath =
+            of_share(evidence.ltshare_beneath, &evidence.shares, arguments("ltshare-beneath"), true);
         // Without the collector's own rights nothing that needs them can be whole.
         match &evidence.elevated {
             Some((true, _)) => {}
@@ -427,7 +477,7 @@ impl Evidence {
 }
 
 /// The firewall of both stores. Where one of them was not collected, nothing is certain.
-fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>) -> Collected<Firewall> {
+fn firewall_of(registry: &Registry, services: Option<&Collected<BTreeMap<String, Service>>>) -> Collected<Firewall> {
     // Every Windows has settings of its own firewall: without them something went wrong, whatever seems to be proven.
     match registry.key(&format!(r"{FIREWALL}\FirewallRules")) {
         State::Value(..) => {}
@@ -437,13 +487,18 @@ fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>
     if let State::NotCollected(why) = registry.key(FIREWALL_POLICY) {
         return Err(why);
     }
-    if let Some(service) = services.and_then(|services| services.get("mpssvc"))
-        && service.state != services::RUNNING
-    {
-        return Err(format!(
-            "the firewall's service does not run ({}), so its rules say nothing",
-            service.line.quote()
-        ));
+    // Of single files nobody says whether the service runs; a bundle must.
+    if let Some(services) = services {
+        let services = services.as_ref().map_err(|why| format!("whether the firewall's service runs: {why}"))?;
+        let service = services.get("mpssvc").ok_or(
+            "whether the firewall's service runs: mpssvc is not among the services, and every Windows has it: the list is short",
+        )?;
+        if service.state != services::RUNNING {
+            return Err(format!(
+                "the firewall's service does not run ({}), so its rules say nothing",
+                service.line.quote()
+            ));
+        }
     }
     let mut rules = Vec::new();
     let mut unread = Vec::new();
