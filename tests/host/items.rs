@@ -16,7 +16,7 @@ use portreeve::model::verdict::{Confidence, Finding, Verdict};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-fn judged(evidence: &Evidence) -> Judgement {
+pub(crate) fn judged(evidence: &Evidence) -> Judgement {
     judged_beside(Some(evidence), &[], &[])
 }
 
@@ -38,7 +38,7 @@ fn judged_beside(evidence: Option<&Evidence>, addresses: &[AddressRun], observat
     })
 }
 
-fn find<'a>(judgement: &'a Judgement, item: &str) -> &'a Finding {
+pub(crate) fn find<'a>(judgement: &'a Judgement, item: &str) -> &'a Finding {
     judgement.findings.iter().find(|finding| finding.item == item).unwrap_or_else(|| panic!("{item}"))
 }
 
