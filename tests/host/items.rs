@@ -148,13 +148,6 @@ fn cases() -> Vec<(&'static str, Spoiled, Spoiled)> {
             |parts| parts.silent("iis"),
         ),
         (
-            "AUT-IIS-02",
-            |parts| {
-                parts.with("iis", &IIS.replace("<clear />", "<clear /><add name=\"X-Powered-By\" value=\"ASP.NET\" />"))
-            },
-            |parts| parts.silent("web-configs"),
-        ),
-        (
             "AUT-IIS-03",
             |parts| parts.with("iis", &IIS.replace("<add verb=\"OPTIONS\" allowed=\"false\" />", "")),
             |parts| parts.silent("iis"),
