@@ -84,7 +84,7 @@ fn troubles(evidence: &Evidence) -> Vec<Trouble> {
     }
     let message = match &evidence.elevated {
         Some(_) => {
-            "the collector was not elevated, so most of it was not collected; run it again from an elevated prompt"
+            "the collector was not elevated, so user rights do not count and other commands may have failed; run it again from an elevated prompt"
         }
         None => "the bundle does not show that the collector was elevated; run it again from an elevated prompt",
     };
