@@ -25,6 +25,9 @@ const FIREWALL_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall
 /// The most rules of both stores; a server has some hundreds.
 const FIREWALL_RULES: usize = 10_000;
 
+/// The most users whose hives are read; a terminal server has some dozens.
+const USERS: usize = 2000;
+
 /// Keys that the collector exports whole, by the command's id.
 const EXPORTS: [(&str, &str); 5] = [
     ("policies-windows", r"HKLM\SOFTWARE\Policies\Microsoft\Windows"),
@@ -218,7 +221,12 @@ impl Taking<'_> {
             self.bundle.text("hku").inspect_err(|why| self.missing.push(("hku".to_owned(), why.clone())))?;
         registry.add_listing(&file, &text, "HKU").map_err(|error| error.to_string())?;
         let mut users = Vec::new();
-        for sid in registry.subkeys("HKU").into_iter().filter(|sid| !sid.to_lowercase().ends_with("_classes")) {
+        let mut sids = registry.subkeys("HKU");
+        sids.retain(|sid| !sid.to_lowercase().ends_with("_classes"));
+        if sids.len() > USERS {
+            return Err(format!("{file} names {} users' hives, and {USERS} are the most that are read", sids.len()));
+        }
+        for sid in sids {
             let software = format!(r"HKU\{sid}\Software");
             let policies = format!(r"{software}\Policies");
             let listed = self.bundle.text(&format!("user-{sid}"));

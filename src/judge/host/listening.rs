@@ -32,9 +32,7 @@ pub(super) fn loopback_free(evidence: &Evidence) -> Vec<Part> {
         .rules
         .iter()
         .filter(|placed| placed.rule.active && placed.rule.action == Action::Block)
-        .filter(|placed| {
-            placed.rule.meets_loopback() || placed.rule.inbound && is_automates(placed.rule.program.as_deref())
-        })
+        .filter(|placed| placed.rule.meets_loopback() || is_automates(placed.rule.program.as_deref()))
         .map(|placed| on(Part::fail("a rule that is in force blocks the machine's way to itself"), &placed.line))
         .collect();
     parts.extend(firewall.unread.iter().map(|rule| {
