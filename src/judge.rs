@@ -25,7 +25,7 @@ use crate::host::evidence::Evidence;
 use crate::model::evidence::{Contradiction, EvidenceRun, NotCollected};
 use crate::model::expected::{ExpectedRule, RuleFinding};
 use crate::model::observation::Observation;
-use crate::model::run::{AddressRun, Disagreement};
+use crate::model::run::{AddressRun, Disagreement, Trouble};
 use crate::model::target::{ControlServer, Role, Target};
 use crate::model::vantage::Ways;
 use crate::model::verdict::{Check, Confidence, Finding, Verdict};
@@ -64,33 +64,59 @@ pub struct Judgement {
     pub disagreements: Vec<Disagreement>,
     /// What a report says of the host's evidence, where there is any.
     pub evidence: Option<Box<EvidenceRun>>,
+    /// What keeps the host's evidence from being whole, or of this host: with any of these the run is partial.
+    pub troubles: Vec<Trouble>,
 }
 
 /// Judges a target.
 pub fn judge(case: Case<'_>) -> Judgement {
-    let view = View::new(case);
+    let mut view = View::new(case);
+    // What another host says of itself settles nothing here: judged is as if there were no evidence.
+    let another = case.evidence.and_then(|evidence| host::ports::another_host(&view, evidence));
+    if another.is_some() {
+        view.case.evidence = None;
+    }
     let mut findings = Vec::new();
     let mut contradictions: Vec<Contradiction> = Vec::new();
+    let mut lacking: Vec<String> = Vec::new();
     for guide in case.guides {
         let items = guide.items_for(&case.target.roles);
         for item in items.filter(|item| !case.evidence_alone || item.how.contains(&How::Host)) {
             let mut against = Vec::new();
-            let checks = item.rules.iter().map(|rule| both(guide, item, rule, &view, &mut against)).collect();
+            let judged = item.rules.iter().map(|rule| {
+                let mut check = both(guide, item, rule, &view, &mut against);
+                if let Some(why) = another.as_deref().filter(|_| item.how.contains(&How::Host)) {
+                    host::unused(&mut check, why);
+                }
+                check
+            });
+            let checks: Vec<Check> = judged.collect();
+            if let Some(evidence) = view.case.evidence
+                && item
+                    .rules
+                    .iter()
+                    .zip(&checks)
+                    .any(|(rule, check)| host::whole::lacks(item, &rule.rule, check, evidence))
+            {
+                lacking.push(item.id.clone());
+            }
             let mut found = finding(guide, item, checks);
             found.disagreements.extend(against.iter().map(told));
             findings.push(found);
             contradictions.extend(against);
         }
     }
+    let mut troubles: Vec<Trouble> = another.iter().map(|why| host::of_another(why)).collect();
+    troubles.extend(case.evidence.iter().flat_map(|evidence| host::whole::troubles(evidence, &lacking)));
     if case.evidence_alone {
-        let evidence = case.evidence.map(|evidence| report(&view, evidence, contradictions));
-        return Judgement { findings, rules: Vec::new(), disagreements: Vec::new(), evidence };
+        let evidence = case.evidence.map(|evidence| report(&view, evidence, another, contradictions));
+        return Judgement { findings, rules: Vec::new(), disagreements: Vec::new(), evidence, troubles };
     }
     let mut rules: Vec<RuleFinding> = case.target.rules.iter().map(|rule| expected_rule(rule, &view)).collect();
-    let mut disagreements = disagreement::find(case, &mut findings);
+    let mut disagreements = disagreement::find(view.case, &mut findings);
     disagreements.extend(disagreement::with_rules(&view, &mut findings, &mut rules));
-    let evidence = case.evidence.map(|evidence| report(&view, evidence, contradictions));
-    Judgement { findings, rules, disagreements, evidence }
+    let evidence = case.evidence.map(|evidence| report(&view, evidence, another, contradictions));
+    Judgement { findings, rules, disagreements, evidence, troubles }
 }
 
 /// The check of a rule by what was seen, and by what the host says of the same where the item wants both.
@@ -118,11 +144,16 @@ fn told(contradiction: &Contradiction) -> String {
     )
 }
 
-/// What the report says of the evidence as a whole.
-fn report(view: &View<'_>, evidence: &Evidence, contradictions: Vec<Contradiction>) -> Box<EvidenceRun> {
+/// What the report says of the evidence as a whole; `another` is why it is not of this host.
+fn report(
+    view: &View<'_>,
+    evidence: &Evidence,
+    another: Option<String>,
+    contradictions: Vec<Contradiction>,
+) -> Box<EvidenceRun> {
     let (_, mut doubts) = host::trust(evidence);
     doubts.extend(evidence.oddities.iter().cloned());
-    doubts.extend(host::ports::another_host(view, evidence));
+    doubts.extend(another);
     let mut merged: Vec<Contradiction> = Vec::new();
     for contradiction in contradictions {
         let same =

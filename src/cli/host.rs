@@ -14,7 +14,7 @@ use crate::host::evidence::Evidence;
 use crate::host::{collector, text};
 use crate::judge::{Case, judge};
 use crate::model::peer_text::PeerText;
-use crate::model::run::{TargetRun, Trouble};
+use crate::model::run::TargetRun;
 use crate::model::target::{Host, Target};
 use crate::model::vantage::Ways;
 use crate::report;
@@ -67,7 +67,7 @@ fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
         findings: judgement.findings,
         rules: Vec::new(),
         disagreements: Vec::new(),
-        troubles: troubles(&evidence),
+        troubles: judgement.troubles,
         evidence: judgement.evidence,
     }];
     if let (Format::Jsonl, false, Some(target)) = (args.output.format, shared.quiet, run.targets.first()) {
@@ -75,20 +75,6 @@ fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
     }
     both(files.finish(&run), show(&run, &args.output, shared))?;
     Ok(Exit::of_run(&run, args.output.fail_on))
-}
-
-/// What kept the evidence from being whole. A host without IIS or MySQL has no files of theirs; what an item needed says so itself.
-fn troubles(evidence: &Evidence) -> Vec<Trouble> {
-    if evidence.by_hand || evidence.elevated.as_ref().is_some_and(|(elevated, _)| *elevated) {
-        return Vec::new();
-    }
-    let message = match &evidence.elevated {
-        Some(_) => {
-            "the collector was not elevated, so user rights do not count and other commands may have failed; run it again from an elevated prompt"
-        }
-        None => "the bundle does not show that the collector was elevated; run it again from an elevated prompt",
-    };
-    vec![Trouble::Evidence { message: message.to_owned() }]
 }
 
 fn open(path: &Path) -> Result<Evidence, CliError> {

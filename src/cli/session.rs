@@ -362,9 +362,16 @@ pub(super) fn judged(
     judge(Case { target, addresses, observations, guides, exploited, ways, evidence, evidence_alone: false })
 }
 
-fn verdicts(target: Target, scan: TargetScan, catalogs: &Catalogs, ways: &Ways, hosts: &HostEvidences) -> TargetRun {
+fn verdicts(
+    target: Target,
+    mut scan: TargetScan,
+    catalogs: &Catalogs,
+    ways: &Ways,
+    hosts: &HostEvidences,
+) -> TargetRun {
     let host = hosts.get(&target.label());
     let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways, host);
+    scan.troubles.extend(judgement.troubles);
     TargetRun {
         target,
         addresses: scan.addresses,

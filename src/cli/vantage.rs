@@ -9,7 +9,7 @@ use crate::engine::plan::Plan;
 use crate::engine::{Engine, Inquiry, TargetScan};
 use crate::judge::vantage::{self as rules, Evidence, Seen};
 use crate::model::ports::{Ports, Transport};
-use crate::model::run::Run;
+use crate::model::run::{Run, Trouble};
 use crate::model::target::{Host, Target};
 use crate::model::vantage::{Checkup, Machine, Ways};
 use crate::net::machine;
@@ -110,5 +110,7 @@ pub(super) fn conclude(run: &mut Run, evidence: &Evidence, catalogs: Option<(&Ca
         target.findings = judgement.findings;
         target.rules = judgement.rules;
         target.disagreements = judgement.disagreements;
+        target.troubles.retain(|trouble| !matches!(trouble, Trouble::Evidence { .. }));
+        target.troubles.extend(judgement.troubles);
     }
 }

@@ -134,8 +134,18 @@ impl Bundle {
         let Some(size) = run.size else {
             return Err(format!("`{id}` ended with exit code 0 and wrote no file ({})", quoted(&run.arguments)));
         };
+        let bytes = self.whole(run, size)?;
+        if bytes.is_empty() {
+            return Err(format!("{} of `{id}` is empty", run.file));
+        }
+        let text = text::decode(&run.file, bytes).map_err(|error| error.to_string())?;
+        Ok((run.file.clone(), text))
+    }
+
+    /// The file of a command, where it has the size and the digest that the manifest says.
+    fn whole(&self, run: &manifest::Run, size: u64) -> Collected<&[u8]> {
         let Some(bytes) = self.files.get(&run.file) else {
-            return Err(format!("{} of `{id}` is not in the bundle", run.file));
+            return Err(format!("{} of `{}` is not in the bundle", run.file, run.id));
         };
         if size != bytes.len() as u64 {
             return Err(format!(
@@ -144,16 +154,17 @@ impl Bundle {
                 bytes.len()
             ));
         }
-        if bytes.is_empty() {
-            return Err(format!("{} of `{id}` is empty", run.file));
-        }
         if let Some(wanted) = &run.sha256
             && *wanted != hex(&Sha256::digest(bytes))
         {
             return Err(format!("{} does not have the SHA-256 of the manifest: it was changed", run.file));
         }
-        let text = text::decode(&run.file, bytes).map_err(|error| error.to_string())?;
-        Ok((run.file.clone(), text))
+        Ok(bytes)
+    }
+
+    /// What is wrong with each file that is not as the collector wrote it, whether anything needs it or not.
+    pub fn changed(&self) -> Vec<String> {
+        self.manifest.runs.iter().filter_map(|run| self.whole(run, run.size?).err()).collect()
     }
 
     /// How the command ended and what its arguments were; `None` where it was not run.

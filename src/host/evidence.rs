@@ -124,6 +124,8 @@ pub struct Evidence {
     pub screenconnect: Collected<ScreenConnect>,
     /// What was not collected: what, and why.
     pub missing: Vec<(String, String)>,
+    /// Files of the bundle that are not what its manifest says, each with what is wrong.
+    pub changed: Vec<String>,
     /// What is odd about the bundle.
     pub oddities: Vec<String>,
     /// When it is judged.
@@ -161,6 +163,7 @@ impl Default for Evidence {
             mysql: nothing(),
             screenconnect: nothing(),
             missing: Vec::new(),
+            changed: Vec::new(),
             oddities: Vec::new(),
             now: None,
         }
@@ -396,6 +399,7 @@ impl Evidence {
             screenconnect: taking.take("screenconnect", config::read_screenconnect),
             registry,
             missing: Vec::new(),
+            changed: bundle.changed(),
             oddities: bundle.oddities(),
             now: Some(now),
         };

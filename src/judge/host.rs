@@ -9,13 +9,15 @@ mod listening;
 mod policies;
 pub(super) mod ports;
 mod rights;
+pub(super) mod whole;
 
 use super::part::Part;
 use super::view::View;
 use crate::catalog::rule::HostCheck;
 use crate::host::evidence::Evidence;
 use crate::host::{Line, State};
-use crate::model::verdict::{Confidence, Verdict};
+use crate::model::run::Trouble;
+use crate::model::verdict::{Check, Confidence, Verdict};
 
 /// Evidence older than this, in seconds, may no longer be so: a week.
 const STALE: i64 = 7 * 24 * 3600;
@@ -23,6 +25,10 @@ const STALE: i64 = 7 * 24 * 3600;
 const OLD: i64 = 90 * 24 * 3600;
 /// How far two clocks may be apart, in seconds, before it matters.
 const SKEW: i64 = 300;
+
+/// What to do with evidence of another host.
+const OTHER: &str =
+    "Collect the evidence on the host that is scanned; if something in front answers, scan from behind it.";
 
 /// The parts of a check that only the host can answer.
 pub(super) fn apply(check: HostCheck, by: &str, view: &View<'_>, evidence: &Evidence) -> Vec<Part> {
@@ -71,6 +77,22 @@ pub(super) fn trust(evidence: &Evidence) -> (Confidence, Vec<String>) {
         Some(age) if age > STALE => (Confidence::Medium, vec![format!("the bundle is {} days old", days(age))]),
         Some(_) => (Confidence::High, Vec::new()),
     }
+}
+
+/// A check for which the evidence is not used, for it is of another host.
+pub(super) fn unused(check: &mut Check, why: &str) {
+    let why = format!("the host's evidence settles nothing here: {why}");
+    if check.verdict == Verdict::NeedsEvidence {
+        check.why = why;
+        check.settle = Some(OTHER.to_owned());
+    } else {
+        check.seen.push(why);
+    }
+}
+
+/// That the evidence is of another host, as a trouble of the run.
+pub(super) fn of_another(why: &str) -> Trouble {
+    Trouble::Evidence { message: format!("nothing of it was used: {why}. {OTHER}") }
 }
 
 /// What was not collected says so, and why.

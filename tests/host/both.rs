@@ -88,12 +88,28 @@ fn settings_that_are_in_effect_prove_the_restart() {
 fn a_bundle_of_another_host_settles_nothing() {
     let mock = Mock::builtin(Builtin::AutomateHardened);
     let other = "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n";
-    let (_, report) = scan(&mock, &fresh().with("netstat", other));
+    let (said, report) = scan(&mock, &fresh().with("netstat", other));
     let evidence = &array(&report, "targets")[0]["host_evidence"];
     assert!(
         array(evidence, "doubts").iter().any(|doubt| doubt.as_str().unwrap().contains("another host")),
         "{evidence:#}"
     );
+    // What only the host can answer needs the evidence of this one, and each check says why; the network's own verdicts stand.
+    for item in ["AUT-GPO-01", "AUT-GPO-05", "AUT-APP-03", "AUT-TLS-03"] {
+        let found = finding(&report, item);
+        assert_eq!(text(found, "verdict"), "needs-evidence", "{found:#}");
+        assert!(array(found, "checks").iter().all(|check| text(check, "why").contains("another host")), "{found:#}");
+    }
+    let findings = array(&array(&report, "targets")[0], "findings");
+    let by_host =
+        |check: &Value| array(check, "seen").iter().any(|seen| seen.as_str().unwrap().contains("on the host:"));
+    assert!(!findings.iter().flat_map(|one| array(one, "checks")).any(by_host), "{findings:#?}");
+    let tls = finding(&report, "AUT-TLS-01");
+    let seen = array(&array(tls, "checks")[0], "seen");
+    assert!(seen.iter().any(|seen| seen.as_str().unwrap().contains("another host")), "{tls:#}");
+    assert!(contradictions(&report).is_empty());
+    assert_eq!(report["partial"], true);
+    assert!(said.contains("! Evidence not whole") && said.contains("another host"), "{said}");
 }
 
 #[test]
@@ -118,4 +134,14 @@ fn a_blocking_rule_and_an_open_port_contradict_each_other() {
         found.iter().any(|one| text(one, "host").contains("a rule of the host's firewall blocks it")),
         "{found:#?}"
     );
+}
+
+#[test]
+fn a_scan_with_evidence_that_is_not_whole_is_partial() {
+    let mock = Mock::builtin(Builtin::AutomateHardened);
+    let (_, report) = scan(&mock, &fresh());
+    assert_eq!(report["partial"], false, "{:#}", array(&report, "targets")[0]["troubles"]);
+    let (said, report) = scan(&mock, &fresh().with("whoami", "\"x\",\"Label\",\"S-1-16-8192\",\"\"\n"));
+    assert_eq!(report["partial"], true);
+    assert!(said.contains("! Evidence not whole") && said.contains("not elevated"), "{said}");
 }

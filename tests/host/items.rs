@@ -18,15 +18,20 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 pub(crate) fn judged(evidence: &Evidence) -> Judgement {
-    judged_beside(Some(evidence), &[], &[])
+    judged_beside(Some(evidence), &[], &[], false)
 }
 
 /// With what was seen from outside; without anything seen, the evidence alone.
-fn judged_beside(evidence: Option<&Evidence>, addresses: &[AddressRun], observations: &[Observation]) -> Judgement {
+fn judged_beside(
+    evidence: Option<&Evidence>,
+    addresses: &[AddressRun],
+    observations: &[Observation],
+    shared_address: bool,
+) -> Judgement {
     static CATALOGS: LazyLock<Catalogs> = LazyLock::new(|| Catalogs::built_in().unwrap());
     let catalogs = &*CATALOGS;
     let roles: BTreeSet<Role> = [Role::Automate, Role::Control, Role::ScreenConnect, Role::Iis].into();
-    let target = Target { roles, ..Target::new("c", Host::Name("h.example".to_owned())) };
+    let target = Target { roles, shared_address, ..Target::new("c", Host::Name("h.example".to_owned())) };
     judge(Case {
         target: &target,
         addresses,
@@ -625,15 +630,18 @@ fn seen(ports: &[(&str, PortState)], decoys: usize) -> (Vec<AddressRun>, Vec<Obs
 #[test]
 fn silence_passes_only_where_a_bundle_of_today_and_of_this_host_has_no_listener() {
     let silent = [("tcp/443", PortState::Open), ("udp/70-74", PortState::OpenOrFiltered)];
-    let verdict = |parts: Option<Parts>, ports: &[(&str, PortState)], decoys| {
+    let at = |shared: bool, parts: Option<Parts>, ports: &[(&str, PortState)], decoys| {
         let (addresses, observations) = seen(ports, decoys);
         let evidence = parts.map(|parts| parts.evidence());
-        let judgement = judged_beside(evidence.as_ref(), &addresses, &observations);
+        let judgement = judged_beside(evidence.as_ref(), &addresses, &observations, shared);
         let finding = find(&judgement, "AUT-NET-07");
         (finding.verdict, finding.confidence)
     };
+    let verdict = |parts, ports: &[(&str, PortState)], decoys| at(false, parts, ports, decoys);
     assert_eq!(verdict(None, &silent, 3).0, Verdict::Inconclusive);
     assert_eq!(verdict(Some(Parts::good()), &silent, 3), (Verdict::Pass, Confidence::Medium));
+    let shared = at(true, Some(Parts::good()), &silent, 3).0;
+    assert_eq!(shared, Verdict::Inconclusive, "another machine at the address may listen");
     let listens = Parts::good()
         .with("netstat", &netstat("  UDP    0.0.0.0:71             *:*                                    1200\n"));
     assert_eq!(verdict(Some(listens), &silent, 3).0, Verdict::Inconclusive);

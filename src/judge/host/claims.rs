@@ -133,12 +133,13 @@ fn about(check: &Check, claim: &Claim) -> Option<String> {
 }
 
 /// Whether silence from outside may be believed: nothing listens on any port of the rule, and the bundle is of this host, fresh
-/// and collected whole.
+/// and collected whole. Where several machines share an address, the bundle knows only one of them, and another may listen.
 fn settles_silence(rule: &Rule, claims: &[Claim], network: Verdict, view: &View<'_>, evidence: &Evidence) -> bool {
     let Rule::Unreachable { ports, grows_with_technicians, .. } = rule else { return false };
     let silent = |port: (Transport, u16)| matches!(outside(view, port.0, port.1), Outside::Shut(state) if !matches!(state, PortState::Open | PortState::Unstable));
     let places = places(view, ports, *grows_with_technicians, true);
     network == Verdict::Inconclusive
+        && !view.target().shared_address
         && !claims.is_empty()
         && claims.iter().all(|claim| claim.holds == Some(true))
         && places.len() <= PORTS
