@@ -648,7 +648,7 @@ fn silence_passes_only_where_a_bundle_of_today_and_of_this_host_has_no_listener(
     let old = Parts::good().with("system", "utc=2026-11-18T11:00:00Z\npart_of_domain=False\ncomplete=yes\n");
     assert_eq!(verdict(Some(old), &silent, 3).0, Verdict::Inconclusive);
     let other =
-        Parts::good().with("netstat", "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n");
+        Parts::good().with("netstat", "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n  UDP    0.0.0.0:123            *:*                                    900\n");
     assert_eq!(verdict(Some(other), &silent, 3).0, Verdict::Inconclusive, "it is of another host");
     assert_eq!(
         verdict(Some(Parts::good()), &silent, 0).0,
