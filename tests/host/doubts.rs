@@ -59,7 +59,8 @@ fn more_hives_than_are_read_are_not_collected() {
 fn schannel_says_nothing_of_programs_that_do_not_use_it() {
     let listens = "  TCP    0.0.0.0:8443           0.0.0.0:0              LISTENING       3000\n";
     let runs = |program: &str| {
-        let good = "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.WebServer.exe\",\"2000\",\"ScreenConnect Web Server\"\n";
+        let good = "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\
+                    \"LTSvc.exe\",\"1200\",\"LTService\"\n";
         format!("{good}{program}")
     };
     let with = |program: &str| Parts::good().with("netstat", &netstat(listens)).with("tasklist", &runs(program));

@@ -258,11 +258,8 @@ fn spoiled_at_the_end() -> Vec<(&'static str, &'static str, Parts)> {
     let good = Parts::good;
     let joined = "utc=2026-11-21T11:00:00Z\npart_of_domain=True\ncomplete=yes\n";
     let level = "\"Everyone\",\"Group\",\"S-1-1-0\",\"\"\n\"Mandatory Label\\Medium Mandatory Level\",\"Label\",\"S-1-16-8192\",\"\"\n";
-    let sends = "<add name=\"X-Powered-By\" value=\"ASP.NET\" />";
-    let application = format!(
-        "[application] Default Web Site/\n[there]\n<configuration><system.webServer><httpProtocol><customHeaders>{sends}\
-         </customHeaders></httpProtocol></system.webServer></configuration>\n[complete]\n"
-    );
+    let application = "[application] Default Web Site/\n[there]\n<configuration><system.webServer><security>\
+         <requestFiltering removeServerHeader=\"false\" /></security></system.webServer></configuration>\n[complete]\n";
     let open = "  TCP    0.0.0.0:9000           0.0.0.0:0              LISTENING       2020\n";
     let tasks = "\"System\",\"4\",\"N/A\"\n\"svchost.exe\",\"900\",\"RpcSs\"\n\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n\
                  \"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"ScreenConnect.Service.exe\",\"2020\",\"ScreenConnect Web Server\"\n";
@@ -278,8 +275,8 @@ fn spoiled_at_the_end() -> Vec<(&'static str, &'static str, Parts)> {
         ("schannel", "AUT-TLS-01", good().with("schannel", &schannel("TLS 1.0", "00000001"))),
         ("netstat", "CTL-NET-06", good().with("netstat", &netstat(open)).with("tasklist", tasks)),
         ("tasklist", "CTL-NET-06", good().with("netstat", &netstat(open)).with("tasklist", tasks)),
-        ("iis", "AUT-IIS-02", good().with("iis", &IIS.replace("<clear />", &format!("<clear />{sends}")))),
-        ("web-configs", "AUT-IIS-02", good().with("web-configs", &application)),
+        ("iis", "AUT-IIS-03", good().with("iis", &IIS.replace("allowed=\"false\"", "allowed=\"true\""))),
+        ("web-configs", "AUT-IIS-01", good().with("web-configs", application)),
         ("system", "AUT-GPO-05", good().with("system", joined).silent("secedit-merged")),
         ("whoami", "AUT-GPO-05", good().with("whoami", level)),
         (
@@ -649,7 +646,7 @@ fn silence_passes_only_where_a_bundle_of_today_and_of_this_host_has_no_listener(
     let old = Parts::good().with("system", "utc=2026-11-18T11:00:00Z\npart_of_domain=False\ncomplete=yes\n");
     assert_eq!(verdict(Some(old), &silent, 3).0, Verdict::Inconclusive);
     let other =
-        Parts::good().with("netstat", "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n");
+        Parts::good().with("netstat", "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n  UDP    0.0.0.0:123            *:*                                    900\n");
     assert_eq!(verdict(Some(other), &silent, 3).0, Verdict::Inconclusive, "it is of another host");
     assert_eq!(
         verdict(Some(Parts::good()), &silent, 0).0,

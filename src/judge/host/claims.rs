@@ -360,7 +360,7 @@ fn everywhere(
     }
     if all == Some(true) {
         seen.push(
-            "web.config files below an application's root are not collected: a folder may have settings of its own"
+            "no bundle holds web.config files below an application's root: a folder may have settings of its own"
                 .to_owned(),
         );
     }
@@ -413,7 +413,7 @@ fn header(evidence: &Evidence, header: &str) -> Claim {
     });
     if holds == Some(true) && header.eq_ignore_ascii_case("X-AspNetMvc-Version") {
         holds = None;
-        seen.push(format!("not collected: whether code sends {header}: MVC does by itself, whatever is configured"));
+        seen.push(format!("no configuration shows whether code sends {header}: MVC does by itself"));
     }
     web(header, (holds, seen))
 }
