@@ -49,7 +49,7 @@ pub(in crate::judge) fn troubles(evidence: &Evidence, lacking: &[String]) -> Vec
     match &evidence.elevated {
         Some((true, _)) => {}
         Some((false, _)) => {
-            found.push(format!("the collector was not elevated, so part of it was not collected. {AGAIN}"))
+            found.push(format!("the collector was not elevated, so part of it was not collected. {AGAIN}"));
         }
         None => found.push(format!("the bundle does not show that the collector was elevated. {AGAIN}")),
     }
