@@ -128,10 +128,10 @@ pub(super) fn of_targets(targets: &[Target], options: &[String]) -> Result<HostE
         }
     }
     for option in options {
-        let named = option.split_once('=').and_then(|(name, path)| {
-            let target = targets.iter().find(|target| target.label() == name || target.name == name)?;
-            Some((target, path))
-        });
+        let named = match option.split_once('=') {
+            Some((name, path)) => named(targets, name)?.map(|target| (target, path)),
+            None => None,
+        };
         let (target, path) = match (named, targets) {
             (Some(named), _) => named,
             (None, [only]) if !option.contains('=') || Path::new(option).exists() => (only, option.as_str()),
@@ -142,7 +142,24 @@ pub(super) fn of_targets(targets: &[Target], options: &[String]) -> Result<HostE
                 )));
             }
         };
-        found.insert(target.label(), open(Path::new(path))?);
+        if found.insert(target.label(), open(Path::new(path))?).is_some() {
+            return Err(CliError::Usage(format!(
+                "{} has two bundles, of --host-evidence or the inventory's `evidence`: give the one that counts",
+                output::called(target)
+            )));
+        }
     }
     Ok(found)
+}
+
+/// The target that an option names, as CLIENT/NAME or by a name that only one has: names are unique for each client only.
+fn named<'a>(targets: &'a [Target], name: &str) -> Result<Option<&'a Target>, CliError> {
+    let mut fitting = targets.iter().filter(|target| target.label() == name || target.name == name);
+    match (fitting.next(), fitting.next()) {
+        (Some(_), Some(_)) => Err(CliError::Usage(format!(
+            "--host-evidence: `{}` is the name of more than one server of this scan; say whose the bundle is, as CLIENT/NAME=BUNDLE",
+            PeerText::new(name, 200)
+        ))),
+        (only, _) => Ok(only),
+    }
 }

@@ -196,7 +196,8 @@ impl Entry {
     }
 }
 
-/// Reads what `icacls /save` wrote: names and access lists in turn.
+/// Reads what `icacls /save` wrote: names and access lists in turn. A file that ends behind a whole list may be short all the
+/// same, which only the manifest tells.
 pub fn read_saved(file: &str, text: &str) -> Result<Vec<(String, Acl, Line)>, Box<Diagnostic>> {
     let again = || Some("Collect it again.".to_owned());
     let mut found = Vec::new();
@@ -218,8 +219,8 @@ pub fn read_saved(file: &str, text: &str) -> Result<Vec<(String, Acl, Line)>, Bo
             }
         }
     }
-    if name.is_some() {
-        let message = "a name without its access list: the file was cut off";
+    if name.is_some() || !text.is_empty() && !text.ends_with('\n') {
+        let message = "a name without its access list, or a list without its line end: the file was cut off";
         return Err(Box::new(Diagnostic::at(file, text, at..at, message, again())));
     }
     if found.is_empty() {
@@ -268,6 +269,7 @@ mod tests {
         assert!(read_saved("l.acl", saved).unwrap_err().to_string().starts_with("l.acl:4:3:"));
         assert!(read_saved("l.acl", "LTShare\r\nD:(A;;FA;;;SY)\r\nLTShare\\a\r\n").is_err());
         assert!(read_saved("l.acl", "").is_err());
+        assert!(read_saved("l.acl", "LTShare\r\nD:(A;;FA;;;SY)").is_err(), "more entries may follow");
     }
 
     proptest! {

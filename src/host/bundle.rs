@@ -20,6 +20,9 @@ const RATIO: u64 = 200;
 /// Below this size, in bytes, the ratio does not matter: an empty line shrinks to anything.
 const RATIO_FROM: u64 = 1024 * 1024;
 
+/// How much of a command's arguments is looked at where they are told, in bytes.
+const ARGUMENTS: usize = 1024;
+
 /// Files that the collector writes beside the evidence: what the commands said, for people.
 const LOGS: [&str; 3] = ["errors.log", "output.log", "secedit.log"];
 
@@ -204,6 +207,8 @@ impl Bundle {
 }
 
 fn quoted(arguments: &str) -> String {
+    // Cut first, as lines are: a secret that is cut in two is still taken for one.
+    let arguments = arguments.get(..arguments.floor_char_boundary(ARGUMENTS)).unwrap_or_default();
     // Paths of Windows are full of backslashes, which the escaping doubles.
     PeerText::new(&secrets::blacked_out(arguments), 160).as_str().replace("\\\\", "\\")
 }

@@ -98,14 +98,14 @@ call :print iis applicationHost.xml
 set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { if ($v.path -eq '/') { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + $s.name + $a.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } } }; '[complete]'"
 call :print web-configs web-configs.txt
 
-rem --- the products: LTShare, MySQL, ScreenConnect
-set RUN=%PS% "%UTF8% Get-SmbShare | ForEach-Object { $_.Name + '|' + $_.Path + '|' + $_.SecurityDescriptor }; 'complete=yes'"
+rem --- the products: LTShare, MySQL, ScreenConnect. No /c for icacls: what it may not read must end it with an error
+set RUN=%PS% "%UTF8% Get-SmbShare -ErrorAction Stop | ForEach-Object { $_.Name + '|' + $_.Path + '|' + $_.SecurityDescriptor }; 'complete=yes'"
 call :print shares shares.txt
 set "LTSHARE=%SystemDrive%\LTShare"
 for /f "tokens=1,2 delims=|" %%A in (shares.txt) do if /i "%%A"=="LTShare" set "LTSHARE=%%B"
 set RUN=icacls.exe "%LTSHARE%" /save ltshare.acl
 call :write ltshare ltshare.acl
-set RUN=icacls.exe "%LTSHARE%\*" /save ltshare-beneath.acl /c
+set RUN=icacls.exe "%LTSHARE%\*" /save ltshare-beneath.acl
 call :write ltshare-beneath ltshare-beneath.acl
 set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services" /s /d /f mysqld /reg:64
 call :print mysql-service mysql-service.txt

@@ -6,16 +6,20 @@
 use super::Line;
 use crate::catalog::diagnostic::Diagnostic;
 use roxmltree::{Document, Node, ParsingOptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most elements and attributes of one file.
 const LIMIT: u32 = 500_000;
 
 /// The most methods and headers that a file may name.
-const ENTRIES: usize = 5000;
+const ENTRIES: usize = 1000;
 
 /// The most applications, and the most `<location>`s.
 const APPLICATIONS: usize = 2000;
+
+/// The longest path of an application, in bytes, and the most levels of one that are followed. Windows allows 260 characters.
+const PATH: usize = 1024;
+const DEPTH: usize = 32;
 
 /// The settings that the items are about, as one section of one file says them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,8 @@ enum Change<T> {
 struct File {
     /// By path, lower case; empty for the file's own level.
     sections: BTreeMap<String, Section>,
+    /// The same of `<location inheritInChildApplications="false">`: for that level, and not for applications below it.
+    own: BTreeMap<String, Section>,
 }
 
 /// An application of a site.
@@ -85,6 +91,8 @@ pub struct Iis {
     file: String,
     host: File,
     own: BTreeMap<String, Own>,
+    /// The paths of all applications, lower case.
+    paths: BTreeSet<String>,
 }
 
 /// What holds for one application.
@@ -205,15 +213,18 @@ fn sections(place: &Place<'_>, root: Node<'_, '_>) -> Result<File, Box<Diagnosti
         let path = location.attribute("path").unwrap_or_default().trim_matches('/').to_lowercase();
         let path = if path == "." { String::new() } else { path };
         let said = section(place, location);
-        let known = found.sections.entry(path).or_default();
+        let inherits = location.attribute("inheritInChildApplications").map(|value| value.trim().to_ascii_lowercase());
+        let inherits = !matches!(inherits.as_deref(), Some("false" | "0"));
+        let known = if inherits { &mut found.sections } else { &mut found.own }.entry(path).or_default();
         known.remove_server_header = said.remove_server_header.or(known.remove_server_header.take());
         known.allow_unlisted = said.allow_unlisted.or(known.allow_unlisted.take());
         known.version_header = said.version_header.or(known.version_header.take());
         known.verbs.extend(said.verbs);
         known.headers.extend(said.headers);
     }
-    let entries: usize = found.sections.values().map(|section| section.verbs.len() + section.headers.len()).sum();
-    if entries > ENTRIES || found.sections.len() > APPLICATIONS {
+    let all = || found.sections.values().chain(found.own.values());
+    let entries: usize = all().map(|section| section.verbs.len() + section.headers.len()).sum();
+    if entries > ENTRIES || all().count() > APPLICATIONS {
         let message =
             format!("more than {ENTRIES} methods and headers, or {APPLICATIONS} locations: more than is read");
         return Err(Box::new(Diagnostic::whole(place.file, &message, None)));
@@ -275,6 +286,7 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
         let message = format!("more than {APPLICATIONS} applications are configured, which is more than is read");
         return Err(Box::new(Diagnostic::whole(file, &message, None)));
     }
+    iis.paths = iis.applications().map(|application| application.path.to_lowercase()).collect();
     Ok(iis)
 }
 
@@ -314,27 +326,46 @@ impl Iis {
     pub fn effective(&self, path: &str) -> Effective {
         let path = path.to_lowercase();
         let mut found = Effective::default();
+        let ends: Vec<usize> = path
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .chain([path.len()])
+            .filter(|at| *at > 0)
+            .take(DEPTH + 1)
+            .collect();
+        if path.len() > PATH || ends.len() > DEPTH {
+            found
+                .unknown
+                .push(format!("its path is longer than {PATH} bytes or {DEPTH} levels, which are not followed"));
+            return found;
+        }
+        let levels: Vec<&str> = ends.iter().filter_map(|end| path.get(..*end)).collect();
         found.apply(self.host.sections.get(""));
-        let mut level = String::new();
-        for part in path.split('/') {
-            if !level.is_empty() {
-                level.push('/');
-            }
-            level.push_str(part);
-            found.apply(self.host.sections.get(&level));
+        if self.host.own.contains_key("") {
+            found.unknown.push(format!(
+                "{} has a <location> for the whole server that applications do not inherit: what it leaves of it is not known",
+                self.file
+            ));
+        }
+        for (depth, level) in levels.iter().enumerate() {
+            let (above, below) = levels.split_at(depth);
+            // Whether the path leads into another application below this level.
+            let left = below.iter().skip(1).any(|level| self.paths.contains(*level));
+            found.apply_of(&self.host, level, left);
             // Files above say something of this level too, by their <location>.
-            for (above, own) in &self.own {
-                if let (Own::Read(file), Some(beneath)) =
-                    (own, level.strip_prefix(above.as_str()).and_then(|rest| rest.strip_prefix('/')))
+            for upper in above {
+                if let (Some(Own::Read(file)), Some(beneath)) =
+                    (self.own.get(*upper), level.strip_prefix(upper).and_then(|rest| rest.strip_prefix('/')))
                 {
-                    found.apply(file.sections.get(beneath));
+                    found.apply_of(file, beneath, left);
                 }
             }
-            let is_application = self.applications().any(|application| application.path.to_lowercase() == level);
-            match self.own.get(&level) {
-                Some(Own::Read(file)) => found.apply(file.sections.get("")),
+            match self.own.get(*level) {
+                Some(Own::Read(file)) => found.apply_of(file, "", left),
                 Some(Own::Unknown(why)) => found.unknown.push(format!("the web.config of {level}: {why}")),
-                None if is_application => found.unknown.push(format!("the web.config of {level} was not collected")),
+                None if self.paths.contains(*level) => {
+                    found.unknown.push(format!("the web.config of {level} was not collected"));
+                }
                 Some(Own::None) | None => {}
             }
         }
@@ -343,6 +374,14 @@ impl Iis {
 }
 
 impl Effective {
+    /// What a file says of one level; `left` where the application is another one below it.
+    fn apply_of(&mut self, file: &File, level: &str, left: bool) {
+        self.apply(file.sections.get(level));
+        if !left {
+            self.apply(file.own.get(level));
+        }
+    }
+
     fn apply(&mut self, section: Option<&Section>) {
         let Some(section) = section else { return };
         let set = |known: &mut Option<(bool, Line)>, said: &Option<(bool, Line)>| {
@@ -368,6 +407,9 @@ impl Effective {
 }
 
 fn change<T: Clone>(known: &mut Vec<(String, T, Line)>, changes: &[Change<T>]) {
+    if changes.is_empty() {
+        return;
+    }
     let mut all: BTreeMap<String, (String, T, Line)> =
         known.drain(..).map(|entry| (entry.0.to_ascii_lowercase(), entry)).collect();
     for change in changes {

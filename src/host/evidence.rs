@@ -25,6 +25,9 @@ const FIREWALL_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall
 /// The most rules of both stores; a server has some hundreds.
 const FIREWALL_RULES: usize = 10_000;
 
+/// The most users whose hives are read; a terminal server has some dozens.
+const USERS: usize = 2000;
+
 /// Keys that the collector exports whole, by the command's id.
 const EXPORTS: [(&str, &str); 5] = [
     ("policies-windows", r"HKLM\SOFTWARE\Policies\Microsoft\Windows"),
@@ -66,6 +69,9 @@ pub struct Share {
     /// Where it stands.
     pub line: Line,
 }
+
+/// Access lists as `icacls /save` wrote them, with what each is of.
+pub type Saved = Vec<(String, acl::Acl, Line)>;
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -109,9 +115,9 @@ pub struct Evidence {
     /// Shares.
     pub shares: Collected<Vec<Share>>,
     /// LTShare's folder: its own list first.
-    pub ltshare: Collected<Vec<(String, acl::Acl, Line)>>,
+    pub ltshare: Collected<Saved>,
     /// What is directly beneath it.
-    pub ltshare_beneath: Collected<Vec<(String, acl::Acl, Line)>>,
+    pub ltshare_beneath: Collected<Saved>,
     /// The options of MySQL or MariaDB.
     pub mysql: Collected<Vec<Options>>,
     /// ScreenConnect's own configuration.
@@ -236,7 +242,12 @@ impl Taking<'_> {
         self.of_registry(registry, "hku", "HKU", "query")
             .inspect_err(|why| self.missing.push(("hku".to_owned(), why.clone())))?;
         let mut users = Vec::new();
-        for sid in registry.subkeys("HKU").into_iter().filter(|sid| !sid.to_lowercase().ends_with("_classes")) {
+        let mut sids = registry.subkeys("HKU");
+        sids.retain(|sid| !sid.to_lowercase().ends_with("_classes"));
+        if sids.len() > USERS {
+            return Err(format!("{file} names {} users' hives, and {USERS} are the most that are read", sids.len()));
+        }
+        for sid in sids {
             let software = format!(r"HKU\{sid}\Software");
             let policies = format!(r"{software}\Policies");
             if let Err(why) = self.of_registry(registry, &format!("user-{sid}"), &software, "query") {
@@ -316,7 +327,50 @@ fn shares(file: &str, text: &str) -> Result<Vec<Share>, Box<Diagnostic>> {
         let acl = acl::read(sddl.trim()).map_err(|(_, message)| message);
         Some(Share { name: name.to_owned(), path: path.to_owned(), acl, line: Line::new(file, number, line) })
     };
-    Ok((1..).zip(text.lines()).filter_map(share).collect())
+    let found: Vec<Share> = (1..).zip(text.lines()).filter_map(share).collect();
+    if found.is_empty() {
+        let message = "no share is in it, and every Windows that answers has IPC$: the command failed";
+        return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+    }
+    Ok(found)
+}
+
+impl Share {
+    /// The share that Automate's server gives its agents' files by.
+    pub fn ltshare(shares: &[Self]) -> Option<&Self> {
+        shares.iter().find(|share| share.name.eq_ignore_ascii_case("LTShare"))
+    }
+}
+
+/// Access lists as they were saved, where they are those of the folder that is shared as LTShare: a folder of that name may be
+/// left over elsewhere. What `icacls` saves has the last name of a path only, so its arguments tell the path.
+fn of_share(
+    lists: Collected<Saved>,
+    shares: &Collected<Vec<Share>>,
+    arguments: Option<&str>,
+    beneath: bool,
+) -> Collected<Saved> {
+    let lists = lists?;
+    let shares = shares.as_ref().map_err(|why| format!("which folder is shared as LTShare: {why}"))?;
+    let share = Share::ltshare(shares).ok_or(
+        "no folder is shared as LTShare, so which one Automate uses is not known: is this the server with the share?",
+    )?;
+    let path = share.path.trim_end_matches('\\').to_lowercase();
+    let arguments = arguments.unwrap_or_default().to_lowercase();
+    let asked = if beneath { format!("\"{path}\\*\"") } else { format!("\"{path}\"") };
+    let name = path.rsplit('\\').next().unwrap_or_default();
+    let named = beneath || lists.first().is_some_and(|(saved, ..)| saved.to_lowercase() == name);
+    if path.is_empty() || !arguments.contains(&asked) || !named {
+        return Err(format!(
+            "the access lists are of another folder than the one that is shared as LTShare ({})",
+            share.line.quote()
+        ));
+    }
+    // With /c it goes on past what it may not read, and may end well all the same.
+    if arguments.split_whitespace().any(|word| word == "/c") {
+        return Err("icacls was told to go on past what it could not read (/c), so the lists may be short".to_owned());
+    }
+    Ok(lists)
 }
 
 impl Evidence {
@@ -328,7 +382,7 @@ impl Evidence {
         let mut registry = taking.registry();
         let users = taking.users(&mut registry);
         let services = taking.take("sc", services::read);
-        let firewall = firewall_of(&registry, services.as_ref().ok());
+        let firewall = firewall_of(&registry, Some(&services));
         let mut evidence = Self {
             name: bundle.name.clone(),
             computer: fact("computer"),
@@ -358,6 +412,10 @@ impl Evidence {
             oddities: bundle.oddities(),
             now: Some(now),
         };
+        let arguments = |id: &str| bundle.run(id).map(|run| run.arguments.as_str());
+        evidence.ltshare = of_share(evidence.ltshare, &evidence.shares, arguments("ltshare"), false);
+        evidence.ltshare_beneath =
+            of_share(evidence.ltshare_beneath, &evidence.shares, arguments("ltshare-beneath"), true);
         // Without the collector's own rights nothing that needs them can be whole.
         match &evidence.elevated {
             Some((true, _)) => {}
@@ -440,7 +498,7 @@ impl Evidence {
 }
 
 /// The firewall of both stores. Where one of them was not collected, nothing is certain.
-fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>) -> Collected<Firewall> {
+fn firewall_of(registry: &Registry, services: Option<&Collected<BTreeMap<String, Service>>>) -> Collected<Firewall> {
     // Every Windows has settings of its own firewall: without them something went wrong, whatever seems to be proven.
     match registry.key(&format!(r"{FIREWALL}\FirewallRules")) {
         State::Value(..) => {}
@@ -450,13 +508,18 @@ fn firewall_of(registry: &Registry, services: Option<&BTreeMap<String, Service>>
     if let State::NotCollected(why) = registry.key(FIREWALL_POLICY) {
         return Err(why);
     }
-    if let Some(service) = services.and_then(|services| services.get("mpssvc"))
-        && service.state != services::RUNNING
-    {
-        return Err(format!(
-            "the firewall's service does not run ({}), so its rules say nothing",
-            service.line.quote()
-        ));
+    // Of single files nobody says whether the service runs; a bundle must.
+    if let Some(services) = services {
+        let services = services.as_ref().map_err(|why| format!("whether the firewall's service runs: {why}"))?;
+        let service = services.get("mpssvc").ok_or(
+            "whether the firewall's service runs: mpssvc is not among the services, and every Windows has it: the list is short",
+        )?;
+        if service.state != services::RUNNING {
+            return Err(format!(
+                "the firewall's service does not run ({}), so its rules say nothing",
+                service.line.quote()
+            ));
+        }
     }
     let mut rules = Vec::new();
     let mut unread = Vec::new();

@@ -1,10 +1,16 @@
 //! The rules of the Windows firewall as the registry stores them ([MS-GPFAS] 2.2.2.19), and what they say of a port.
 
 use super::Line;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest rule that is read, in bytes.
 const LIMIT: usize = 64 * 1024;
+
+/// TCP, by its number.
+const TCP: u8 = 6;
+
+/// UDP, by its number.
+const UDP: u8 = 17;
 
 /// What a rule does with what it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +189,8 @@ impl Rule {
         self.profiles.is_empty() || self.profiles.iter().any(|known| known.eq_ignore_ascii_case(profile))
     }
 
-    /// Whether it names loopback, or every address for every program and port.
+    /// Whether it names loopback, or every address for every program and port of TCP or UDP. A rule about a package of the store
+    /// is about one program too.
     pub fn meets_loopback(&self) -> bool {
         let names = self.local_addresses.iter().chain(&self.remote_addresses).any(|address| covers_loopback(address));
         let everything = self.local_addresses.is_empty() && self.remote_addresses.is_empty();
@@ -191,28 +198,37 @@ impl Rule {
             || everything
                 && self.local_ports.is_empty()
                 && self.port_words.is_empty()
-                && self.protocol.is_none()
+                && self.protocol.is_none_or(|protocol| matches!(protocol, TCP | UDP))
                 && self.program.is_none()
+                && !self.limits.iter().any(|limit| limit == "AppPkgId")
     }
 }
 
 /// Whether an address, a range or a subnet as a rule writes it covers 127.0.0.1 or `::1`.
 fn covers_loopback(text: &str) -> bool {
-    let loopback = |address: IpAddr| address.is_loopback();
+    let here4 = Ipv4Addr::LOCALHOST;
+    let here6 = Ipv6Addr::LOCALHOST;
     if let Some((first, last)) = text.split_once('-') {
         let (Ok(first), Ok(last)) = (first.parse::<IpAddr>(), last.parse::<IpAddr>()) else { return false };
-        let here: IpAddr = if first.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        let here: IpAddr = if first.is_ipv4() { here4.into() } else { here6.into() };
         return first <= here && here <= last;
     }
     let (address, mask) = text.split_once('/').unwrap_or((text, ""));
     let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let bits = match mask.parse::<IpAddr>() {
-        Ok(IpAddr::V4(mask)) => u32::from(mask).leading_ones(),
-        _ => mask.parse().unwrap_or(if address.is_ipv4() { 32 } else { 128 }),
+    // The subnet need not begin at 127: 126.0.0.0/7 holds it too.
+    let within = match address {
+        IpAddr::V4(base) => {
+            let mask = mask
+                .parse::<Ipv4Addr>()
+                .map_or_else(|_| u32::MAX.checked_shl(32 - mask.parse().unwrap_or(32).min(32)).unwrap_or(0), u32::from);
+            u32::from(base) & mask == u32::from(here4) & mask
+        }
+        IpAddr::V6(base) => {
+            let mask = u128::MAX.checked_shl(128 - mask.parse().unwrap_or(128).min(128)).unwrap_or(0);
+            u128::from(base) & mask == u128::from(here6) & mask
+        }
     };
-    loopback(address)
-        || bits == 0
-        || address.is_ipv4() && bits <= 8 && matches!(address, IpAddr::V4(v4) if u32::from(v4) >> 24 == 127)
+    address.is_loopback() || within
 }
 
 /// A rule, and where it stands.

@@ -11,6 +11,8 @@ pub struct Place {
     pub port: u16,
     /// Whether under TLS.
     pub tls: bool,
+    /// The processes that serve it; `None` where the answer does not say it, or not wholly.
+    pub pids: Option<Vec<u32>>,
     /// Where it stands.
     pub line: Line,
 }
@@ -34,29 +36,61 @@ pub fn bindings(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnostic>> {
             && !host.contains(char::is_whitespace)
             && let Ok(port) = port.parse()
         {
-            found.push(Place { port, tls: true, line: Line::new(file, number, line) });
+            found.push(Place { port, tls: true, pids: None, line: Line::new(file, number, line) });
         }
     }
     Ok(found)
 }
 
-/// The addresses that are registered.
-pub fn registrations(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnostic>> {
-    if text.trim().is_empty() {
-        return Err(Box::new(Diagnostic::whole(
-            file,
-            "the file is empty: the command failed",
-            Some("Collect it again.".to_owned()),
-        )));
+/// A request queue: its name stands unindented, then labels with a version, a state, the most requests and the number of
+/// processes attached, then those processes, then what is registered. Labels are told by their order.
+#[derive(Default)]
+struct Queue {
+    /// The numbers behind labels: the most requests, and the processes attached.
+    numbers: Vec<usize>,
+    /// `2652`, or `ID: 2652, image: C:\...`.
+    pids: Vec<u32>,
+}
+
+impl Queue {
+    fn line(&mut self, text: &str) {
+        if let Ok(pid) = text.parse() {
+            self.pids.push(pid);
+            return;
+        }
+        let Some((_, value)) = text.split_once(": ") else { return };
+        match value.split_once(',') {
+            Some((pid, _)) => self.pids.extend(pid.trim().parse::<u32>()),
+            None if self.numbers.len() < 2 => self.numbers.extend(value.trim().parse::<usize>()),
+            None => {}
+        }
     }
+
+    /// The processes, where there are as many as it says.
+    fn pids(&self) -> Option<Vec<u32>> {
+        (self.numbers.get(1) == Some(&self.pids.len())).then(|| self.pids.clone())
+    }
+}
+
+/// The addresses that are registered. Without any the answer is none: Windows' own remote management has one, and so has
+/// every server that this is asked of.
+pub fn registrations(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnostic>> {
     let mut found = Vec::new();
+    let mut queue = Queue::default();
     for (number, line) in (1..).zip(text.lines()) {
         let address = line.trim();
+        if !address.is_empty() && !line.starts_with([' ', '\t']) {
+            queue = Queue::default();
+            continue;
+        }
         let lower = address.to_ascii_lowercase();
         let (tls, rest) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
             (_, Some(rest)) => (false, rest),
-            _ => continue,
+            _ => {
+                queue.line(address);
+                continue;
+            }
         };
         let authority = rest.split('/').next().unwrap_or(rest);
         // `http://+:8040:10.0.0.5/` names an address behind the port.
@@ -66,8 +100,12 @@ pub fn registrations(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnosti
             authority.split(':')
         };
         if let Some(port) = parts.nth(1).and_then(|port| port.parse().ok()) {
-            found.push(Place { port, tls, line: Line::new(file, number, line) });
+            found.push(Place { port, tls, pids: queue.pids(), line: Line::new(file, number, line) });
         }
+    }
+    if found.is_empty() || !text.ends_with('\n') {
+        let message = "no address is registered in it, or its last line has no end: the command failed";
+        return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
     }
     Ok(found)
 }
@@ -87,6 +125,27 @@ mod tests {
         let places: Vec<(u16, bool)> =
             registrations("r", text).unwrap().iter().map(|place| (place.port, place.tls)).collect();
         assert_eq!(places, [(8040, false), (443, true), (80, false)]);
+        assert!(registrations("r", "").is_err() && registrations("r", "Access is denied.\r\n").is_err());
+    }
+
+    #[test]
+    fn a_queue_says_whose_its_addresses_are_whatever_the_language_or_it_does_not_count() {
+        let queue = |count: &str, pids: &str| {
+            format!(
+                "Name der Anforderungswarteschlange: x\r\n    Version: 2.0\r\n    Status: Aktiv\r\n    Max. Anforderungen: 1000\r\n    \
+                 Angefügte Prozesse: {count}\r\n    Controllerprozess-ID: 1504\r\n    Prozess-IDs:\r\n{pids}\r\n    URL-Gruppen:\r\n        \
+                 Max. Verbindungen: 7\r\n            HTTP://+:8040/\r\n\r\n"
+            )
+        };
+        let text = [
+            queue("2", "        2652\r\n        2700\r\n"),
+            queue("1", "        ID: 900, Abbild: C:\\Windows\\System32\\svchost.exe\r\n        Dienste: WinRM\r\n"),
+            queue("0", ""),
+            queue("1", ""),
+        ];
+        let pids: Vec<Option<Vec<u32>>> =
+            registrations("r", &text.concat()).unwrap().into_iter().map(|place| place.pids).collect();
+        assert_eq!(pids, [Some(vec![2652, 2700]), Some(vec![900]), Some(vec![]), None]);
     }
 
     proptest::proptest! {

@@ -24,7 +24,8 @@ struct Section {
     entries: BTreeMap<String, (String, Line)>,
 }
 
-/// Reads an export. One that has no `[Version]` is no whole export, for secedit writes that section last.
+/// Reads an export. One that does not end with `[Version]` is no whole export, for secedit writes that section last; a template
+/// may begin with it, and tells nothing of where it ends.
 pub fn read(file: &str, text: &str) -> Result<Policy, Box<Diagnostic>> {
     let again = || Some("Collect it again, from an elevated prompt.".to_owned());
     if text.trim().is_empty() {
@@ -63,8 +64,12 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Box<Diagnostic>> {
             None => {}
         }
     }
-    if !sections.contains_key("version") {
-        let message = "there is no section [Version], which secedit writes last: this is not a whole export";
+    if current.as_deref() != Some("version") {
+        let message = if sections.contains_key("version") {
+            "[Version] is not the last section, as secedit writes it: this is a template, or not a whole export"
+        } else {
+            "there is no section [Version], which secedit writes last: this is not a whole export"
+        };
         return Err(Box::new(Diagnostic::whole(file, message, again())));
     }
     if !text.ends_with('\n') {
@@ -156,6 +161,8 @@ mod tests {
         }
         let cut = TEXT.split("[Version]").next().unwrap();
         assert!(read("x.inf", cut).unwrap_err().to_string().contains("not a whole export"));
+        let template = format!("[Version]\r\nsignature=\"$CHICAGO$\"\r\n{cut}");
+        assert!(read("x.inf", &template).unwrap_err().to_string().contains("not a whole export"));
     }
 
     proptest! {

@@ -13,6 +13,9 @@ const HEADER: &str = "Windows Registry Editor Version 5.00";
 /// The first line of what Windows 9x wrote and regedit still offers.
 const OLD_HEADER: &str = "REGEDIT4";
 
+/// A service of every Windows, Windows Update, that comes after all that are asked for: keys are listed in their order.
+const LATE_SERVICE: &str = "wuauserv";
+
 /// Types of values (winnt.h).
 const REG_EXPAND_SZ: u32 = 2;
 const REG_DWORD: u32 = 4;
@@ -224,6 +227,16 @@ impl Registry {
         let is_key = |line: &str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HKEY_"));
         if let Some(stray) = text.lines().filter(|line| is_key(line)).map(normal).find(|key| !is_under(key, &root)) {
             return Err(of_another(file, &stray, &root));
+        }
+        // What a listing does not name is proven absent, so it must be whole. Nothing marks its end: half a line is told, and
+        // of the services a late one that every Windows has; the manifest tells the rest.
+        let short = |message: &str| Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned())));
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(short("the last line has no end: the file was cut off"));
+        }
+        let late = format!(r"{root}\{LATE_SERVICE}");
+        if root.ends_with(r"\currentcontrolset\services") && !text.lines().any(|line| normal(line) == late) {
+            return Err(short("wuauserv is not listed, which every Windows has near the end: the list was cut off"));
         }
         let mut current: Option<String> = None;
         let mut any = false;

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// `SERVICE_RUNNING` (winsvc.h).
 pub const RUNNING: u32 = 4;
 
+/// How many lines with a value stand beneath each service: type, state, two exit codes, checkpoint and wait hint.
+const LINES: usize = 6;
+
 /// A service and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -17,7 +20,8 @@ pub struct Service {
 }
 
 /// Reads what `sc query type= service state= all` printed: for each service an unindented line with its name, one with its
-/// display name, then indented lines, of which the second has the number of the state.
+/// display name, then indented lines, of which the second has the number of the state. A list that ends behind a whole
+/// service may be short all the same: a service that is not named is not known.
 pub fn read(file: &str, text: &str) -> Result<BTreeMap<String, Service>, Box<Diagnostic>> {
     let again = || Some("Collect it again.".to_owned());
     let mut found = BTreeMap::new();
@@ -58,6 +62,11 @@ pub fn read(file: &str, text: &str) -> Result<BTreeMap<String, Service>, Box<Dia
             }
         }
     }
+    // Each service ends with lines of its codes and an empty one.
+    if name.is_some() && numbers < LINES || !text.ends_with('\n') {
+        let message = "the last service has not all of its lines: the file was cut off";
+        return Err(Box::new(Diagnostic::whole(file, message, again())));
+    }
     if found.is_empty() {
         let message = "there is no service in it, and every Windows has some: the command failed";
         return Err(Box::new(Diagnostic::whole(file, message, again())));
@@ -72,10 +81,16 @@ mod tests {
     #[test]
     fn states_are_told_by_number() {
         let text = "\r\nSERVICE_NAME: W3SVC\r\nANZEIGENAME: WWW-Publishingdienst: x\r\n        TYP                : 20  WIN32_SHARE_PROCESS\r\n\
-                    \x20       STATUS             : 4  RUNNING\r\n                                (STOPPABLE)\r\n        WIN32_BEENDIGUNGSCODE    : 0  (0x0)\r\n\r\n\
-                    SERVICE_NAME: WMSVC\r\nDISPLAY_NAME: y\r\n        TYPE : 10\r\n        STATE : 1  STOPPED\r\n";
+                    \x20       STATUS             : 4  RUNNING\r\n                                (STOPPABLE)\r\n        WIN32_BEENDIGUNGSCODE    : 0  (0x0)\r\n        DIENST_BEENDIGUNGSCODE : 0\r\n\
+                    \x20       PRÜFPUNKT : 0x0\r\n        WARTEHINWEIS : 0x0\r\n\r\n\
+                    SERVICE_NAME: WMSVC\r\nDISPLAY_NAME: y\r\n        TYPE : 10\r\n        STATE : 1  STOPPED\r\n        A : 1077\r\n\
+                    \x20       B : 0\r\n        C : 0x0\r\n        D : 0x0\r\n";
         let found = read("sc.txt", text).unwrap();
         assert_eq!((found["w3svc"].state, found["wmsvc"].state), (4, 1));
+        for at in text.match_indices('\n').map(|(at, _)| at + 1).filter(|at| text.len() - 120 < *at && *at < text.len())
+        {
+            assert!(read("sc.txt", &text[..at]).is_err(), "{}", &text[..at]);
+        }
         assert!(read("sc.txt", "").is_err() && read("sc.txt", "SERVICE_NAME: x\r\n").is_err());
     }
 

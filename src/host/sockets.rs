@@ -6,10 +6,9 @@ use crate::model::ports::Transport;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The most sockets and processes that are read.
+/// The most sockets and processes that are read. A DNS server of Windows alone holds 2500 UDP sockets for each family
+/// (`SocketPoolSize`, 10,000 at most), and a busy server some ten thousand connections.
 const LIMIT: usize = 100_000;
-/// The most listeners that are kept.
-const LISTENERS: usize = 5000;
 
 /// Something that listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl Listener {
 }
 
 /// Reads what `netstat -ano` printed. Words of it are in the language of the host, so listeners are told by the other end:
-/// nobody's (`0.0.0.0:0`, `[::]:0`, `*:*`).
+/// nobody's (`0.0.0.0:0`, `[::]:0`, `*:*`). They come in the order of transport and port.
 pub fn read(file: &str, text: &str) -> Result<Vec<Listener>, Box<Diagnostic>> {
     let mut found = Vec::new();
     let mut lines_of_sockets = 0;
@@ -67,7 +66,7 @@ pub fn read(file: &str, text: &str) -> Result<Vec<Listener>, Box<Diagnostic>> {
         if listens {
             found.push(Listener { transport, address, port, pid, line: Line::new(file, number, line) });
         }
-        if lines_of_sockets > LIMIT || found.len() > LISTENERS {
+        if lines_of_sockets > LIMIT {
             return Err(wrong("more sockets than are read"));
         }
     }
@@ -75,6 +74,14 @@ pub fn read(file: &str, text: &str) -> Result<Vec<Listener>, Box<Diagnostic>> {
         let message = "no listening TCP socket is in it, and every Windows has some: the command failed";
         return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
     }
+    // TCP sockets come first, in both families, and every Windows has UDP sockets (123, 500, 5355): without any, the end is
+    // missing. Where only UDP lines are missing nothing tells it but the manifest.
+    if found.iter().all(|listener| listener.transport != Transport::Udp) || !text.ends_with('\n') {
+        let message = "the end is missing: UDP sockets come last, and every Windows has some";
+        return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+    }
+    // In the order of ports, so that those of one port are found without looking at all.
+    found.sort_by_key(|listener| (listener.transport, listener.port));
     Ok(found)
 }
 
@@ -124,6 +131,11 @@ pub fn read_tasks(file: &str, text: &str) -> Result<BTreeMap<u32, Process>, Box<
     if found.is_empty() {
         return Err(Box::new(Diagnostic::whole(file, "there is no process in it: the command failed", None)));
     }
+    // A list that ends with a whole line may be short all the same: whoever judges it must miss the process of a listener.
+    if !text.ends_with('\n') {
+        let message = "the last line has no end: the file was cut off";
+        return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+    }
     Ok(found)
 }
 
@@ -145,14 +157,29 @@ mod tests {
         let found = read("netstat.txt", GERMAN).unwrap();
         let short: Vec<String> =
             found.iter().map(|one| format!("{}/{} {}", one.transport, one.port, one.pid)).collect();
-        assert_eq!(short, ["tcp/443 4", "tcp/3306 2212", "tcp/443 4", "udp/75 1200", "udp/546 900"]);
-        assert!(found[0].beyond_loopback() && !found[1].beyond_loopback());
+        assert_eq!(short, ["tcp/443 4", "tcp/443 4", "tcp/3306 2212", "udp/75 1200", "udp/546 900"]);
+        assert!(found[0].beyond_loopback() && !found[2].beyond_loopback());
         assert_eq!(found[3].line.number, 9);
+    }
+
+    #[test]
+    fn a_server_that_holds_thousands_of_sockets_is_read_whole_and_one_without_end_is_not() {
+        let many = |count: usize| {
+            let one = |number: usize| {
+                format!("  UDP    0.0.0.0:{}          *:*                    1500\r\n", 1 + number % 65_000)
+            };
+            format!("{GERMAN}{}", (0..count).map(one).collect::<Vec<_>>().concat())
+        };
+        assert_eq!(read("n", &many(20_000)).unwrap().len(), 20_005);
+        assert!(read("n", &many(LIMIT)).unwrap_err().to_string().contains("more sockets than are read"));
     }
 
     #[test]
     fn an_empty_or_cut_list_is_an_error() {
         assert!(read("n", "").is_err());
+        let tcp = GERMAN.split("  UDP").next().unwrap();
+        assert!(read("n", tcp).unwrap_err().to_string().contains("UDP sockets come last"), "cut at a line end");
+        assert!(read("n", GERMAN.trim_end()).is_err() && read_tasks("t", "\"System\",\"4\",\"N/A\"").is_err());
         assert!(read("n", "Active Connections\r\n").is_err());
         assert!(read("n", "  TCP 0.0.0.0:443 0.0.0.0:0 LISTENING 4\r\n  TCP 0.0.0.0:80").is_err());
         assert!(

@@ -235,7 +235,9 @@ impl fmt::Display for Skip {
             Self::NoRoute => "this machine has no route to such addresses",
             Self::StoppedAnswering => "the target had stopped answering",
             Self::WouldBeBlocked => "MySQL blocks clients that break off so many handshakes (`max_connect_errors`)",
-            Self::Lossy => "too many packets are lost on the way to tell silence from loss",
+            Self::Lossy => {
+                "too many packets are lost, or refused by a limit, on the way to tell what the port itself would say"
+            }
         })
     }
 }

@@ -123,10 +123,15 @@ pub(super) async fn ask<'a>(
         let about_groups =
             |other: &&Task<'_, '_>| other.control.version() == version && !matches!(other.topic, Topic::Suites);
         let searches: Vec<&Task<'_, '_>> = tasks.iter().chain(&curves).chain(&beside).filter(about_groups).collect();
+        let mut suites: Vec<u32> = suites.into_iter().map(u32::from).collect();
+        // Accepted with the version, however little was learned since.
+        if !suites.contains(&task.control.suite) {
+            suites.push(task.control.suite);
+        }
         versions.push(VersionSuites {
             version,
             sni: task.control.offer.server_name.is_some(),
-            suites: suites.into_iter().map(u32::from).collect(),
+            suites,
             order,
             incomplete: incomplete(task),
             groups: groups_found(version, &searches),

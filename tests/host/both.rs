@@ -87,7 +87,7 @@ fn settings_that_are_in_effect_prove_the_restart() {
 #[test]
 fn a_bundle_of_another_host_settles_nothing() {
     let mock = Mock::builtin(Builtin::AutomateHardened);
-    let other = "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n";
+    let other = "\n  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       900\n  UDP    0.0.0.0:123            *:*                                    900\n";
     let (said, report) = scan(&mock, &fresh().with("netstat", other));
     let evidence = &array(&report, "targets")[0]["host_evidence"];
     assert!(

@@ -6,6 +6,7 @@
 
 mod both;
 mod collector;
+mod doubts;
 mod items;
 mod parts;
 mod program;

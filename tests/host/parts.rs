@@ -183,10 +183,39 @@ pub(crate) fn netstat(more: &str) -> String {
     format!(
         "\nActive Connections\n\n  Proto  Local Address          Foreign Address        State           PID\n\
          \x20 TCP    0.0.0.0:443            0.0.0.0:0              LISTENING       4\n\
-         \x20 TCP    0.0.0.0:8040           0.0.0.0:0              LISTENING       2000\n\
+         \x20 TCP    0.0.0.0:8040           0.0.0.0:0              LISTENING       4\n\
+         \x20 TCP    0.0.0.0:8041           0.0.0.0:0              LISTENING       2008\n\
          \x20 TCP    127.0.0.1:3306         0.0.0.0:0              LISTENING       2212\n{more}\
          \x20 UDP    0.0.0.0:75             *:*                                    1200\n"
     )
+}
+
+/// What `sc query` prints of two services, of which the last is the firewall's, in this state.
+pub(crate) fn sc(firewall: u32) -> String {
+    let one = |name: &str, state: u32| {
+        format!(
+            "\nSERVICE_NAME: {name}\nDISPLAY_NAME: x\n        TYPE               : 20  WIN32\n        STATE              : {state}  X\n        \
+             WIN32_EXIT_CODE    : 0  (0x0)\n        SERVICE_EXIT_CODE  : 0  (0x0)\n        CHECKPOINT         : 0x0\n        \
+             WAIT_HINT          : 0x0\n"
+        )
+    };
+    one("W3SVC", 4) + &one("mpssvc", firewall)
+}
+
+/// What `netsh http show servicestate view=requestq` prints of these queues: name, processes, address.
+pub(crate) fn requestq(queues: &[(&str, &[u32], &str)]) -> String {
+    let mut text = "\nSnapshot of HTTP service state (Request Queue View):\n-----------------------------------------------------\n\n".to_owned();
+    for (name, pids, address) in queues {
+        let attached = pids.len();
+        let pids = pids.iter().map(|pid| format!("        {pid}\n")).collect::<Vec<_>>().concat();
+        text.push_str(&format!(
+            "Request queue name: {name}\n    Version: 2.0\n    State: Active\n    Request queue 503 verbosity level: Basic\n    Max requests: 1000\n    \
+             Number of active processes attached: {attached}\n    Process IDs:\n{pids}\n    URL groups:\n    URL group ID: FE00000040000001\n        \
+             State: Active\n        Request queue name: {name}\n        Properties:\n            Max connections: inherited\n            \
+             Number of registered URLs: 1\n            Registered URLs:\n                {address}\n\n"
+        ));
+    }
+    text
 }
 
 impl Parts {
@@ -219,24 +248,26 @@ impl Parts {
             .text(&format!("user-{USER}"), &format!("user-{USER}.txt"), &listing(&hku, &[], &["Microsoft"]))
             .failing(&format!("user-policies-{USER}"), &format!("user-policies-{USER}.reg"), 1)
             .text("profiles", "profiles.txt", &listing(r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList", &[], &["S-1-5-18", USER]))
-            .text("services", "services.txt", &listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["W3SVC", "HTTP"]))
+            .text("services", "services.txt", &listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services", &[], &["HTTP", "W3SVC", "wuauserv"]))
             .failing("wmsvc", "wmsvc.txt", 1)
             .text("w3svc", "w3svc.txt", &listing(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\W3SVC", &["Start    REG_DWORD    0x2"], &[]))
             .text("accounts", "accounts.txt", "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\backup\n    ObjectName    REG_SZ    .\\svc-backup\n\nEnd of search: 1 match(es) found.\n")
-            .text("sc", "sc.txt", "\nSERVICE_NAME: W3SVC\nDISPLAY_NAME: x\n        TYPE               : 20  WIN32\n        STATE              : 4  RUNNING\n\nSERVICE_NAME: mpssvc\nDISPLAY_NAME: y\n        TYPE               : 20  WIN32\n        STATE              : 4  RUNNING\n")
+            .text("sc", "sc.txt", &sc(4))
             .text("netstat", "netstat.txt", &netstat(""))
-            .text("tasklist", "tasklist.txt", "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.WebServer.exe\",\"2000\",\"ScreenConnect Web Server\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\"LTSvc.exe\",\"1200\",\"LTService\"\n")
+            .text("tasklist", "tasklist.txt", "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n\"ScreenConnect.Service.exe\",\"2004\",\"ScreenConnect Web Server\"\n\"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"ScreenConnect.ClientService.exe\",\"2012\",\"ScreenConnect Client (0011223344556677)\"\n\"svchost.exe\",\"900\",\"RpcEptMapper,RpcSs\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\"LTSvc.exe\",\"1200\",\"LTService\"\n")
             .text("sslcert", "sslcert.txt", "\nSSL Certificate bindings:\n\n    IP:port                      : 0.0.0.0:443\n")
-            .text("requestq", "requestq.txt", "\nRegistered URLs:\n        HTTPS://*:443/\n")
+            .text("requestq", "requestq.txt", &requestq(&[("DefaultAppPool", &[], "HTTPS://*:443:/"), ("Request queue is unnamed.", &[2004], "HTTPS://+:8040/")]))
             .wide("firewall", "firewall.reg", &firewall(&[WEB_RULE]))
             .failing("firewall-policy", "firewall-policy.reg", 1)
             .text("iis", "applicationHost.xml", IIS)
             .text("web-configs", "web-configs.txt", WEB_CONFIG)
-            .text("shares", "shares.txt", "LTShare|C:\\LTShare|O:SYG:SYD:(A;;FA;;;BA)\ncomplete=yes\n")
+            .text("shares", "shares.txt", "ADMIN$|C:\\Windows|D:(A;;GA;;;BA)\nIPC$||D:(A;;GA;;;BA)\nLTShare|D:\\LTShare|O:SYG:SYD:(A;;FA;;;BA)\ncomplete=yes\n")
             .wide("ltshare", "ltshare.acl", &acl)
             .wide("ltshare-beneath", "ltshare-beneath.acl", "Transfer\nD:AI(A;OICIID;FA;;;SY)\n")
+            .arguments("ltshare", "icacls.exe \"D:\\LTShare\" /save ltshare.acl")
+            .arguments("ltshare-beneath", "icacls.exe \"D:\\LTShare\\*\" /save ltshare-beneath.acl")
             .text("my-1", "my-1.ini", "# file=C:\\ProgramData\\MySQL\\my.ini\n[mysqld]\nbind-address=127.0.0.1\n")
-            .text("screenconnect", "screenconnect.xml", "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" value=\"relay://+:8041/\" /></appSettings></configuration>\n")
+            .text("screenconnect", "screenconnect.xml", "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" value=\"relay://+:8041/\" /></appSettings><system.serviceModel><client><endpoint address=\"net.pipe://localhost/SessionManager\" /></client></system.serviceModel></configuration>\n")
     }
 
     pub(crate) fn fact(mut self, key: &str, value: &str) -> Self {
@@ -275,13 +306,14 @@ impl Parts {
         self.failing(id, &file, 0)
     }
 
-    /// New content in the same file, however it was encoded.
+    /// New content in the same file, however it was encoded, by the same command.
     pub(crate) fn with(self, id: &str, text: &str) -> Self {
         let part = self.commands[id].clone();
-        match part.content {
+        let with = match part.content {
             Some(content) if content.starts_with(&[0xff, 0xfe]) => self.wide(id, &part.file, text),
             _ => self.text(id, &part.file, text),
-        }
+        };
+        with.arguments(id, &part.arguments)
     }
 
     pub(crate) fn change(mut self, id: &str, change: impl FnOnce(&mut Vec<u8>)) -> Self {

@@ -182,3 +182,30 @@ fn a_huge_and_hostile_bundle_is_judged_in_time() {
     assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{}", stderr(&output));
     assert!(begin.elapsed() < std::time::Duration::from_mins(1), "{:?}", begin.elapsed());
 }
+
+/// One client's bundle is never judged as another's.
+#[test]
+fn a_name_that_two_clients_use_is_no_address_of_a_bundle() {
+    let folder = tempdir().unwrap();
+    let inventory = folder.path().join("targets.toml");
+    let target = |client: &str, host: &str| {
+        format!("[[target]]\nclient = \"{client}\"\nname = \"rmm\"\nhost = \"{host}\"\nroles = [\"iis\"]\n")
+    };
+    std::fs::write(&inventory, target("one", "127.0.0.1") + &target("two", "::1")).unwrap();
+    let bundle = folder.path().join("evidence");
+    fresh().write(&bundle);
+    let scan = |names: &[&str]| {
+        let options: Vec<String> =
+            names.iter().map(|name| format!("--host-evidence={name}={}", bundle.display())).collect();
+        let mut arguments = vec!["scan", "--dry-run", "--targets", inventory.to_str().unwrap()];
+        arguments.extend(options.iter().map(String::as_str));
+        run(&arguments)
+    };
+    ended(&scan(&["one/rmm", "two/rmm"]), 0);
+    let output = scan(&["rmm"]);
+    ended(&output, 2);
+    assert!(stderr(&output).contains("more than one server"), "{}", stderr(&output));
+    let output = scan(&["one/rmm", "one/rmm"]);
+    ended(&output, 2);
+    assert!(stderr(&output).contains("two bundles"), "{}", stderr(&output));
+}

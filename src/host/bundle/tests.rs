@@ -80,6 +80,16 @@ fn a_secret_and_a_stranger_are_told() {
     assert!(!found.concat().contains("hunter2"));
 }
 
+#[test]
+fn arguments_are_told_without_looking_at_all_of_them() {
+    let begin = std::time::Instant::now();
+    let arguments = "password=x ".repeat(100_000);
+    let bundle = bundle(&manifest(&format!("run;a;5;x;x;a.txt;-;-;{arguments}\r\n")), &[]).unwrap();
+    let error = bundle.text("a").unwrap_err();
+    assert!(error.contains("exit code 5") && error.contains("redacted") && error.len() < 300, "{error}");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

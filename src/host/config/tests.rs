@@ -81,6 +81,40 @@ fn screenconnects_endpoints_are_found() {
     assert_eq!(found.endpoints[0].0, "net.pipe://localhost/SessionManager");
 }
 
+#[test]
+fn what_applications_do_not_inherit_is_not_applied_to_them() {
+    let own = |inherits: &str| {
+        let mut iis = read("applicationHost.config", &HOST.replace(" removeServerHeader=\"true\"", "")).unwrap();
+        let text = format!(
+            r#"<configuration><location path="." {inherits}><system.webServer><security><requestFiltering removeServerHeader="true" />
+            </security></system.webServer></location></configuration>"#
+        );
+        iis.add_own("Default Web Site", "web.xml", &text).unwrap();
+        iis.add_none("Default Web Site/LabTech");
+        ["Default Web Site", "Default Web Site/LabTech"].map(|path| iis.effective(path).remove_server_header.is_some())
+    };
+    assert_eq!(own(""), [true, true]);
+    assert_eq!(own("inheritInChildApplications=\"true\""), [true, true]);
+    assert_eq!(own("inheritInChildApplications=\"false\""), [true, false]);
+    // For the whole server, nobody says what is left of it.
+    let all = HOST.replace("path=\"Default Web Site\"", "path=\"\" inheritInChildApplications=\"false\"");
+    let mut iis = read("applicationHost.config", &all).unwrap();
+    iis.add_none("Default Web Site");
+    assert_eq!(iis.effective("Default Web Site").unknown.len(), 1);
+}
+
+#[test]
+fn a_path_without_an_end_is_not_followed() {
+    let deep = "/a".repeat(5000);
+    let application = format!("<application path=\"{deep}\" />").repeat(1900);
+    let iis = read("x", &HOST.replace("<bindings>", &format!("{application}<bindings>"))).unwrap();
+    let begin = std::time::Instant::now();
+    for application in iis.applications().skip(2) {
+        assert!(iis.effective(&application.path).unknown[0].contains("not followed"));
+    }
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in "(<configuration>|</configuration>|<location path=\"a\"/>|<system.applicationHost/>|[<>/=\" aé])*") {

@@ -77,11 +77,24 @@ fn a_rule_for_another_program_does_not_count() {
 
 #[test]
 fn loopback_is_recognised_in_every_way_of_writing_it() {
-    for address in ["127.0.0.1", "127.0.0.0/255.0.0.0", "127.0.0.0/8", "126.0.0.0-128.0.0.0", "::1", "0.0.0.0/0"] {
+    let wide = ["0.0.0.0/1", "64.0.0.0/2", "126.0.0.0/7", "64.0.0.0/192.0.0.0", "0.0.0.0/0.0.0.0", "::/0", "::/64"];
+    let named = ["127.0.0.1", "127.0.0.0/255.0.0.0", "127.0.0.0/8", "126.0.0.0-128.0.0.0", "::1", "0.0.0.0/0"];
+    for address in named.into_iter().chain(wide) {
         assert!(covers_loopback(address), "{address}");
     }
-    for address in ["10.0.0.0/8", "LocalSubnet", "192.0.2.1-192.0.2.9", "fe80::/64", "x-y"] {
+    for address in ["10.0.0.0/8", "LocalSubnet", "192.0.2.1-192.0.2.9", "fe80::/64", "x-y", "128.0.0.0/1", "1::/16"] {
         assert!(!covers_loopback(address), "{address}");
+    }
+}
+
+#[test]
+fn a_rule_against_all_of_tcp_is_in_the_way_of_loopback_too() {
+    let meets = |rule: &str| read(&format!("v2.30|Action=Block|Active=TRUE|{rule}")).unwrap().meets_loopback();
+    for rule in ["Dir=In|", "Dir=In|Protocol=6|", "Dir=Out|Protocol=6|", "Dir=Out|Protocol=17|"] {
+        assert!(meets(rule), "{rule}");
+    }
+    for rule in ["Dir=In|Protocol=1|", "Dir=In|Protocol=6|LPort=80|", "Dir=In|Protocol=6|AppPkgId=S-1-15-2-1|"] {
+        assert!(!meets(rule), "{rule}");
     }
 }
 

@@ -55,6 +55,21 @@ fn a_listing_proves_which_subkeys_there_are() {
     assert!(matches!(value(r"\Microsoft", "x"), State::NotCollected(_)));
     assert_eq!(registry.subkeys(r"HKU\S-1-5-21-1\Software"), ["Microsoft"]);
     assert!(Registry::default().add_listing("u.txt", "ERROR: Access is denied.\r\n", "HKU").is_err());
+    assert!(
+        Registry::default().add_listing("u.txt", text.trim_end(), r"HKU\S-1-5-21-1\Software").is_err(),
+        "half a line"
+    );
+    // What is cut off at a line end proves no absence of a service.
+    let services = |names: &[&str]| {
+        let root = r"HKLM\SYSTEM\CurrentControlSet\Services";
+        let text =
+            names.iter().map(|name| format!("HKEY_LOCAL_MACHINE\\{}\\{name}\r\n", &root[5..])).collect::<Vec<_>>();
+        let mut registry = Registry::default();
+        let added = registry.add_listing("s.txt", &text.concat(), root);
+        (added.is_ok(), matches!(registry.key(&format!(r"{root}\WMSVC")), State::Absent(_)))
+    };
+    assert_eq!(services(&["HTTP", "W3SVC", "wuauserv"]), (true, true));
+    assert_eq!(services(&["HTTP", "W3SVC"]), (false, false));
 }
 
 #[test]

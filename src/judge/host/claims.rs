@@ -242,13 +242,22 @@ fn tls(evidence: &Evidence, version: TlsVersion) -> Claim {
     let disabled = holds == Some(true);
     let boot = evidence.system.as_ref().ok().and_then(|system| system.get("boot")).map(|(boot, _)| boot.to_owned());
     let boot = boot.map_or_else(String::new, |boot| format!(" (started {boot})"));
-    let own = foreign_listeners(evidence);
+    let foreign = foreign_listeners(evidence);
+    let alone = matches!(&foreign, Ok(programs) if programs.is_empty());
+    let mut seen = seen;
     let mut explanations = Vec::new();
     if disabled {
-        explanations.extend(
-            own.into_iter()
-                .map(|program| format!("{program} listens too and does not use SCHANNEL: it has settings of its own")),
-        );
+        match foreign {
+            Ok(programs) => {
+                explanations.extend(programs.into_iter().map(|program| {
+                    format!("{program} listens too and does not use SCHANNEL: it has settings of its own")
+                }));
+            }
+            Err(why) => {
+                seen.push(format!("not collected: whether programs listen that do not use SCHANNEL: {why}"));
+            }
+        }
+        seen.extend(explanations.iter().cloned());
         explanations.push(format!("Windows was not restarted since the setting changed{boot}"));
         explanations.push("a proxy or load balancer in front of the host answers".to_owned());
         explanations.push("the bundle is of another host".to_owned());
@@ -262,7 +271,8 @@ fn tls(evidence: &Evidence, version: TlsVersion) -> Claim {
         subject: version.to_string(),
         holds,
         seen,
-        passes_alone: true,
+        // SCHANNEL speaks for the programs that use it; what it enables is wrong whoever listens.
+        passes_alone: !disabled || alone,
         own: false,
         network: None,
         explanations,
@@ -272,21 +282,54 @@ fn tls(evidence: &Evidence, version: TlsVersion) -> Claim {
     }
 }
 
-/// Programs that listen and bring a TLS library of their own.
-fn foreign_listeners(evidence: &Evidence) -> Vec<String> {
-    let (Ok(listeners), Ok(processes)) = (&evidence.listeners, &evidence.processes) else { return Vec::new() };
-    let known = ["java.exe", "nginx.exe", "httpd.exe", "mysqld.exe", "mariadbd.exe", "node.exe", "tomcat9.exe"];
+/// How the files of programs begin that bring a TLS library of their own.
+const FOREIGN: [&str; 20] = [
+    "java",
+    "tomcat",
+    "nginx",
+    "httpd",
+    "apache",
+    "mysqld",
+    "mariadbd",
+    "node.",
+    "python",
+    "postgres",
+    "mongod",
+    "redis-server",
+    "openvpn",
+    "stunnel",
+    "haproxy",
+    "caddy",
+    "traefik",
+    "ruby",
+    "php",
+    "jetty",
+];
+
+/// Programs that listen beyond this machine and bring a TLS library of their own, the first three; an error where it is not
+/// known which programs listen.
+fn foreign_listeners(evidence: &Evidence) -> Result<Vec<String>, String> {
+    let listeners = evidence.listeners.as_ref().map_err(|why| format!("what listens: {why}"))?;
+    let processes = evidence.processes.as_ref().map_err(|why| format!("the processes: {why}"))?;
     let mut found: Vec<String> = Vec::new();
+    let mut unknown = None;
     for listener in listeners.iter().filter(|one| one.transport == Transport::Tcp && one.beyond_loopback()) {
-        if let Some(process) = processes.get(&listener.pid)
-            && known.contains(&process.name.to_ascii_lowercase().as_str())
-        {
+        let Some(process) = processes.get(&listener.pid) else {
+            unknown = Some(format!("process {}, which has tcp/{}, is in no list", listener.pid, listener.port));
+            continue;
+        };
+        let name = process.name.to_ascii_lowercase();
+        if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
             found.push(format!("{} (tcp/{})", process.name, listener.port));
         }
     }
     found.dedup();
     found.truncate(3);
-    found
+    // Those that are known to be foreign are told first.
+    match unknown {
+        Some(why) if found.is_empty() => Err(why),
+        _ => Ok(found),
+    }
 }
 
 /// What is said of all applications of IIS together.
@@ -314,6 +357,12 @@ fn everywhere(
     }
     if seen.is_empty() {
         return (None, vec![format!("no site is configured ({})", iis.line().quote())]);
+    }
+    if all == Some(true) {
+        seen.push(
+            "no bundle holds web.config files below an application's root: a folder may have settings of its own"
+                .to_owned(),
+        );
     }
     (all, seen)
 }
@@ -344,27 +393,29 @@ fn header(evidence: &Evidence, header: &str) -> Claim {
         Err(why) => return without_iis(evidence, header, why),
     };
     let unset = |what: &str| format!("{what} is not set ({})", iis.line().quote());
-    web(
-        header,
-        everywhere(iis, |effective| {
-            if header.eq_ignore_ascii_case("Server") {
-                return match &effective.remove_server_header {
-                    Some((on, line)) => (*on, line.quote()),
-                    None => (false, unset("removeServerHeader")),
-                };
-            }
-            if header.eq_ignore_ascii_case("X-AspNet-Version") {
-                return match &effective.version_header {
-                    Some((on, line)) => (!on, line.quote()),
-                    None => (false, unset("enableVersionHeader")),
-                };
-            }
-            match effective.headers.iter().find(|(name, _, _)| name.eq_ignore_ascii_case(header)) {
-                Some((_, _, line)) => (false, line.quote()),
-                None => (true, format!("customHeaders without {header} ({})", iis.line().quote())),
-            }
-        }),
-    )
+    let (mut holds, mut seen) = everywhere(iis, |effective| {
+        if header.eq_ignore_ascii_case("Server") {
+            return match &effective.remove_server_header {
+                Some((on, line)) => (*on, line.quote()),
+                None => (false, unset("removeServerHeader")),
+            };
+        }
+        if header.eq_ignore_ascii_case("X-AspNet-Version") {
+            return match &effective.version_header {
+                Some((on, line)) => (!on, line.quote()),
+                None => (false, unset("enableVersionHeader")),
+            };
+        }
+        match effective.headers.iter().find(|(name, _, _)| name.eq_ignore_ascii_case(header)) {
+            Some((_, _, line)) => (false, line.quote()),
+            None => (true, format!("customHeaders without {header} ({})", iis.line().quote())),
+        }
+    });
+    if holds == Some(true) && header.eq_ignore_ascii_case("X-AspNetMvc-Version") {
+        holds = None;
+        seen.push(format!("no configuration shows whether code sends {header}: MVC does by itself"));
+    }
+    web(header, (holds, seen))
 }
 
 /// Where IIS is proven not to be installed, http.sys alone writes the Server header.

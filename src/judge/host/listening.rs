@@ -1,17 +1,19 @@
 //! What the host's firewall, processes and restarts say.
 
 use super::{not_collected, on};
-use crate::host::State;
+use crate::host::config::ScreenConnect;
 use crate::host::evidence::Evidence;
 use crate::host::firewall::Action;
 use crate::host::registry::Data;
-use crate::host::sockets::Listener;
+use crate::host::sockets::Process;
+use crate::host::{Line, State};
 use crate::judge::part::Part;
 use crate::judge::tls;
 use crate::judge::view::View;
 use crate::model::ports::Transport;
 use crate::model::tls::TlsVersion;
 use crate::model::verdict::{Confidence, Verdict};
+use std::collections::BTreeSet;
 
 /// Whether a program is one of Automate's, by the folders that it installs itself to.
 fn is_automates(program: Option<&str>) -> bool {
@@ -30,9 +32,7 @@ pub(super) fn loopback_free(evidence: &Evidence) -> Vec<Part> {
         .rules
         .iter()
         .filter(|placed| placed.rule.active && placed.rule.action == Action::Block)
-        .filter(|placed| {
-            placed.rule.meets_loopback() || placed.rule.inbound && is_automates(placed.rule.program.as_deref())
-        })
+        .filter(|placed| placed.rule.meets_loopback() || is_automates(placed.rule.program.as_deref()))
         .map(|placed| on(Part::fail("a rule that is in force blocks the machine's way to itself"), &placed.line))
         .collect();
     parts.extend(firewall.unread.iter().map(|rule| {
@@ -65,13 +65,30 @@ fn port_of(address: &str) -> Option<u16> {
     }
 }
 
+/// What the names of the agent's programs have in them: they connect to a server, and run on it as on any managed machine.
+const CLIENT: [&str; 3] = ["client", "backstage", "filemanager"];
+
+/// Whether a process is of ScreenConnect's server: one of its services, or a program of its that is not the agent's.
+fn is_server(process: &Process) -> bool {
+    let name = process.name.to_ascii_lowercase();
+    let service = |service: &String| {
+        let service = service.to_ascii_lowercase();
+        service.starts_with("screenconnect") && !service.starts_with("screenconnect client")
+    };
+    name.starts_with("screenconnect") && CLIENT.iter().all(|word| !name.contains(word))
+        || process.services.iter().any(service)
+}
+
+/// Whether the session manager is in a process.
+fn is_session_manager(process: &Process) -> bool {
+    process.services.iter().any(|service| service.eq_ignore_ascii_case("ScreenConnect Session Manager"))
+        || process.name.eq_ignore_ascii_case("ScreenConnect.SessionManager.exe")
+}
+
 pub(super) fn session_manager(evidence: &Evidence) -> Vec<Part> {
-    let sources = (&evidence.screenconnect, &evidence.listeners, &evidence.processes);
-    let (config, listeners, processes) = match sources {
-        (Ok(config), Ok(listeners), Ok(processes)) => (config, listeners, processes),
-        (Err(why), _, _) => return vec![not_collected(&format!("ScreenConnect's web.config: {why}"))],
-        (_, Err(why), _) => return vec![not_collected(&format!("what listens: {why}"))],
-        (_, _, Err(why)) => return vec![not_collected(&format!("the processes: {why}"))],
+    let config = match &evidence.screenconnect {
+        Err(why) => return vec![not_collected(&format!("ScreenConnect's web.config: {why}"))],
+        Ok(config) => config,
     };
     let mut parts: Vec<Part> = config
         .endpoints
@@ -84,37 +101,77 @@ pub(super) fn session_manager(evidence: &Evidence) -> Vec<Part> {
             }
         })
         .collect();
-    let own: Vec<u32> = processes
-        .iter()
-        .filter(|(_, process)| process.name.to_ascii_lowercase().starts_with("screenconnect"))
-        .map(|(pid, _)| *pid)
-        .collect();
-    if own.is_empty() {
-        return vec![not_collected("no process of ScreenConnect ran, so what it listens on could not be seen")];
+    if parts.is_empty() {
+        let why = "an endpoint of the session manager: there is none with an address in ScreenConnect's web.config";
+        parts.push(not_collected(why).seen(config.file.clone()));
     }
-    let known: Vec<u16> = config.listen.iter().filter_map(|(_, address, _)| port_of(address)).collect();
-    let outside: Vec<&Listener> = listeners
-        .iter()
-        .filter(|listener| {
-            own.contains(&listener.pid) && listener.transport == Transport::Tcp && listener.beyond_loopback()
-        })
-        .collect();
-    for listener in &outside {
-        let part = if known.contains(&listener.port) {
-            Part::pass("ScreenConnect's processes listen only where its web server and relay are configured")
-        } else {
-            Part::fail("a process of ScreenConnect listens on a port that is neither the web server's nor the relay's")
-        };
-        parts.push(on(part, &listener.line));
-    }
-    if outside.is_empty() {
-        parts.push(
-            Part::pass("ScreenConnect's processes listen only where its web server and relay are configured").seen(
-                format!("{} processes of ScreenConnect run and none of them listens beyond this machine", own.len()),
-            ),
-        );
-    }
+    parts.extend(listens(evidence, config).unwrap_or_else(|why| vec![not_collected(&why)]));
     parts
+}
+
+/// Where ScreenConnect's server listens, by its sockets and by what it has registered at http.sys, whose sockets are the
+/// system's own.
+fn listens(evidence: &Evidence, config: &ScreenConnect) -> Result<Vec<Part>, String> {
+    let listeners = evidence.listeners.as_ref().map_err(|why| format!("what listens: {why}"))?;
+    let processes = evidence.processes.as_ref().map_err(|why| format!("the processes: {why}"))?;
+    let registered = evidence.registrations.as_ref().map_err(|why| format!("what http.sys serves: {why}"))?;
+    if !processes.values().any(is_session_manager) {
+        return Err("ScreenConnect's session manager did not run, so what it listens on could not be seen".to_owned());
+    }
+    let own: BTreeSet<u32> = processes.iter().filter(|(_, process)| is_server(process)).map(|(pid, _)| *pid).collect();
+    let known: Vec<u16> = config.listen.iter().filter_map(|(_, address, _)| port_of(address)).collect();
+    if known.is_empty() {
+        return Err("where ScreenConnect's web server and relay listen: its web.config does not say it".to_owned());
+    }
+    let mut parts = Vec::new();
+    let mut judge = |owner: Owner, port: u16, line: &Line| {
+        let part = match (owner, known.contains(&port)) {
+            (Owner::Other, _) | (Owner::Unknown, true) => return,
+            (Owner::Server, true) => Part::pass(CONFIGURED),
+            (Owner::Server, false) => Part::fail(
+                "a process of ScreenConnect listens on a port that is neither the web server's nor the relay's",
+            ),
+            (Owner::Unknown, false) => not_collected("whose process listens there"),
+        };
+        parts.push(on(part, line));
+    };
+    // Who holds a port, if it is none of the processes that were listed, is not known.
+    let owner = |pid: u32| match pid {
+        pid if own.contains(&pid) => Owner::Server,
+        pid if pid <= SYSTEM || processes.contains_key(&pid) => Owner::Other,
+        _ => Owner::Unknown,
+    };
+    for listener in listeners.iter().filter(|one| one.transport == Transport::Tcp && one.beyond_loopback()) {
+        judge(owner(listener.pid), listener.port, &listener.line);
+    }
+    for place in registered {
+        let owners = place.pids.iter().flatten().map(|pid| owner(*pid));
+        let owner = if place.pids.is_none() { Owner::Unknown } else { owners.max().unwrap_or(Owner::Other) };
+        judge(owner, place.port, &place.line);
+    }
+    if parts.is_empty() {
+        parts.push(Part::pass(CONFIGURED).seen(format!(
+            "{} processes of ScreenConnect's server run and none of them listens beyond this machine",
+            own.len()
+        )));
+    }
+    Ok(parts)
+}
+
+const CONFIGURED: &str = "ScreenConnect's processes listen only where its web server and relay are configured";
+
+/// The number of the system's own process; 0 is nobody's.
+const SYSTEM: u32 = 4;
+
+/// Who listens; what decides comes last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// Another program.
+    Other,
+    /// Nobody knows.
+    Unknown,
+    /// ScreenConnect's server.
+    Server,
 }
 
 /// Whether Windows was restarted since the protocol settings changed. Built-in commands do not show when a key was changed,
@@ -138,7 +195,7 @@ pub(super) fn restarted(evidence: &Evidence, view: &View<'_>) -> Vec<Part> {
         let why = "when the settings were changed, which no built-in command shows; a scan with this bundle tells whether they are in effect";
         return vec![with_boot(disabled.iter().fold(not_collected(why), |part, (_, line)| on(part, line)))];
     }
-    let part = |(version, line): &(TlsVersion, crate::host::Line)| {
+    let part = |(version, line): &(TlsVersion, Line)| {
         let check = Part::combine(String::new(), tls::refused(view, &[*version]));
         let part = match check.verdict {
             Verdict::Pass => Part::pass("what the registry disables is refused from outside: the settings are in effect, so Windows was restarted since")

@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 /// The most rows of the table.
 const ROWS: usize = 200;
 
+/// The most listening ports that the table looks at; each is held against all rules of the firewall.
+const LISTENED: usize = 5000;
+
 /// Ports from here on are handed out to programs as they come (RFC 6335); listeners there are Windows' own RPC.
 const DYNAMIC: u16 = 49152;
 
@@ -52,7 +55,10 @@ fn number(transport: Transport) -> u8 {
 
 fn listening(evidence: &Evidence, transport: Transport, port: u16) -> Result<Vec<&Listener>, String> {
     let all = evidence.listeners.as_ref().map_err(Clone::clone)?;
-    Ok(all.iter().filter(|listener| listener.transport == transport && listener.port == port).collect())
+    // They are in the order of ports (`sockets::read`): a DNS server has thousands, and this is asked for every port.
+    let from = all.partition_point(|one| (one.transport, one.port) < (transport, port));
+    let of_port = all.iter().skip(from).take_while(|one| (one.transport, one.port) == (transport, port));
+    Ok(of_port.collect())
 }
 
 /// The names of the programs that have a port.
@@ -159,11 +165,10 @@ fn open_and_listened(view: &View<'_>, evidence: &Evidence) -> Option<(BTreeSet<u
     for address in &view.addresses {
         open.extend(address.open_tcp().filter(|port| address.believed(*port)));
     }
-    let listens = |actual: &u16| {
-        inside(view, Transport::Tcp, *actual).any(|port| {
-            listeners.iter().any(|one| one.transport == Transport::Tcp && one.port == port && one.beyond_loopback())
-        })
-    };
+    // Both may be many: where something answers on every port, all of them are open.
+    let beyond = listeners.iter().filter(|one| one.transport == Transport::Tcp && one.beyond_loopback());
+    let beyond: BTreeSet<u16> = beyond.map(|one| one.port).collect();
+    let listens = |actual: &u16| inside(view, Transport::Tcp, *actual).any(|port| beyond.contains(&port));
     let listened = open.iter().copied().filter(listens).collect();
     Some((open, listened))
 }
@@ -191,6 +196,9 @@ pub(in crate::judge) fn table(view: &View<'_>, evidence: &Evidence) -> Vec<Firew
     let Ok(listeners) = &evidence.listeners else { return Vec::new() };
     let mut ports: BTreeSet<(Transport, u16)> = BTreeSet::new();
     for listener in listeners.iter().filter(|listener| listener.beyond_loopback() && listener.port < DYNAMIC) {
+        if ports.len() >= LISTENED {
+            break;
+        }
         ports.insert((listener.transport, view.target().actual(listener.transport, listener.port)));
     }
     for address in &view.addresses {

@@ -144,16 +144,22 @@ pub(super) fn batch_logon(evidence: &Evidence) -> Vec<Part> {
     })
 }
 
+/// An account of the host itself without what says so, `.\` or the host's name; others as they are: `svc` is not `DOMAIN\svc`.
+/// All in lower case.
+fn own_name<'a>(evidence: &Evidence, account: &'a str) -> &'a str {
+    match account.split_once('\\') {
+        Some((".", name)) => name,
+        Some((place, name)) if evidence.computer.as_ref().is_some_and(|own| own.to_lowercase() == place) => name,
+        _ => account,
+    }
+}
+
 pub(super) fn service_logon(evidence: &Evidence) -> Vec<Part> {
     judged(evidence, "SeServiceLogonRight", |holder| {
         let services = || {
             evidence.accounts.as_ref().map(|accounts| {
                 let wanted = holder.to_lowercase();
-                accounts.iter().any(|account| {
-                    *account == wanted
-                        || account.strip_prefix(".\\") == Some(&wanted)
-                        || account.rsplit('\\').next() == Some(&wanted)
-                })
+                accounts.iter().any(|account| own_name(evidence, account) == own_name(evidence, &wanted))
             })
         };
         if holder.starts_with(sids::SERVICE_SID) || holder == sids::ALL_SERVICES {

@@ -41,6 +41,8 @@ struct Kind {
     /// Whether anything came back from the ports of the web, and from any other.
     web: bool,
     beyond: bool,
+    /// Whether any other was asked.
+    asked_beyond: bool,
 }
 
 /// What was seen of one port at all addresses.
@@ -83,7 +85,7 @@ impl Evidence {
         let mut sentences = Vec::new();
         for ((inside, v6), kind) in &self.kinds {
             let mut found: BTreeMap<Option<IpAddr>, (Vec<u16>, usize)> = BTreeMap::new();
-            if kind.web && !kind.beyond {
+            if kind.web && !kind.beyond && kind.asked_beyond {
                 let unproven =
                     |ports| Way { ports, v6: *v6, inside: *inside, passage: Passage::Unproven, sender: None };
                 for ports in known.unknown(*inside, *v6, &WEB) {
@@ -236,6 +238,7 @@ impl Kind {
         let refuses = !run.health.silence_untrusted() && refuses_most(run.address, seen);
         self.refusing += usize::from(refuses);
         for (range, observation) in seen.tcp(run.address) {
+            self.asked_beyond |= range.each().any(|port| !WEB.contains(&port)) && fact(observation).is_some();
             if !fact(observation).is_some_and(|fact| is_of_target(fact, run.address)) {
                 continue;
             }

@@ -284,7 +284,9 @@ impl<'a> TlsVersions<'a> {
         for (version, away) in &tally.away {
             let Tally { all, controls, unanswered, .. } = *tally;
             let heard: Vec<_> = away.iter().filter(|(offer, _)| is_heard(offer, &shapes)).collect();
-            let away_count = u32::try_from(heard.len()).unwrap_or(u32::MAX);
+            // Those that are not heard prove nothing of others; where nothing else was asked, they speak for themselves.
+            let count = if heard.is_empty() { away.len() } else { heard.len() };
+            let away_count = u32::try_from(count).unwrap_or(u32::MAX);
             if (Chance { away: away_count, controls, all, unanswered }).one_in() >= enough {
                 let closed = self
                     .hellos

@@ -200,3 +200,10 @@ fn where_only_the_ports_of_the_web_answered_nothing_is_proven_of_the_others() {
     // Nothing answered at all: that is the address's matter.
     assert_eq!(said(&[Host::new("203.0.113.3", &["tcp/443 filtered"])], Subject::OutboundBlocks).1, [""; 0]);
 }
+
+#[test]
+fn where_only_the_ports_of_the_web_were_asked_nothing_is_said_of_the_others() {
+    let hosts = [Host::new("203.0.113.1", &["tcp/443 open", "tcp/80 closed"])];
+    let (checkup, ways) = said(&hosts, Subject::OutboundBlocks);
+    assert!(checkup.is_none_or(|checkup| checkup.0 != Standing::Warning) && ways.is_empty(), "{ways:?}");
+}

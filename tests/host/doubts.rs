@@ -1,0 +1,124 @@
+//! What a bundle seems to prove, and does not.
+
+use crate::items::{find, judged};
+use crate::parts::{IIS, Parts, WEB_RULE, firewall, listing, netstat, policy, schannel};
+use portreeve::model::verdict::Verdict;
+
+fn verdict(parts: &Parts, item: &str) -> Verdict {
+    find(&judged(&parts.evidence()), item).verdict
+}
+
+#[test]
+fn every_rule_in_the_way_of_loopback_fails() {
+    let with = |rule: &str| {
+        let rule = format!("v2.30|Action=Block|Active=TRUE|{rule}");
+        verdict(&Parts::good().with("firewall", &firewall(&[WEB_RULE, &rule])), "AUT-NET-04")
+    };
+    for rule in [
+        "Dir=In|RA4=126.0.0.0/7|",
+        "Dir=In|Protocol=6|LA4=0.0.0.0/1|",
+        "Dir=In|Protocol=6|",
+        r"Dir=Out|App=C:\\Program Files\\LabTech\\LTAgent.exe|",
+    ] {
+        assert_eq!(with(rule), Verdict::Fail, "{rule}");
+    }
+    for rule in ["Dir=In|RA4=128.0.0.0/1|", "Dir=In|Protocol=1|", r"Dir=Out|App=C:\\x\\game.exe|"] {
+        assert_eq!(with(rule), Verdict::Pass, "{rule}");
+    }
+}
+
+#[test]
+fn a_plain_name_is_no_account_of_a_domain() {
+    let with = |account: &str, holder: &str| {
+        let accounts = format!("HKEY_LOCAL_MACHINE\\x\n    ObjectName    REG_SZ    {account}\n");
+        let holders = policy(&[("SeServiceLogonRight", &format!("*S-1-5-80-0,{holder}"))]);
+        verdict(&Parts::good().with("accounts", &accounts).with("secedit-merged", &holders), "IIS-URA-06")
+    };
+    for (account, holder) in
+        [(r".\svc", "svc"), (r"rmm01\svc", "SVC"), (r".\svc", r"RMM01\svc"), (r"CORP\svc", r"corp\svc")]
+    {
+        assert_eq!(with(account, holder), Verdict::Pass, "{account} {holder}");
+    }
+    for (account, holder) in [(r"CORP\svc", "svc"), (r".\svc", r"CORP\svc"), (r"other\svc", "svc")] {
+        assert_eq!(with(account, holder), Verdict::Inconclusive, "{account} {holder}");
+    }
+}
+
+#[test]
+fn more_hives_than_are_read_are_not_collected() {
+    let many: Vec<String> = (0..2001).map(|number| format!("S-1-5-21-11-22-33-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let judgement = judged(&Parts::good().with("hku", &listing("HKEY_USERS", &[], &many)).evidence());
+    let finding = find(&judgement, "AUT-GPO-06");
+    assert_eq!(finding.verdict, Verdict::NeedsEvidence);
+    assert!(finding.checks[0].why.contains("2001"), "{}", finding.checks[0].why);
+}
+
+/// Listeners beyond loopback that bring a TLS of their own, or of which nobody knows the program.
+#[test]
+fn schannel_says_nothing_of_programs_that_do_not_use_it() {
+    let listens = "  TCP    0.0.0.0:8443           0.0.0.0:0              LISTENING       3000\n";
+    let runs = |program: &str| {
+        let good = "\"System\",\"4\",\"N/A\"\n\"ScreenConnect.Service.exe\",\"2008\",\"ScreenConnect Relay\"\n\"mysqld.exe\",\"2212\",\"MySQL\"\n\
+                    \"LTSvc.exe\",\"1200\",\"LTService\"\n";
+        format!("{good}{program}")
+    };
+    let with = |program: &str| Parts::good().with("netstat", &netstat(listens)).with("tasklist", &runs(program));
+    let judged = |parts: &Parts| {
+        let judgement = judged(&parts.evidence());
+        let finding = find(&judgement, "AUT-TLS-01");
+        (finding.verdict, finding.checks[0].seen.join("; "))
+    };
+    for program in ["java.exe", "Tomcat10.exe", "nginx.exe", "mysqld.exe"] {
+        let (verdict, seen) = judged(&with(&format!("\"{program}\",\"3000\",\"x\"\n")));
+        assert_eq!(verdict, Verdict::Inconclusive, "{program}: {seen}");
+        assert!(seen.contains(program) && seen.contains("tcp/8443"), "{seen}");
+    }
+    let (verdict, seen) = judged(&with(""));
+    assert_eq!(verdict, Verdict::Inconclusive, "{seen}");
+    assert!(seen.contains("not collected"), "{seen}");
+    assert_eq!(judged(&with("\"svchost.exe\",\"3000\",\"TermService\"\n")).0, Verdict::Pass);
+    for id in ["netstat", "tasklist"] {
+        let (verdict, seen) = judged(&Parts::good().silent(id));
+        assert_eq!(verdict, Verdict::Inconclusive, "{id}: {seen}");
+        assert!(seen.contains("not collected"), "{seen}");
+    }
+    // What is enabled is wrong whoever listens.
+    let enabled = with("\"java.exe\",\"3000\",\"x\"\n").with("schannel", &schannel("TLS 1.0", "00000001"));
+    assert_eq!(judged(&enabled).0, Verdict::Fail);
+}
+
+/// MVC writes its header itself: no configuration shows that it does not.
+#[test]
+fn a_header_that_code_sends_is_not_proven_absent_by_the_configuration() {
+    let judgement = judged(&Parts::good().evidence());
+    let finding = find(&judgement, "AUT-IIS-02");
+    assert_eq!(finding.verdict, Verdict::NeedsEvidence, "{:#?}", finding.checks);
+    assert!(finding.checks[0].seen.iter().any(|seen| seen.contains("X-AspNetMvc-Version") && seen.contains("code")));
+    let added = IIS.replace("<clear />", "<add name=\"X-AspNetMvc-Version\" value=\"5\" />");
+    assert_eq!(verdict(&Parts::good().with("iis", &added), "AUT-IIS-02"), Verdict::Fail);
+    let powered = IIS.replace("<clear />", "<clear /><add name=\"X-Powered-By\" value=\"ASP.NET\" />");
+    assert_eq!(verdict(&Parts::good().with("iis", &powered), "AUT-IIS-02"), Verdict::Fail);
+}
+
+#[test]
+fn what_a_site_keeps_to_itself_is_not_its_applications() {
+    let config = IIS.replace("removeServerHeader=\"true\"", "").replace(
+        "<bindings>",
+        "<application path=\"/app\"><virtualDirectory path=\"/\" physicalPath=\"C:\\app\" /></application><bindings>",
+    );
+    let with = |inherits: &str| {
+        let own = format!(
+            "[application] Default Web Site/\n[there]\n<configuration><location path=\".\" inheritInChildApplications=\"{inherits}\">\
+             <system.webServer><security><requestFiltering removeServerHeader=\"true\" /></security></system.webServer></location>\
+             </configuration>\n[application] Default Web Site/app\n[none]\n[complete]\n"
+        );
+        verdict(&Parts::good().with("iis", &config).with("web-configs", &own), "AUT-IIS-01")
+    };
+    assert_eq!(with("true"), Verdict::Pass);
+    assert_eq!(with("false"), Verdict::Fail);
+    // A folder's own file is not collected, and whoever passes reads that.
+    let good = judged(&Parts::good().evidence());
+    let seen = &find(&good, "AUT-IIS-01").checks[0].seen;
+    assert!(seen.iter().any(|seen| seen.contains("below an application's root")), "{seen:#?}");
+}
