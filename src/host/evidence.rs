@@ -245,7 +245,7 @@ impl Taking<'_> {
         let mut sids = registry.subkeys("HKU");
         sids.retain(|sid| !sid.to_lowercase().ends_with("_classes"));
         if sids.len() > USERS {
-            return Err(format!("{file} names {} users' hives, and {USERS} are the most that are read", sids.len()));
+            return Err(format!("hku names {} users' hives, and {USERS} are the most that are read", sids.len()));
         }
         for sid in sids {
             let software = format!(r"HKU\{sid}\Software");
