@@ -206,7 +206,27 @@ fn section(place: &Place<'_>, node: Node<'_, '_>) -> Section {
     }
 }
 
+/// The elements whose settings are read, and those above them.
+const READ: [&str; 8] = [
+    "system.webServer",
+    "security",
+    "requestFiltering",
+    "verbs",
+    "httpProtocol",
+    "customHeaders",
+    "system.web",
+    "httpRuntime",
+];
+
 fn sections(place: &Place<'_>, root: Node<'_, '_>) -> Result<File, Box<Diagnostic>> {
+    let elsewhere = |node: &Node<'_, '_>| node.has_attribute("configSource") && READ.contains(&node.tag_name().name());
+    if let Some(node) = root.descendants().find(elsewhere) {
+        let message = format!(
+            "<{}> is kept in another file (configSource), which no bundle holds: what holds here is not known",
+            node.tag_name().name()
+        );
+        return Err(Box::new(Diagnostic::whole(place.file, &message, None)));
+    }
     let mut found = File::default();
     found.sections.insert(String::new(), section(place, root));
     for location in named(Some(root), "location") {

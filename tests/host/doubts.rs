@@ -122,3 +122,16 @@ fn what_a_site_keeps_to_itself_is_not_its_applications() {
     let seen = &find(&good, "AUT-IIS-01").checks[0].seen;
     assert!(seen.iter().any(|seen| seen.contains("below an application's root")), "{seen:#?}");
 }
+
+/// What the configuration leaves to another file, or says to a Windows that does not know it, is not known.
+#[test]
+fn a_section_kept_elsewhere_and_a_windows_that_does_not_know_it_make_no_pass() {
+    let kept = IIS.replace("<httpProtocol>", "<httpProtocol configSource=\"h.config\">");
+    for item in ["AUT-IIS-01", "AUT-IIS-03"] {
+        assert_eq!(verdict(&Parts::good(), item), Verdict::Pass, "{item}");
+        assert_eq!(verdict(&Parts::good().with("iis", &kept), item), Verdict::NeedsEvidence, "{item}");
+    }
+    let system = |build: u32| format!("utc=2026-11-21T11:00:00Z\nbuild={build}\npart_of_domain=False\ncomplete=yes\n");
+    assert_eq!(verdict(&Parts::good().with("system", &system(17_763)), "AUT-IIS-01"), Verdict::Pass);
+    assert_eq!(verdict(&Parts::good().with("system", &system(14_393)), "AUT-IIS-01"), Verdict::NeedsEvidence);
+}

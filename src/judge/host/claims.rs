@@ -22,6 +22,8 @@ use crate::model::tls::TlsVersion;
 use crate::model::verdict::{Check, Confidence, Verdict};
 
 const PROTOCOLS: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols";
+/// From this build on (version 1709, and so not on Server 2016) IIS 10 knows `removeServerHeader`.
+const REMOVES_SERVER_HEADER: u32 = 16_299;
 /// From this build on (Server 2025) what Windows does without a setting is not relied on.
 const NEW_DEFAULTS: u32 = 26_100;
 /// IIS's Web Management Service.
@@ -414,6 +416,14 @@ fn header(evidence: &Evidence, header: &str) -> Claim {
     if holds == Some(true) && header.eq_ignore_ascii_case("X-AspNetMvc-Version") {
         holds = None;
         seen.push(format!("no configuration shows whether code sends {header}: MVC does by itself"));
+    }
+    let build = evidence.system.as_ref().ok().and_then(|system| system.get("build")?.0.parse::<u32>().ok());
+    if let Some(build) = build.filter(|build| *build < REMOVES_SERVER_HEADER)
+        && holds == Some(true)
+        && header.eq_ignore_ascii_case("Server")
+    {
+        holds = None;
+        seen.push(format!("build {build} of Windows has no removeServerHeader, whatever its configuration says"));
     }
     web(header, (holds, seen))
 }
