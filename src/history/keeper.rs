@@ -1,6 +1,7 @@
 //! Keeps what a running scan learns, on a thread of its own, so that no flush of a disk holds up a question.
 
 use super::{Archive, HistoryError, Kept, RunNumber};
+use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -42,6 +43,11 @@ impl Keeper {
         let writer = Writer { archive, run, tell: Box::new(tell), failed: None };
         let thread = std::thread::Builder::new().name("history".to_owned()).spawn(move || writer.write(&receiver))?;
         Ok(Self { run, sender, thread })
+    }
+
+    /// Keeps what was learned of a target that is not finished. Never waits.
+    pub fn learned(&self, target: usize, observation: &Observation) {
+        let _ = self.sender.send(Kept::Learned { target, observation: Box::new(observation.clone()) });
     }
 
     /// Keeps a finished target. Never waits.
