@@ -224,6 +224,9 @@ pub trait Archive: Send {
     /// The places of the targets that are not finished.
     fn unfinished(&self, run: RunNumber) -> Result<Vec<usize>, HistoryError>;
 
+    /// What was learned of a target, in the order in which it was, until it was finished.
+    fn learned(&self, run: RunNumber, target: usize) -> Result<Vec<Observation>, HistoryError>;
+
     /// Everything of a run.
     fn record(&self, run: RunNumber) -> Result<Record, HistoryError>;
 

@@ -288,6 +288,10 @@ impl Archive for Sqlite {
         self.blamed(load::unfinished(self, run))
     }
 
+    fn learned(&self, run: RunNumber, target: usize) -> Result<Vec<Observation>, HistoryError> {
+        self.blamed(load::learned(self, run, target))
+    }
+
     fn record(&self, run: RunNumber) -> Result<Record, HistoryError> {
         self.blamed(load::record(self, run))
     }

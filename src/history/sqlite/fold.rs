@@ -43,6 +43,7 @@ pub(super) fn target(
     words: Words,
 ) -> Done<()> {
     let snapshot = snapshot(store, started, target, words)?;
+    let finished = !target.troubles.contains(&Trouble::Interrupted);
     store
         .prepare_cached("INSERT OR IGNORE INTO target (client, name) VALUES (?1, ?2)")?
         .execute(params![target.target.client, target.target.name])?;
@@ -53,7 +54,10 @@ pub(super) fn target(
     store
         .prepare_cached("INSERT OR REPLACE INTO run_target (run, place, target, snapshot) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![run.0, place, target, snapshot])?;
-    store.prepare_cached("DELETE FROM journal WHERE run = ?1 AND place = ?2")?.execute([run.0, place])?;
+    // What was learned of a target that an interrupt cut short is worth more than what it ended with: each of it is final.
+    if finished {
+        store.prepare_cached("DELETE FROM journal WHERE run = ?1 AND place = ?2")?.execute([run.0, place])?;
+    }
     Ok(())
 }
 

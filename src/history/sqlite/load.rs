@@ -312,7 +312,10 @@ pub(super) fn run(store: &Sqlite, number: RunNumber, wanted: &Wanted) -> Done<Ru
         let (client, name): (String, String) = (row.get(1)?, row.get(2)?);
         if wanted.wants(&client, &name) {
             let mut target = reader.target(row.get(0)?, &run.started)?;
-            learned(store, number, row.get(3)?, &mut target.observations)?;
+            if target.observations.is_empty() {
+                let place = usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
+                target.observations = learned(store, number, place)?;
+            }
             run.targets.push(target);
         }
     }
@@ -321,17 +324,19 @@ pub(super) fn run(store: &Sqlite, number: RunNumber, wanted: &Wanted) -> Done<Ru
     Ok(run)
 }
 
-/// Adds what was learned of a target that is not finished.
-fn learned(store: &Sqlite, run: RunNumber, place: i64, observations: &mut Vec<Observation>) -> Done<()> {
+/// What was learned of a target that is not finished.
+pub(super) fn learned(store: &Sqlite, run: RunNumber, place: usize) -> Done<Vec<Observation>> {
     let mut statement =
         store.connection.prepare_cached("SELECT observation FROM journal WHERE run = ?1 AND place = ?2 ORDER BY id")?;
+    let place = i64::try_from(place).map_err(|error| error.to_string())?;
     let mut rows = statement.query([run.0, place])?;
+    let mut observations = Vec::new();
     while let Some(row) = rows.next()? {
         let mut observation: Observation = content::read(row.get_ref(0)?.as_blob().map_err(other)?)?;
         observation.id = ObservationId(u32::try_from(observations.len() + 1).unwrap_or(u32::MAX));
         observations.push(observation);
     }
-    Ok(())
+    Ok(observations)
 }
 
 /// What was known before a run began.
