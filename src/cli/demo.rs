@@ -62,6 +62,8 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
         vantage: &vantage,
         hosts: &session::HostEvidences::new(),
         earlier: None,
+        known: &session::Learned::new(),
+        learner: None,
     };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_, _| {}).await;
     for server in servers {

@@ -2,7 +2,7 @@
 
 use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
-use super::keep::{self, Keeping};
+use super::keep::{self, Keeping, Recording};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
@@ -66,7 +66,7 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
     let (stream, whole) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
     // What was written need not be kept in memory; the exit code needs the verdicts.
     let whole = whole || args.output.format != Format::Jsonl;
-    let earlier = keeping.as_ref().and_then(Keeping::resumed).cloned();
+    let (earlier, known) = keeping.as_ref().map(Keeping::earlier).unwrap_or_default();
     let started = session::now();
     let recording = keeping.map(|keeping| keeping.begin(&started, &targets, stream)).transpose()?;
     let mut written = Ok(());
@@ -82,8 +82,16 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
         }
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
-    let brief =
-        Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage, hosts: &hosts, earlier: earlier.as_ref() };
+    let learner = recording.as_ref().map(Recording::learner);
+    let brief = Brief {
+        catalogs: &catalogs,
+        extra: &extra,
+        vantage: &vantage,
+        hosts: &hosts,
+        earlier: earlier.as_ref(),
+        known: &known,
+        learner: learner.as_ref(),
+    };
     let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     if earlier.is_none() {
         run.started = started;

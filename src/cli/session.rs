@@ -11,6 +11,7 @@ use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
 use crate::engine::plan::{Extra, Plan};
 use crate::engine::{Engine, Inquiry, Settings, TargetScan};
+use crate::history::keeper::Learner;
 use crate::host::evidence::Evidence as HostEvidence;
 use crate::judge::vantage::Evidence;
 use crate::judge::{Case, Judgement, judge};
@@ -296,9 +297,16 @@ pub(super) struct Brief<'a> {
     pub(super) vantage: &'a Vantage,
     /// What hosts say of themselves.
     pub(super) hosts: &'a HostEvidences,
-    /// The run that this one goes on with: what it knows is not asked again.
+    /// The run that this one goes on with: targets that it finished are not asked again.
     pub(super) earlier: Option<&'a Run>,
+    /// What was learned of other targets, by their places.
+    pub(super) known: &'a Learned,
+    /// Who keeps what is learned.
+    pub(super) learner: Option<&'a Learner>,
 }
+
+/// What was learned of targets that are not finished, by their places.
+pub(super) type Learned = BTreeMap<usize, Arc<[Observation]>>;
 
 /// Evidence from inside, by the label of its target.
 pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
@@ -307,7 +315,7 @@ pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Brief { catalogs, extra, vantage, hosts, earlier }: Brief<'_>,
+    Brief { catalogs, extra, vantage, hosts, earlier, known, learner }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
     mut finished: impl FnMut(usize, &mut TargetRun),
@@ -319,21 +327,23 @@ pub(super) async fn run(
     }
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
-    let inquire = |target: Target| {
+    let inquire = |place: usize, target: Target| {
         let plan = Arc::new(Plan::new(&target, &catalogs.guides, extra));
-        Inquiry::new(target, plan)
+        let known = known.get(&place).cloned().unwrap_or_default();
+        let keep = learner.map(|learner| learner.of(place));
+        Inquiry { known, keep, ..Inquiry::new(target, plan) }
     };
     let mut evidence = Evidence::default();
     let mut done: Vec<Option<TargetRun>> = Vec::with_capacity(targets.len());
     let (mut inquiries, mut places) = (Vec::new(), Vec::new());
     for (place, target) in targets.into_iter().enumerate() {
-        let known = earlier.and_then(|run| run.targets.get(place)).filter(|known| is_finished(known)).cloned();
-        if let Some(mut known) = known {
-            evidence.add(seen(&as_scanned(&known)));
-            finished(place, &mut known);
-            done.push(Some(known));
+        let done_before = earlier.and_then(|run| run.targets.get(place)).filter(|done| is_finished(done)).cloned();
+        if let Some(mut target) = done_before {
+            evidence.add(seen(&as_scanned(&target)));
+            finished(place, &mut target);
+            done.push(Some(target));
         } else {
-            inquiries.push(inquire(target));
+            inquiries.push(inquire(place, target));
             places.push(place);
             done.push(None);
         }
