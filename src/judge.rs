@@ -185,7 +185,7 @@ fn report(
 
 fn expected_rule(rule: &ExpectedRule, view: &View<'_>) -> RuleFinding {
     let check = Part::combine(rule.to_string(), ports::declared(view, rule));
-    RuleFinding { rule: rule.clone(), check, disagreements: Vec::new() }
+    RuleFinding { rule: rule.clone(), check, disagreements: Vec::new(), waiver: None }
 }
 
 fn finding(guide: &Guide, item: &Item, checks: Vec<Check>) -> Finding {
@@ -205,6 +205,8 @@ fn finding(guide: &Guide, item: &Item, checks: Vec<Check>) -> Finding {
         remedy: item.remedy.clone(),
         references: item.references.lines(),
         disagreements: item.disputed.iter().cloned().collect(),
+        attestation: None,
+        waiver: None,
     }
 }
 

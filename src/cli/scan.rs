@@ -95,7 +95,7 @@ fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {
     if args.targets.is_empty() {
         return given(&args.hosts, &args.roles, &args.facts);
     }
-    let all = inventory::load(&args.targets)?;
+    let all = inventory::load(&args.targets)?.targets;
     let select = &args.select;
     let selection = Selection { clients: select.client.clone(), tags: select.tag.clone(), names: select.name.clone() };
     let count = all.len();

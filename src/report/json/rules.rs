@@ -75,7 +75,7 @@ impl From<expected::RuleVerdict> for RuleVerdict {
 
 impl From<&expected::RuleFinding> for Rule {
     fn from(finding: &expected::RuleFinding) -> Self {
-        let expected::RuleFinding { rule, check, disagreements } = finding.clone();
+        let expected::RuleFinding { rule, check, disagreements, waiver: _ } = finding.clone();
         Self {
             rule: rule.to_string(),
             direction: match rule.direction {
