@@ -61,6 +61,7 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
         extra: &Extra::default(),
         vantage: &vantage,
         hosts: &session::HostEvidences::new(),
+        statements: &session::TargetStatements::new(),
     };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
     for server in servers {

@@ -76,7 +76,13 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         }
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
-    let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage, hosts: &hosts };
+    let brief = Brief {
+        catalogs: &catalogs,
+        extra: &extra,
+        vantage: &vantage,
+        hosts: &hosts,
+        statements: &session::TargetStatements::new(),
+    };
     let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     if stream && written.is_ok() {
         written = output::last_line(&run.vantage);
