@@ -16,7 +16,7 @@ use crate::model::statement::{About, Attestation, LONGEST_DAYS, Statements, Waiv
 use crate::model::target::Target;
 use about::{Subject, Whose};
 use days::{RawDay, Span};
-pub use days::{length, parse_day, today};
+pub use days::{is_future, length, parse_day, today};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -104,6 +104,11 @@ impl<T> Statement<T> {
     pub fn label(&self) -> String {
         format!("{}/{}", self.client, self.target)
     }
+
+    /// Whether it is about this target, one of those that were given.
+    pub fn is_about(&self, target: &Target) -> bool {
+        self.known && self.client == target.client && self.target == target.name
+    }
 }
 
 /// What files say.
@@ -121,7 +126,7 @@ impl Read {
     /// Those about `target`, as they are read at `now`.
     pub fn about(&self, target: &Target, now: Timestamp) -> Statements {
         fn of<T: Clone>(all: &[Statement<T>], target: &Target) -> Vec<(About, T)> {
-            let mine = all.iter().filter(|one| one.known && one.client == target.client && one.target == target.name);
+            let mine = all.iter().filter(|one| one.is_about(target));
             mine.map(|one| (one.about.clone(), one.content.clone())).collect()
         }
         Statements {

@@ -110,7 +110,7 @@ pub fn length(text: &str) -> Result<i32, String> {
 }
 
 /// Whether a statement of this day, or instant, is yet to be made.
-pub(super) fn is_future(date: Date, instant: Option<Timestamp>, now: Timestamp) -> bool {
+pub fn is_future(date: Date, instant: Option<Timestamp>, now: Timestamp) -> bool {
     match instant {
         Some(instant) => instant.duration_since(now) > SKEW,
         None => now.checked_add(FIRST_DAY_AHEAD).is_ok_and(|latest| date > today(latest)),

@@ -221,7 +221,7 @@ fn without_an_inventory_targets_are_hosts() {
 fn a_day_that_has_begun_somewhere_is_not_in_the_future() {
     let (late, early) = ("2026-11-21T10:30:00Z".parse().unwrap(), "2026-11-21T09:30:00Z".parse().unwrap());
     let tomorrow = date(2026, 11, 22);
-    assert!(!days::is_future(tomorrow, None, late) && days::is_future(tomorrow, None, early));
+    assert!(!is_future(tomorrow, None, late) && is_future(tomorrow, None, early));
 }
 
 proptest! {
