@@ -187,7 +187,9 @@ fn a_waived_failure_is_told_as_a_failure_and_does_not_count_for_the_exit_code() 
     let output = scan(&mock, &[("waivers.toml", both(day(40)))], &files);
     ended(&output, 0);
     let text = stdout(&output);
-    for words in ["1 fail, 1 of them waived", "FAIL (1, 1 of them waived)", "1 violated, 1 of them waived", "VIOLATED  deny"] {
+    for words in
+        ["1 fail, 1 of them waived", "FAIL (1, 1 of them waived)", "1 violated, 1 of them waived", "VIOLATED  deny"]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
     let report = json(&file);
@@ -197,7 +199,9 @@ fn a_waived_failure_is_told_as_a_failure_and_does_not_count_for_the_exit_code() 
     assert_eq!((&found["verdict"], &found["waiver"]["effect"]), (&"violated".into(), &"counts".into()));
     assert_eq!((&report["summary"]["fail"], &report["summary"]["waived"]), (&1.into(), &1.into()));
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("<h3>Fail (1, 1 of them waived)</h3>") && page.contains("<span class=\"tag fail\">fail</span>"));
+    assert!(
+        page.contains("<h3>Fail (1, 1 of them waived)</h3>") && page.contains("<span class=\"tag fail\">fail</span>")
+    );
     let output = scan(&mock, &[("waivers.toml", both(day(40)))], &["--format", "jsonl"]);
     ended(&output, 0);
     let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -208,7 +212,10 @@ fn a_waived_failure_is_told_as_a_failure_and_does_not_count_for_the_exit_code() 
     let output = scan(&mock, &[("waivers.toml", both(day(-1)))], &["--width", "160"]);
     ended(&output, 1);
     let text = stdout(&output);
-    assert!(text.contains("expired 1 day ago") && text.contains("FAIL (1)") && !text.contains("of them waived"), "{text}");
+    assert!(
+        text.contains("expired 1 day ago") && text.contains("FAIL (1)") && !text.contains("of them waived"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -220,7 +227,8 @@ fn an_attestation_answers_until_its_last_day_is_over() {
     let output = scan(&mock, &of(day(5)), &needs);
     ended(&output, 0);
     let text = stdout(&output);
-    let told = format!("Attested  by Dana Cole on {}, until {}, ends in 5 days: All twelve accounts.", day(-60), day(5));
+    let told =
+        format!("Attested  by Dana Cole on {}, until {}, ends in 5 days: All twelve accounts.", day(-60), day(5));
     assert!(text.contains(&told) && text.contains("PASS (2, 1 of them attested)"), "{text}");
     assert!(text.contains("1 attestation: 1 counts and 1 ends within 30 days."), "{text}");
     let output = scan(&mock, &of(day(-51)), &needs);
@@ -233,17 +241,24 @@ fn an_attestation_answers_until_its_last_day_is_over() {
 fn servers_of_the_command_line_have_files_named_by_options() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("said.toml");
-    let of = |target: &str| attestation("x", "AUT-ACC-01", day(9)).replace("client = \"x\"\n", "").replace("\"rmm\"", target);
+    let of = |target: &str| {
+        attestation("x", "AUT-ACC-01", day(9)).replace("client = \"x\"\n", "").replace("\"rmm\"", target)
+    };
     fs::write(&file, of("\"a.invalid\"") + &of("\"other.invalid\"")).unwrap();
     let scan = || {
         let mut command = portreeve();
-        command.args(["scan", "a.invalid", "--role", "automate", "--dry-run", "--width", "160", "--attestations"]).arg(&file);
+        command
+            .args(["scan", "a.invalid", "--role", "automate", "--dry-run", "--width", "160", "--attestations"])
+            .arg(&file);
         command.output().unwrap()
     };
     let output = scan();
     ended(&output, 3);
     assert!(stdout(&output).contains("AUT-ACC-01  attested until"), "{}", stdout(&output));
-    assert!(stderr(&output).contains("not used, for these servers are not scanned") && stderr(&output).contains("other.invalid"));
+    assert!(
+        stderr(&output).contains("not used, for these servers are not scanned")
+            && stderr(&output).contains("other.invalid")
+    );
     fs::write(&file, attestation("Acme", "AUT-ACC-01", day(9))).unwrap();
     let output = scan();
     ended(&output, 2);

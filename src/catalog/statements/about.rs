@@ -267,7 +267,9 @@ pub(super) fn rule(reader: &mut Reader<'_>, rule: &Spanned<String>, target: Opti
         let rules: BTreeSet<String> = target.rules.iter().map(ToString::to_string).collect();
         if !rules.contains(&written) {
             let names: BTreeSet<&str> = rules.iter().map(String::as_str).collect();
-            let near = nearest(&written, names.iter().copied());
+            // The same rule with an address is meant rather than another.
+            let longer = names.iter().find(|name| name.starts_with(&format!("{written} "))).copied();
+            let near = longer.or_else(|| nearest(&written, names.iter().copied()));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if names.is_empty() => "it has no expected rules".to_owned(),
