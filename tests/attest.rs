@@ -67,13 +67,16 @@ fn an_attestation_is_written_beside_the_inventory_and_read_by_the_next_scan() {
     let shown = stdout(&output);
     assert!(shown.contains("+ [[attestation]]") && !shown.contains("- #"), "{shown}");
     assert!(stderr(&output).contains("written to ./acme/attestations.toml"), "{}", stderr(&output));
-    let plan = portreeve()
-        .current_dir(folder.path())
-        .args(["scan", "--targets", "acme/servers.toml", "--dry-run", "--width", "160"])
-        .output()
-        .unwrap();
+    let plan = command(folder.path(), "scan", &["--targets", "acme/servers.toml", "--dry-run"]);
     ended(&plan, 3);
     assert!(stdout(&plan).contains(&format!("AUT-ACC-01  attested until {} by Dana \"DC\" Cole: valid", day(90))));
+    // The same file by another path is the same file.
+    let named = ["--item", "AUT-ACC-02", "--valid-for", "90d", "--yes", "--file", "acme/attestations.toml"];
+    ended(&attest(folder.path(), &named), 0);
+    let twice = ["--targets", ".", "--dry-run", "--attestations", "acme/attestations.toml"];
+    let output = command(folder.path(), "scan", &twice[..]);
+    ended(&output, 3);
+    assert_eq!(stdout(&output).matches(" attested until ").count(), 2, "{}", stdout(&output));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use days::{RawDay, Span};
 pub use days::{is_future, length, parse_day, today};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -203,8 +203,13 @@ impl Read {
 pub fn load(attestations: &[PathBuf], waivers: &[PathBuf], known: Known<'_>) -> Result<Read, Diagnostics> {
     let mut read = Read::default();
     let mut found: Vec<Diagnostic> = Vec::new();
+    let mut seen = BTreeSet::new();
     let files = attestations.iter().map(|file| (Kind::Attestations, file));
     for (kind, file) in files.chain(waivers.iter().map(|file| (Kind::Waivers, file))) {
+        // One that is named by an option may stand beside the inventory too.
+        if !seen.insert((kind, std::fs::canonicalize(file).unwrap_or_else(|_| file.clone()))) {
+            continue;
+        }
         match read_text(file) {
             Ok(text) => {
                 if let Err(Diagnostics(more)) = read.add(kind, &shown(file), &text, known) {

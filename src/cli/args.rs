@@ -1,6 +1,9 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+mod statements;
 mod values;
+
+pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
@@ -303,18 +306,6 @@ pub(super) struct WhatArgs {
     pub(super) control_ports: Vec<Ports>,
 }
 
-/// What people say of the servers.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Attestations and waivers (beside an inventory they are found by themselves)")]
-pub(super) struct StatedArgs {
-    /// What people attest of the servers, as `portreeve attest` writes it.
-    #[arg(long, value_name = "FILE")]
-    pub(super) attestations: Vec<PathBuf>,
-    /// Failures that are accepted for a time, as `portreeve waive` writes them.
-    #[arg(long, value_name = "FILE")]
-    pub(super) waivers: Vec<PathBuf>,
-}
-
 /// What proves the firewall from both ends.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Firewall proof (with `portreeve witness` behind the firewall)")]
@@ -398,90 +389,6 @@ pub(super) struct HostCheckArgs {
     /// What to write.
     #[command(flatten)]
     pub(super) output: OutputArgs,
-}
-
-/// What `attest` and `waive` share.
-#[derive(Args, Debug)]
-pub(super) struct StateArgs {
-    /// Inventory files, or folders of them, of which one has the server.
-    #[arg(short, long, value_name = "FILE|DIR", num_args = 1.., required_unless_present = "file")]
-    pub(super) targets: Vec<PathBuf>,
-    /// The file to write, for `scan HOST` with --attestations or --waivers [default: beside the inventory].
-    #[arg(long, value_name = "FILE")]
-    pub(super) file: Option<PathBuf>,
-    /// A catalog of your own whose items are meant.
-    #[arg(short, long = "guide", value_name = "FILE")]
-    pub(super) guides: Vec<String>,
-    /// List what there is, and until when it holds, instead.
-    #[arg(long)]
-    pub(super) list: bool,
-    /// How to list.
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", requires = "list")]
-    pub(super) format: DoctorFormat,
-    /// Whose server it is, where several clients have one of that name; with --list only this client's.
-    #[arg(long, value_name = "CLIENT")]
-    pub(super) client: Option<String>,
-    /// The server: its name or host in the inventory.
-    #[arg(long, value_name = "NAME|HOST", conflicts_with = "list")]
-    pub(super) target: Option<String>,
-    /// The item, such as AUT-ACC-01.
-    #[arg(long, value_name = "ITEM", conflicts_with = "list")]
-    pub(super) item: Option<String>,
-    /// On which day [default: today].
-    #[arg(long, value_name = "DAY", conflicts_with = "list")]
-    pub(super) on: Option<String>,
-    /// The last day on which it holds, such as 2027-03-31; 400 days after --on at most.
-    #[arg(long, value_name = "DAY", conflicts_with = "list")]
-    pub(super) until: Option<String>,
-    /// The same as a length of time, such as 90d or 12w.
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["list", "until"])]
-    pub(super) valid_for: Option<String>,
-    /// A ticket or document.
-    #[arg(long, value_name = "TEXT", conflicts_with = "list")]
-    pub(super) reference: Option<String>,
-    /// Put it in the place of what is stated of the same thing already.
-    #[arg(long, conflicts_with = "list")]
-    pub(super) renew: bool,
-    /// Write it without asking whether to.
-    #[arg(short, long, conflicts_with = "list")]
-    pub(super) yes: bool,
-}
-
-/// `attest`
-#[derive(Args, Debug)]
-pub(super) struct AttestArgs {
-    /// What `attest` and `waive` share.
-    #[command(flatten)]
-    pub(super) state: StateArgs,
-    /// Who attests.
-    #[arg(long, value_name = "NAME", conflicts_with = "list")]
-    pub(super) by: Option<String>,
-    /// What was seen.
-    #[arg(long, value_name = "TEXT", conflicts_with = "list")]
-    pub(super) seen: Option<String>,
-}
-
-/// `waive`
-#[derive(Args, Debug)]
-pub(super) struct WaiveArgs {
-    /// What `attest` and `waive` share.
-    #[command(flatten)]
-    pub(super) state: StateArgs,
-    /// An expected rule instead of an item, as reports write it, such as "deny tcp/3389".
-    #[arg(long, value_name = "RULE", conflicts_with_all = ["list", "item"])]
-    pub(super) rule: Option<String>,
-    /// Why it is not mended.
-    #[arg(long, value_name = "TEXT", conflicts_with = "list")]
-    pub(super) why: Option<String>,
-    /// Who approved that.
-    #[arg(long, value_name = "NAME", conflicts_with = "list")]
-    pub(super) approved_by: Option<String>,
-    /// How much is at stake meanwhile.
-    #[arg(long, value_name = "RISK", value_parser = ["low", "medium", "high", "critical"], conflicts_with = "list")]
-    pub(super) risk: Option<String>,
-    /// What may happen meanwhile.
-    #[arg(long, value_name = "TEXT", conflicts_with = "list")]
-    pub(super) risk_words: Option<String>,
 }
 
 /// How to ask.

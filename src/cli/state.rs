@@ -129,7 +129,10 @@ impl Place {
             Kind::Attestations => inventory.attestations.clone(),
             Kind::Waivers => inventory.waivers.clone(),
         };
-        files.extend(state.file.iter().filter(|file| file.symlink_metadata().is_ok()).cloned());
+        let named = state.file.iter().filter(|named| named.symlink_metadata().is_ok());
+        let named: Vec<PathBuf> =
+            named.filter(|named| !files.iter().any(|file| is_same(file, named))).cloned().collect();
+        files.extend(named);
         let mut place = Self { kind, inventory, hosts, guides, files, read: Read::default(), now: Timestamp::now() };
         let (attestations, waivers): (&[PathBuf], &[PathBuf]) = match kind {
             Kind::Attestations => (&place.files, &[]),
@@ -156,6 +159,12 @@ impl Place {
         let folder = folder.ok_or_else(|| CliError::Bug(format!("no inventory has {}", clean(&target.label()))))?;
         Ok(folder.join(self.kind.file_name()))
     }
+}
+
+/// Whether two paths lead to the same file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    one == other || real(one) == real(other)
 }
 
 /// What is stated already of the same thing.
@@ -241,9 +250,7 @@ fn write(
 /// Reads what is to be written as a scan would, among the other files of its kind.
 fn check(place: &Place, path: &Path, after: &str, renewed: bool) -> Result<(), CliError> {
     let mut read = Read::default();
-    let mut others: Vec<&PathBuf> = place.files.iter().filter(|file| *file != path).collect();
-    others.dedup();
-    for file in others {
+    for file in place.files.iter().filter(|file| !is_same(file, path)) {
         let text = read_text(file).map_err(|found| CliError::Catalogs(Diagnostics(vec![*found])))?;
         read.add(place.kind, shown(file).as_str(), &text, place.known())?;
     }

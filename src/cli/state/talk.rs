@@ -49,13 +49,11 @@ impl<'a> Talk<'a> {
         if let Some(given) = given {
             return read(given).map(Some).map_err(|why| CliError::Usage(format!("{option}: {}", clean(&why))));
         }
-        match &mut self.asker {
-            Some(asker) => asker.ask(question, usual, read).map(Some),
-            None => {
-                self.missing.push(option);
-                Ok(None)
-            }
+        if let Some(asker) = &mut self.asker {
+            return asker.ask(question, usual, read).map(Some);
         }
+        self.missing.push(option);
+        Ok(None)
     }
 
     /// An error that names all options that are missing.
