@@ -23,6 +23,7 @@ use std::path::Path;
 #[path = "../fuzz/fuzz_targets"]
 #[expect(unused_attributes, reason = "each is a program of its own, without a main function")]
 mod targets {
+    pub(super) mod catalog_statements;
     pub(super) mod certificate;
     pub(super) mod datagram;
     pub(super) mod first_bytes;
@@ -98,6 +99,7 @@ macro_rules! tests {
 }
 
 tests!(
+    catalog_statements,
     certificate,
     datagram,
     first_bytes,

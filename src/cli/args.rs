@@ -1,7 +1,10 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
 pub(super) mod history;
+mod statements;
 mod values;
+
+pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use crate::model::expected::RulePorts;
@@ -139,6 +142,16 @@ pub(super) enum Command {
     /// Evidence from inside a Windows host: print the collector, check what it brought.
     #[command(subcommand)]
     Host(HostCommand),
+    /// Write down what you looked at on a server: an attestation, which answers an item that only a person can.
+    ///
+    /// It is written to `attestations.toml` beside the server's inventory, to be reviewed like code, and holds until a day that
+    /// you name. What is not said by an option is asked. It never goes before what a scan sees.
+    Attest(Box<AttestArgs>),
+    /// Accept a failure for a time: a waiver, with why, who approved it, until when and at what risk.
+    ///
+    /// It is written to `waivers.toml` beside the server's inventory. The verdict stays what it is, in every report; until the
+    /// waiver's last day is over the failure does not count for the exit code.
+    Waive(Box<WaiveArgs>),
     /// List the guides' items, show one in full, or check a catalog of your own.
     #[command(subcommand)]
     Guides(GuidesCommand),
@@ -177,6 +190,9 @@ pub(super) struct ScanArgs {
     /// What proves the firewall from both ends.
     #[command(flatten)]
     pub(super) prove: ProveArgs,
+    /// What people say of the servers.
+    #[command(flatten)]
+    pub(super) stated: StatedArgs,
     /// How to ask.
     #[command(flatten)]
     pub(super) timing: TimingArgs,

@@ -15,6 +15,7 @@ use crate::host::{collector, text};
 use crate::judge::{Case, judge};
 use crate::model::peer_text::PeerText;
 use crate::model::run::TargetRun;
+use crate::model::statement::Statements;
 use crate::model::target::{Host, Target};
 use crate::model::vantage::Ways;
 use crate::report;
@@ -49,6 +50,7 @@ fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
         evidence: Some(&evidence),
+        statements: &Statements::default(),
         evidence_alone: true,
     });
     if judgement.findings.is_empty() {

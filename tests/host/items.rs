@@ -11,6 +11,7 @@ use portreeve::model::fact::{Fact, PortFact, PortReason, PortState};
 use portreeve::model::observation::{Attempt, Observation, ObservationId};
 use portreeve::model::question::Question;
 use portreeve::model::run::{AddressHealth, AddressRun};
+use portreeve::model::statement::Statements;
 use portreeve::model::target::{Host, Role, Target};
 use portreeve::model::vantage::Ways;
 use portreeve::model::verdict::{Confidence, Finding, Verdict};
@@ -40,6 +41,7 @@ fn judged_beside(
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
         evidence,
+        statements: &Statements::default(),
         evidence_alone: addresses.is_empty(),
     })
 }
