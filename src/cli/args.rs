@@ -5,7 +5,7 @@ mod values;
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -351,9 +351,10 @@ pub(super) enum HostCommand {
 
 /// `host check`
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("source").required(true).multiple(true).args(["bundle", "reg", "inf", "iis"]))]
 pub(super) struct HostCheckArgs {
     /// The folder or zip that the collector wrote.
-    #[arg(value_name = "BUNDLE", required_unless_present_any = ["reg", "inf", "iis"], conflicts_with_all = ["reg", "inf", "iis"])]
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["reg", "inf", "iis"])]
     pub(super) bundle: Option<PathBuf>,
     /// What `reg export` wrote.
     #[arg(long, value_name = "FILE")]

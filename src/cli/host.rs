@@ -92,6 +92,10 @@ fn by_hand(args: &HostCheckArgs) -> Result<Evidence, CliError> {
     let read = |path: &Path, add: &mut Reader<'_>| {
         let name = output::shown(path);
         let about = std::fs::metadata(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+        // A pipe or a device may never end.
+        if !about.is_file() {
+            return Err(CliError::Usage(format!("{name}: this is no regular file. Give the file that was exported")));
+        }
         if about.len() > text::LIMIT as u64 {
             return Err(CliError::Usage(format!(
                 "{name}: the file is larger than 32 MiB; export only the keys that are needed"

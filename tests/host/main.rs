@@ -10,5 +10,6 @@ mod doubts;
 mod items;
 mod parts;
 mod program;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
