@@ -279,11 +279,13 @@ impl Taking<'_> {
     }
 }
 
-/// Reads the web.config files, each beneath a line with its application and one that says whether it is there.
+/// Reads the web.config files, each beneath a line with its application or virtual directory and one that says whether it is there.
 fn web_configs(iis: &mut Iis, file: &str, text: &str) {
     if text.lines().next_back().is_none_or(|last| last.trim() != "[complete]") {
-        for application in iis.applications().map(|one| one.path.clone()).collect::<Vec<_>>() {
-            iis.add_unknown(&application, &format!("{file} was cut off"));
+        let all: Vec<String> =
+            iis.applications().map(|one| one.path.clone()).chain(iis.folders.iter().cloned()).collect();
+        for place in all {
+            iis.add_unknown(&place, &format!("{file} was cut off"));
         }
         return;
     }

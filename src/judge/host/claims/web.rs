@@ -33,38 +33,45 @@ impl Said {
     }
 }
 
-/// What is said of all applications of IIS together.
+/// What is said of all places of IIS together: applications, virtual directories, paths that a `<location>` is about.
 fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (bool, String)) -> Said {
-    let mut lacking = false;
-    let mut all = Some(true);
-    let mut seen = Vec::new();
-    for application in iis.applications() {
-        let effective = iis.effective(&application.path);
-        let (fine, line) = holds(&effective);
-        let name = crate::model::peer_text::PeerText::new(&application.path, 120);
+    let places = match iis.places() {
+        Ok(places) => places,
+        Err(why) => return Said::not_collected(&why),
+    };
+    let (mut failing, mut unknown, mut fine) = (Vec::new(), Vec::new(), Vec::new());
+    for place in &places {
+        let effective = iis.effective(place);
+        let (holds, line) = holds(&effective);
+        let name = crate::model::peer_text::PeerText::new(place, 120);
         if !effective.unknown.is_empty() {
-            if all == Some(true) {
-                all = None;
-            }
-            lacking = true;
-            seen.push(format!("{name}: not collected: {}", effective.unknown.join("; ")));
-        } else if fine {
-            seen.push(format!("{name}: {line}"));
+            unknown.push(format!("{name}: not collected: {}", effective.unknown.join("; ")));
+        } else if holds {
+            fine.push(format!("{name}: {line}"));
         } else {
-            all = Some(false);
-            seen.insert(0, format!("{name}: {line}"));
+            failing.push(format!("{name}: {line}"));
         }
     }
-    if seen.is_empty() {
+    if places.is_empty() {
         return Said::of(None, vec![format!("no site is configured ({})", iis.line().quote())]);
     }
-    if all == Some(true) {
-        seen.push(
-            "no bundle holds web.config files below an application's root: a folder may have settings of its own"
+    let holds = match (failing.is_empty(), unknown.is_empty()) {
+        (false, _) => Some(false),
+        (true, false) => None,
+        (true, true) => Some(true),
+    };
+    let lacking = !unknown.is_empty();
+    // What decides comes first.
+    let mut seen: Vec<String> = failing.into_iter().chain(unknown).chain(fine).collect();
+    if holds == Some(true) {
+        seen.insert(
+            0,
+            "no bundle holds the web.config files of ordinary folders below an application's root or a virtual directory: a \
+             folder may have settings of its own"
                 .to_owned(),
         );
     }
-    Said { holds: all, seen, lacking }
+    Said { holds, seen, lacking }
 }
 
 const WEB_EXPLANATIONS: [&str; 4] = [
