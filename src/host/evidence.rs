@@ -10,7 +10,7 @@ use super::registry::{self, Registry};
 use super::services::{self, Service};
 use super::sockets::{self, Listener, Process};
 use super::system::{self, System};
-use super::{Collected, Line, State, acl, firewall};
+use super::{Collected, Line, State, acl, collector, firewall};
 use crate::catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -181,11 +181,18 @@ struct Taking<'a> {
 
 impl Taking<'_> {
     fn take<T>(&mut self, id: &str, read: Reader<T>) -> Collected<T> {
-        let taken = self.bundle.text(id).and_then(|(file, text)| read(&file, &text).map_err(|error| error.to_string()));
+        let taken = self.text(id).and_then(|(file, text)| read(&file, &text).map_err(|error| error.to_string()));
         if let Err(why) = &taken {
             self.missing.push((id.to_owned(), why.clone()));
         }
         taken
+    }
+
+    /// The output of a command, where the manifest shows that it is the collector's: what another one prints is something else.
+    fn text(&self, id: &str) -> Collected<(String, String)> {
+        let found = self.bundle.text(id)?;
+        let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str());
+        collector::not_asked(id, arguments).map_or(Ok(found), |why| Err(format!("`{id}`: {why}")))
     }
 
     /// Adds what a command says of `root` to the registry, where the manifest shows that it asked for just that.
@@ -194,6 +201,11 @@ impl Taking<'_> {
         let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str());
         if let Some(why) = registry::not_of(verb, root, arguments) {
             return Err(format!("`{id}`: {why}"));
+        }
+        // The word behind the key of an export.
+        let written = registry::words(arguments).into_iter().nth(3);
+        if verb == "export" && written.is_none_or(|written| !written.eq_ignore_ascii_case(&file)) {
+            return Err(format!("`{id}`: the recorded command wrote another file than {file}"));
         }
         let added = match verb {
             "export" => registry.add_export_of(&file, &text, root),
@@ -204,15 +216,22 @@ impl Taking<'_> {
 
     /// A policy, where the manifest shows that it is of this host, whole, and for the merged one that the domain's is in it.
     fn policy(&mut self, id: &str, merged: bool) -> Collected<Policy> {
-        let taken = self.take(id, inf::read)?;
+        let taken = self
+            .bundle
+            .text(id)
+            .and_then(|(file, text)| Ok((inf::read(&file, &text).map_err(|error| error.to_string())?, file)));
+        let (taken, file) = taken.inspect_err(|why| self.missing.push((id.to_owned(), why.clone())))?;
         let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str()).to_lowercase();
         let words = registry::words(&arguments);
         let has = |word: &str| words.iter().any(|one| one == word);
+        let written = words.iter().skip_while(|word| *word != "/cfg").nth(1);
         let areas = !has("/areas") || has("securitypolicy") && has("user_rights");
         let why = if !has("/export") || has("/db") || !areas {
             "the recorded command does not export the whole policy of this host"
         } else if merged && !has("/mergedpolicy") {
             "the recorded command has no /mergedpolicy, so the domain's policy is not in it"
+        } else if written.is_none_or(|written| !written.eq_ignore_ascii_case(&file)) {
+            "the recorded command wrote another file than that which is here"
         } else {
             return Ok(taken);
         };
@@ -263,9 +282,12 @@ impl Taking<'_> {
 
     fn iis(&mut self) -> Collected<Iis> {
         let mut iis = self.take("iis", config::read)?;
-        match self.bundle.text("web-configs") {
+        match self.text("web-configs") {
             Ok((file, text)) => web_configs(&mut iis, &file, &text),
-            Err(why) => self.missing.push(("web-configs".to_owned(), why)),
+            Err(why) => {
+                unknown(&mut iis, &why);
+                self.missing.push(("web-configs".to_owned(), why));
+            }
         }
         Ok(iis)
     }
@@ -273,20 +295,27 @@ impl Taking<'_> {
     fn mysql(&mut self) -> Collected<Vec<Options>> {
         let ids: Vec<String> =
             self.bundle.manifest.runs.iter().map(|run| run.id.clone()).filter(|id| id.starts_with("my-")).collect();
-        let read: Collected<Vec<Options>> = ids.iter().map(|id| self.take(id, ini::read)).collect();
+        let read: Collected<Vec<Options>> = ids
+            .iter()
+            .map(|id| self.bundle.text(id).and_then(|(file, text)| ini::read(&file, &text).map_err(|e| e.to_string())))
+            .collect();
         let read = read?;
         if read.is_empty() { Err("no my.ini was found where MySQL and MariaDB put it".to_owned()) } else { Ok(read) }
+    }
+}
+
+/// Notes that no web.config is known.
+fn unknown(iis: &mut Iis, why: &str) {
+    let all = iis.applications().map(|one| one.path.clone()).chain(iis.folders.iter().cloned());
+    for place in all.collect::<Vec<String>>() {
+        iis.add_unknown(&place, why);
     }
 }
 
 /// Reads the web.config files, each beneath a line with its application or virtual directory and one that says whether it is there.
 fn web_configs(iis: &mut Iis, file: &str, text: &str) {
     if text.lines().next_back().is_none_or(|last| last.trim() != "[complete]") {
-        let all: Vec<String> =
-            iis.applications().map(|one| one.path.clone()).chain(iis.folders.iter().cloned()).collect();
-        for place in all {
-            iis.add_unknown(&place, &format!("{file} was cut off"));
-        }
+        unknown(iis, &format!("{file} was cut off"));
         return;
     }
     for part in text.split("[application] ").skip(1) {
@@ -368,10 +397,6 @@ fn of_share(
             share.line.quote()
         ));
     }
-    // With /c it goes on past what it may not read, and may end well all the same.
-    if arguments.split_whitespace().any(|word| word == "/c") {
-        return Err("icacls was told to go on past what it could not read (/c), so the lists may be short".to_owned());
-    }
     Ok(lists)
 }
 
@@ -380,7 +405,7 @@ impl Evidence {
     pub fn of_bundle(bundle: &Bundle, now: Timestamp) -> Self {
         let mut taking = Taking { bundle, missing: Vec::new() };
         let fact = |key: &str| bundle.manifest.facts.get(key).filter(|value| !value.is_empty()).cloned();
-        let elevated = bundle.text("whoami").ok().and_then(|(file, text)| system::elevated(&file, &text));
+        let elevated = taking.text("whoami").ok().and_then(|(file, text)| system::elevated(&file, &text));
         let mut registry = taking.registry();
         let users = taking.users(&mut registry);
         let services = taking.take("sc", services::read);

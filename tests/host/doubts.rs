@@ -206,3 +206,44 @@ fn more_places_than_are_worked_out_are_no_pass() {
     let few = Parts::good().with("web-configs", &own(&[""]));
     assert_eq!(verdict(&few, "AUT-IIS-01"), Verdict::Pass);
 }
+
+/// What a file holds is told by the command that wrote it: another one's output, or part of it, is not collected.
+#[test]
+fn a_command_that_asked_for_something_else_collected_nothing() {
+    for (id, item, other) in [
+        ("netstat", "CTL-NET-06", "netstat.exe -anp udp"),
+        ("tasklist", "CTL-NET-06", "tasklist.exe /svc /fo csv /nh /fi \"PID ne 2000\""),
+        ("requestq", "CTL-NET-06", "netsh.exe http show urlacl"),
+        ("screenconnect", "CTL-NET-06", "powershell.exe -Command \"Get-Content C:\\other\\web.config\""),
+        ("sc", "AUT-NET-04", "sc.exe query type= service state= inactive"),
+        ("whoami", "AUT-GPO-05", "whoami.exe /all"),
+        ("ltshare", "AUT-APP-03", "icacls.exe \"D:\\LTShare\" /save other.acl"),
+        ("ltshare-beneath", "AUT-APP-03", "icacls.exe \"D:\\LTShare\\*\" /save ltshare-beneath.acl /c"),
+        ("shares", "AUT-APP-03", "net.exe share"),
+        ("iis", "AUT-IIS-01", "powershell.exe -Command \"Get-Content x.config\""),
+        ("web-configs", "AUT-IIS-01", "powershell.exe -Command \"'[complete]'\""),
+        (
+            "policies-windows",
+            "GPO-02",
+            "reg.exe export \"HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\" other.reg /y /reg:64",
+        ),
+        (
+            "secedit-merged",
+            "IIS-URA-01",
+            "secedit.exe /export /mergedpolicy /cfg other.inf /areas SECURITYPOLICY USER_RIGHTS",
+        ),
+    ] {
+        let item = if item.starts_with("GPO") { format!("AUT-{item}") } else { item.to_owned() };
+        let parts = Parts::good().silent("secedit-local");
+        let parts = if id == "secedit-merged" { parts } else { Parts::good() };
+        assert_eq!(verdict(&parts.clone(), &item), Verdict::Pass, "{item}");
+        let judgement = judged(&parts.arguments(id, other).evidence());
+        let finding = find(&judgement, &item);
+        assert_eq!(finding.verdict, Verdict::NeedsEvidence, "{id}: {:#?}", finding.checks);
+        let told = finding
+            .checks
+            .iter()
+            .any(|check| format!("{} {}", check.why, check.seen.join(" ")).contains("recorded command"));
+        assert!(told || id == "whoami", "{id}: {:#?}", finding.checks);
+    }
+}

@@ -1,6 +1,7 @@
 //! Bundles made from small parts, modelled on what Windows' commands really write.
 
 use portreeve::host::bundle::{Bundle, Refused, hex};
+use portreeve::host::collector;
 use portreeve::host::evidence::Evidence;
 use portreeve::host::sids::of_pool;
 use sha2::{Digest, Sha256};
@@ -66,7 +67,10 @@ pub(crate) fn asked(id: &str, file: &str) -> String {
         _ => match (id.strip_prefix("user-policies-"), id.strip_prefix("user-")) {
             (Some(sid), _) => format!("reg.exe export \"HKU\\{sid}\\Software\\Policies\" {file} /y"),
             (_, Some(sid)) => format!("reg.exe query \"HKU\\{sid}\\Software\""),
-            _ => format!("{id}.exe"),
+            _ => {
+                let command = collector::commands().iter().find(|command| command.id == id);
+                command.map_or_else(|| format!("{id}.exe"), |command| command.arguments.clone())
+            }
         },
     }
 }
