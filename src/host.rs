@@ -57,7 +57,8 @@ impl Line {
         let text = secrets::blacked_out(text.get(..end).unwrap_or_default());
         // Paths of Windows are full of backslashes, which the escaping doubles.
         let text = PeerText::new(&text, QUOTE_LIMIT).as_str().replace("\\\\", "\\");
-        Self { file: PeerText::new(file, QUOTE_LIMIT).as_str().to_owned(), number, text }
+        let file = PeerText::new(file, QUOTE_LIMIT).as_str().replace("\\\\", "\\");
+        Self { file, number, text }
     }
 
     /// `file:line: text`.

@@ -100,8 +100,8 @@ mod tests {
         assert!(commands().iter().any(|command| command.id == "iis" && command.arguments.contains("validationKey")));
     }
 
-    /// The commands of each user, and of each options file.
-    const USERS: usize = 3;
+    /// The commands of each user.
+    const USERS: usize = 2;
 
     #[test]
     fn a_command_that_asks_for_something_else_is_told() {

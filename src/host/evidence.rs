@@ -3,9 +3,9 @@
 use super::bundle::Bundle;
 use super::config::{self, Iis, ScreenConnect};
 use super::firewall::{Firewall, Placed, Profile};
-use super::http_sys::{self, Place};
+use super::http_sys::{self, Binding, Place};
 use super::inf::{self, Policy};
-use super::ini::{self, Options};
+use super::ini::{self, Server};
 use super::registry::{self, Registry};
 use super::services::{self, Service};
 use super::sockets::{self, Listener, Process};
@@ -105,7 +105,7 @@ pub struct Evidence {
     /// Processes by number.
     pub processes: Collected<BTreeMap<u32, Process>>,
     /// Where http.sys has certificates.
-    pub certificates: Collected<Vec<Place>>,
+    pub certificates: Collected<Vec<Binding>>,
     /// Where it serves addresses.
     pub registrations: Collected<Vec<Place>>,
     /// The firewall.
@@ -118,8 +118,10 @@ pub struct Evidence {
     pub ltshare: Collected<Saved>,
     /// What is directly beneath it.
     pub ltshare_beneath: Collected<Saved>,
-    /// The options of MySQL or MariaDB.
-    pub mysql: Collected<Vec<Options>>,
+    /// What is below it at any depth, as far as it was looked at.
+    pub ltshare_below: Collected<acl::Below>,
+    /// The services of MySQL or MariaDB, and the options that each reads.
+    pub mysql: Collected<Vec<Server>>,
     /// ScreenConnect's own configuration.
     pub screenconnect: Collected<ScreenConnect>,
     /// What was not collected: what, and why.
@@ -160,6 +162,7 @@ impl Default for Evidence {
             shares: nothing(),
             ltshare: nothing(),
             ltshare_beneath: nothing(),
+            ltshare_below: nothing(),
             mysql: nothing(),
             screenconnect: nothing(),
             missing: Vec::new(),
@@ -291,17 +294,6 @@ impl Taking<'_> {
         }
         Ok(iis)
     }
-
-    fn mysql(&mut self) -> Collected<Vec<Options>> {
-        let ids: Vec<String> =
-            self.bundle.manifest.runs.iter().map(|run| run.id.clone()).filter(|id| id.starts_with("my-")).collect();
-        let read: Collected<Vec<Options>> = ids
-            .iter()
-            .map(|id| self.bundle.text(id).and_then(|(file, text)| ini::read(&file, &text).map_err(|e| e.to_string())))
-            .collect();
-        let read = read?;
-        if read.is_empty() { Err("no my.ini was found where MySQL and MariaDB put it".to_owned()) } else { Ok(read) }
-    }
 }
 
 /// Notes that no web.config is known.
@@ -400,6 +392,17 @@ fn of_share(
     Ok(lists)
 }
 
+/// What is below the folder that is shared as LTShare.
+fn below_share(below: Collected<acl::Below>, shares: &Collected<Vec<Share>>) -> Collected<acl::Below> {
+    let below = below?;
+    let shares = shares.as_ref().map_err(|why| format!("which folder is shared as LTShare: {why}"))?;
+    let plain = |path: &str| path.trim_end_matches('\\').to_lowercase();
+    match Share::ltshare(shares) {
+        Some(share) if plain(&share.path) == plain(&below.folder) => Ok(below),
+        _ => Err("what was looked at is below another folder than the one that is shared as LTShare".to_owned()),
+    }
+}
+
 impl Evidence {
     /// What a bundle says; `now` is when it is judged.
     pub fn of_bundle(bundle: &Bundle, now: Timestamp) -> Self {
@@ -431,7 +434,8 @@ impl Evidence {
             shares: taking.take("shares", shares),
             ltshare: taking.take("ltshare", acl::read_saved),
             ltshare_beneath: taking.take("ltshare-beneath", acl::read_saved),
-            mysql: taking.mysql(),
+            ltshare_below: taking.take("ltshare-below", acl::read_below),
+            mysql: taking.take("mysql", ini::read_servers),
             screenconnect: taking.take("screenconnect", config::read_screenconnect),
             registry,
             missing: Vec::new(),
@@ -443,6 +447,7 @@ impl Evidence {
         evidence.ltshare = of_share(evidence.ltshare, &evidence.shares, arguments("ltshare"), false);
         evidence.ltshare_beneath =
             of_share(evidence.ltshare_beneath, &evidence.shares, arguments("ltshare-beneath"), true);
+        evidence.ltshare_below = below_share(evidence.ltshare_below, &evidence.shares);
         // Without the collector's own rights nothing that needs them can be whole.
         match &evidence.elevated {
             Some((true, _)) => {}

@@ -6,6 +6,7 @@
 
 mod both;
 mod collector;
+mod details;
 mod doubts;
 mod items;
 mod parts;

@@ -2,7 +2,7 @@
 
 use super::{Claim, PORTS};
 use crate::host::evidence::{Evidence, SERVICES};
-use crate::host::ini::Network;
+use crate::host::ini::{Network, Options};
 use crate::host::services::RUNNING;
 use crate::host::{Line, State};
 use crate::judge::host::listening::dword;
@@ -163,12 +163,17 @@ fn port_claim(subject: &str, holds: Option<bool>, seen: &str, explanations: &[&s
 
 fn mysql(evidence: &Evidence) -> Vec<String> {
     match &evidence.mysql {
-        Err(why) => vec![format!("MySQL's options were not collected: {why}")],
+        Err(why) => vec![format!("the options of MySQL were not collected: {why}")],
+        Ok(all) if all.is_empty() => vec!["no service of MySQL or MariaDB is installed".to_owned()],
         Ok(all) => all
             .iter()
-            .map(|options| match options.network() {
-                Network::Local(line) => format!("MySQL serves this machine only ({})", line.quote()),
-                Network::Open(line) => format!("MySQL serves other machines too ({})", line.quote()),
+            .map(|server| {
+                let name = crate::model::peer_text::PeerText::new(&server.service, 60);
+                match server.options.as_ref().map(Options::network) {
+                    Err(why) => format!("what {name} serves is not known: {why} ({})", server.image.quote()),
+                    Ok(Network::Local(line)) => format!("{name} serves this machine only ({})", line.quote()),
+                    Ok(Network::Open(line)) => format!("{name} serves other machines too ({})", line.quote()),
+                }
             })
             .collect(),
     }

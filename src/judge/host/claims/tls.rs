@@ -1,8 +1,9 @@
 //! What SCHANNEL's settings say of protocol versions, and of whom they do not speak.
 
 use super::Claim;
-use crate::host::State;
 use crate::host::evidence::Evidence;
+use crate::host::http_sys::Binding;
+use crate::host::{Line, State};
 use crate::judge::host::listening::dword;
 use crate::model::ports::Transport;
 use crate::model::tls::TlsVersion;
@@ -70,8 +71,14 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
         explanations.push("a proxy or load balancer in front of the host answers".to_owned());
         explanations.push("the bundle is of another host".to_owned());
     } else {
+        let (floors, may) = floors(evidence, version);
+        seen.extend(floors.iter().cloned());
+        explanations.extend(floors);
         explanations.push("a proxy or load balancer in front of the host answers, and refuses the version".to_owned());
-        explanations.push("the certificate's binding has a floor of its own (`netsh http show sslcert`)".to_owned());
+        if may {
+            explanations
+                .push("the certificate's binding has a floor of its own (`netsh http show sslcert`)".to_owned());
+        }
         explanations
             .push("the setting changed after the bundle was collected, or the bundle is of another host".to_owned());
     }
@@ -89,6 +96,26 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
                  the one that is seen from outside."
             .to_owned(),
     }
+}
+
+/// The bindings of http.sys that refuse a version whatever SCHANNEL says, the first three; and whether others may. They speak for
+/// their own port only, so nothing passes by them.
+fn floors(evidence: &Evidence, version: TlsVersion) -> (Vec<String>, bool) {
+    let Ok(bindings) = &evidence.certificates else { return (Vec::new(), true) };
+    let flag = |binding: &'_ Binding| match version {
+        TlsVersion::Ssl2 | TlsVersion::Ssl3 | TlsVersion::Tls10 | TlsVersion::Tls11 => binding.no_legacy.clone(),
+        TlsVersion::Tls12 => binding.no_tls12.clone(),
+        TlsVersion::Tls13 => None,
+    };
+    let flags: Vec<(u16, Option<(bool, Line)>)> =
+        bindings.iter().map(|binding| (binding.port, flag(binding))).collect();
+    let refuses = flags.iter().filter_map(|(port, flag)| match flag {
+        Some((true, line)) => {
+            Some(format!("the certificate's binding of tcp/{port} refuses {version} by itself ({})", line.quote()))
+        }
+        _ => None,
+    });
+    (refuses.take(3).collect(), flags.is_empty() || flags.iter().any(|(_, flag)| flag.is_none()))
 }
 
 /// How the files of programs begin that bring a TLS library of their own.
