@@ -20,6 +20,7 @@ pub mod firewall;
 pub mod http_sys;
 pub mod inf;
 pub mod ini;
+pub mod key_times;
 pub mod manifest;
 pub mod registry;
 pub mod secrets;

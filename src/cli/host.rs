@@ -1,5 +1,7 @@
 //! `portreeve host`: the collector, and what it brought.
 
+mod collect;
+
 use super::args::{Format, HostCheckArgs, HostCommand, Shared};
 use super::exit::{CliError, Exit};
 use super::output::print;
@@ -28,6 +30,8 @@ pub(super) fn run(command: &HostCommand, shared: &Shared) -> Result<Exit, CliErr
             print(&collector::script())?;
             Ok(Exit::Clean)
         }
+        HostCommand::Collect(args) => collect::collect(args.output.as_deref()),
+        HostCommand::KeyTimes => collect::key_times(),
         HostCommand::Check(args) => check(args, shared),
     }
 }

@@ -7,11 +7,33 @@ use std::sync::LazyLock;
 const SCRIPT: &str = include_str!("collector.cmd");
 
 /// What stands in a command for something that differs from host to host.
-const PLACE: [&str; 1] = ["%LTSHARE%"];
+const PLACE: [&str; 2] = ["%LTSHARE%", "%PORTREEVE%"];
 
 /// The script, with the line ends of Windows.
 pub fn script() -> String {
     SCRIPT.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+/// Where the script ends.
+const END: &str = ">>manifest.txt echo done;%COUNT%";
+
+/// The command that the compiled collector adds: the variable is the program itself.
+const KEY_TIMES: &str = "\"%PORTREEVE%\" host key-times";
+
+/// The script as the compiled collector runs it: the folder comes in the variable `PORTREEVE_OUT`, and the program, in
+/// `PORTREEVE`, notes the times of keys. The manifest shows both.
+pub fn compiled() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let first = ">manifest.txt echo portreeve-evidence;1\r\n";
+    let script = script().replacen("set \"OUT=%~1\"", "set \"OUT=%PORTREEVE_OUT%\"", 1).replacen(
+        first,
+        &format!("{first}>>manifest.txt echo fact;collector;portreeve {version}, compiled\r\n"),
+        1,
+    );
+    let adds = format!(
+        "rem --- what no built-in command shows\r\nset RUN={KEY_TIMES}\r\ncall :print key-times key-times.txt\r\n\r\n"
+    );
+    script.replacen(END, &(adds + END), 1)
 }
 
 /// A command of the script.
@@ -27,7 +49,7 @@ pub struct Command {
     pub writes: bool,
 }
 
-/// The commands of the script, but for those of each user.
+/// The commands of the script, but for those of each user; and that of the compiled collector.
 pub fn commands() -> &'static [Command] {
     static COMMANDS: LazyLock<Vec<Command>> = LazyLock::new(|| {
         let mut found = Vec::new();
@@ -48,6 +70,8 @@ pub fn commands() -> &'static [Command] {
                 found.push(Command { id: id.to_owned(), file: file.to_owned(), arguments, writes: verb == "write" });
             }
         }
+        let (id, file) = ("key-times".to_owned(), "key-times.txt".to_owned());
+        found.push(Command { id, file, arguments: KEY_TIMES.to_owned(), writes: false });
         found
     });
     &COMMANDS
@@ -85,7 +109,7 @@ mod tests {
         let ids: Vec<&str> = commands().iter().map(|command| command.id.as_str()).collect();
         assert_eq!(
             ids.len(),
-            SCRIPT.matches("\ncall :print ").count() + SCRIPT.matches("\ncall :write ").count() - USERS
+            SCRIPT.matches("\ncall :print ").count() + SCRIPT.matches("\ncall :write ").count() - USERS + 1
         );
         for command in commands() {
             let left = PLACE.iter().fold(command.arguments.clone(), |text, place| text.replace(place, ""));
@@ -102,6 +126,19 @@ mod tests {
 
     /// The commands of each user.
     const USERS: usize = 2;
+
+    #[test]
+    fn the_compiled_collector_runs_the_same_script_and_adds_the_times_of_keys() {
+        let (own, script) = (compiled(), script());
+        let added: Vec<&str> = own.lines().filter(|line| !script.lines().any(|known| known == *line)).collect();
+        let [out, fact, comment, run, call] = added.as_slice() else { panic!("{added:#?}") };
+        assert_eq!(*out, "set \"OUT=%PORTREEVE_OUT%\"");
+        assert!(fact.starts_with(">>manifest.txt echo fact;collector;portreeve ") && comment.starts_with("rem"));
+        assert_eq!((*run, *call), ("set RUN=\"%PORTREEVE%\" host key-times", "call :print key-times key-times.txt"));
+        let left: Vec<&str> = script.lines().filter(|line| !own.lines().any(|known| known == *line)).collect();
+        assert_eq!(left, ["set \"OUT=%~1\""]);
+        assert_eq!(not_asked("key-times", r#""C:\Program Files\portreeve.exe" host key-times"#), None);
+    }
 
     #[test]
     fn a_command_that_asks_for_something_else_is_told() {

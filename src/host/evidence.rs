@@ -6,6 +6,7 @@ use super::firewall::{Firewall, Placed, Profile};
 use super::http_sys::{self, Binding, Place};
 use super::inf::{self, Policy};
 use super::ini::{self, Server};
+use super::key_times::{self, KeyTimes};
 use super::registry::{self, Registry};
 use super::services::{self, Service};
 use super::sockets::{self, Listener, Process};
@@ -124,6 +125,8 @@ pub struct Evidence {
     pub mysql: Collected<Vec<Server>>,
     /// ScreenConnect's own configuration.
     pub screenconnect: Collected<ScreenConnect>,
+    /// When keys were written last; only the compiled collector tells.
+    pub key_times: Collected<KeyTimes>,
     /// What was not collected: what, and why.
     pub missing: Vec<(String, String)>,
     /// Files of the bundle that are not what its manifest says, each with what is wrong.
@@ -165,6 +168,7 @@ impl Default for Evidence {
             ltshare_below: nothing(),
             mysql: nothing(),
             screenconnect: nothing(),
+            key_times: nothing(),
             missing: Vec::new(),
             changed: Vec::new(),
             oddities: Vec::new(),
@@ -281,6 +285,13 @@ impl Taking<'_> {
             users.push(User { sid, policies });
         }
         Ok(users)
+    }
+
+    fn key_times(&mut self) -> Collected<KeyTimes> {
+        if self.bundle.run("key-times").is_none() {
+            return Err("no built-in command shows when a key was written; `portreeve host collect` does".to_owned());
+        }
+        self.take("key-times", key_times::read)
     }
 
     fn iis(&mut self) -> Collected<Iis> {
@@ -437,6 +448,7 @@ impl Evidence {
             ltshare_below: taking.take("ltshare-below", acl::read_below),
             mysql: taking.take("mysql", ini::read_servers),
             screenconnect: taking.take("screenconnect", config::read_screenconnect),
+            key_times: taking.key_times(),
             registry,
             missing: Vec::new(),
             changed: bundle.changed(),

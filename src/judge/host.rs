@@ -8,6 +8,7 @@ mod folders;
 mod listening;
 mod policies;
 pub(super) mod ports;
+mod restart;
 mod rights;
 pub(super) mod whole;
 
@@ -47,7 +48,7 @@ pub(super) fn apply(check: HostCheck, by: &str, view: &View<'_>, evidence: &Evid
         HostCheck::ServiceLogon => rights::service_logon(evidence),
         HostCheck::LoopbackFree => listening::loopback_free(evidence),
         HostCheck::SessionManagerLocal => listening::session_manager(evidence),
-        HostCheck::Restarted => listening::restarted(evidence, view),
+        HostCheck::Restarted => restart::restarted(evidence, view),
         HostCheck::LtshareEveryone => folders::everyone(evidence),
         HostCheck::LtsharePools => folders::pools(evidence),
     };

@@ -11,6 +11,7 @@ mod doubts;
 mod items;
 mod parts;
 mod program;
+mod restart;
 mod sources;
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,8 +3,9 @@
 use super::Claim;
 use crate::host::evidence::Evidence;
 use crate::host::http_sys::Binding;
-use crate::host::{Line, State};
+use crate::host::{Line, State, key_times};
 use crate::judge::host::listening::dword;
+use crate::judge::host::restart::{Since, since};
 use crate::model::ports::Transport;
 use crate::model::tls::TlsVersion;
 
@@ -67,7 +68,16 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
             }
         }
         seen.extend(explanations.iter().cloned());
-        explanations.push(format!("Windows was not restarted since the setting changed{boot}"));
+        match since(evidence, key_times::SCHANNEL) {
+            Since::Before(line) => {
+                seen.push(format!("Windows was restarted since the settings changed ({})", line.quote()));
+            }
+            Since::After(line) => explanations
+                .insert(0, format!("Windows was not restarted since the setting changed{boot}: {}", line.quote())),
+            Since::Unclear(..) | Since::Unknown => {
+                explanations.push(format!("Windows was not restarted since the setting changed{boot}"));
+            }
+        }
         explanations.push("a proxy or load balancer in front of the host answers".to_owned());
         explanations.push("the bundle is of another host".to_owned());
     } else {

@@ -1,9 +1,10 @@
 //! What the configuration of IIS and of http.sys says of headers and methods.
 
 use super::Claim;
-use crate::host::State;
 use crate::host::config::Iis;
 use crate::host::evidence::{Evidence, SERVICES};
+use crate::host::{State, key_times};
+use crate::judge::host::restart::{Since, since};
 
 /// From this build on (version 1709, and so not on Server 2016) IIS 10 knows `removeServerHeader`.
 const REMOVES_SERVER_HEADER: u32 = 16_299;
@@ -64,8 +65,9 @@ fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (boo
     // What decides comes first.
     let mut seen: Vec<String> = failing.into_iter().chain(unknown).chain(fine).collect();
     if holds == Some(true) {
+        // Behind the first, which a contradiction quotes.
         seen.insert(
-            0,
+            1,
             "no bundle holds the web.config files of ordinary folders below an application's root or a virtual directory: a \
              folder may have settings of its own"
                 .to_owned(),
@@ -131,7 +133,15 @@ pub(super) fn header(evidence: &Evidence, header: &str) -> Claim {
         said.holds = None;
         said.seen.push(format!("build {build} of Windows has no removeServerHeader, whatever its configuration says"));
     }
-    web(header, said)
+    let mut claim = web(header, said);
+    if let (true, Since::After(line)) = (header.eq_ignore_ascii_case("Server"), since(evidence, key_times::HTTP)) {
+        let pending = format!(
+            "http.sys's settings were written after Windows started, and it reads them then only ({})",
+            line.quote()
+        );
+        claim.explanations.insert(0, pending);
+    }
+    claim
 }
 
 /// Where IIS is proven not to be installed, http.sys alone writes the Server header.
