@@ -31,6 +31,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-witness", &["witness", "--help"]),
         ("help-host", &["host", "--help"]),
         ("help-host-collector", &["host", "collector", "--help"]),
+        ("help-host-collect", &["host", "collect", "--help"]),
         ("help-host-check", &["host", "check", "--help"]),
         ("help-attest", &["attest", "--help"]),
         ("help-waive", &["waive", "--help"]),

@@ -35,6 +35,7 @@ mod targets {
     pub(super) mod host_http_sys;
     pub(super) mod host_inf;
     pub(super) mod host_ini;
+    pub(super) mod host_key_times;
     pub(super) mod host_manifest;
     pub(super) mod host_registry;
     pub(super) mod host_secrets;
@@ -111,6 +112,7 @@ tests!(
     host_http_sys,
     host_inf,
     host_ini,
+    host_key_times,
     host_manifest,
     host_registry,
     host_secrets,

@@ -10,7 +10,7 @@ use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneA
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -376,16 +376,33 @@ pub(super) enum HostCommand {
     /// For Windows Server 2016 to 2025, also from a 32-bit agent: `portreeve host collector > collector.cmd`, then on the server
     /// `collector.cmd C:\evidence`. It writes that folder, and a zip of it beside it, and changes nothing else.
     Collector,
+    /// On Windows: run the collector, and note what its commands cannot show (when settings were changed). Run it elevated.
+    ///
+    /// It runs the script that `portreeve host collector` prints, and writes the same bundle; into it goes also when the keys of
+    /// SCHANNEL and http.sys were written last, which tells whether Windows was restarted since.
+    Collect(HostCollectArgs),
+    /// Print when the keys of SCHANNEL and http.sys were written last: what the collector runs.
+    #[command(hide = true)]
+    KeyTimes,
     /// Judge the items that evidence from inside can answer: a bundle of the collector, or single files exported by hand.
     #[command(after_long_help = EXIT_CODES)]
     Check(HostCheckArgs),
 }
 
+/// `host collect`
+#[derive(Args, Debug)]
+pub(super) struct HostCollectArgs {
+    /// The folder to write, which must not exist yet [default: portreeve-evidence-COMPUTER in the folder for temporary files].
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+}
+
 /// `host check`
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("source").required(true).multiple(true).args(["bundle", "reg", "inf", "iis"]))]
 pub(super) struct HostCheckArgs {
     /// The folder or zip that the collector wrote.
-    #[arg(value_name = "BUNDLE", required_unless_present_any = ["reg", "inf", "iis"], conflicts_with_all = ["reg", "inf", "iis"])]
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["reg", "inf", "iis"])]
     pub(super) bundle: Option<PathBuf>,
     /// What `reg export` wrote.
     #[arg(long, value_name = "FILE")]

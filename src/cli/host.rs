@@ -1,5 +1,7 @@
 //! `portreeve host`: the collector, and what it brought.
 
+mod collect;
+
 use super::args::{Format, HostCheckArgs, HostCommand, Shared};
 use super::exit::{CliError, Exit};
 use super::output::print;
@@ -29,6 +31,8 @@ pub(super) fn run(command: &HostCommand, shared: &Shared) -> Result<Exit, CliErr
             print(&collector::script())?;
             Ok(Exit::Clean)
         }
+        HostCommand::Collect(args) => collect::collect(args.output.as_deref()),
+        HostCommand::KeyTimes => collect::key_times(),
         HostCommand::Check(args) => check(args, shared),
     }
 }
@@ -94,6 +98,10 @@ fn by_hand(args: &HostCheckArgs) -> Result<Evidence, CliError> {
     let read = |path: &Path, add: &mut Reader<'_>| {
         let name = output::shown(path);
         let about = std::fs::metadata(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+        // A pipe or a device may never end.
+        if !about.is_file() {
+            return Err(CliError::Usage(format!("{name}: this is no regular file. Give the file that was exported")));
+        }
         if about.len() > text::LIMIT as u64 {
             return Err(CliError::Usage(format!(
                 "{name}: the file is larger than 32 MiB; export only the keys that are needed"

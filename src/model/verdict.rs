@@ -123,6 +123,9 @@ pub struct Check {
     pub settle: Option<String>,
     /// The observations it rests on.
     pub rests_on: Vec<ObservationId>,
+    /// Whether something of the host's evidence that it needed was not collected. No part of a report, which says it in words.
+    #[serde(skip)]
+    pub lacking: bool,
 }
 
 /// What is said of an item of a guide on a target.

@@ -23,7 +23,7 @@ pub(crate) fn judged(evidence: &Evidence) -> Judgement {
 }
 
 /// With what was seen from outside; without anything seen, the evidence alone.
-fn judged_beside(
+pub(crate) fn judged_beside(
     evidence: Option<&Evidence>,
     addresses: &[AddressRun],
     observations: &[Observation],
@@ -628,7 +628,7 @@ fn a_rule_against_automates_own_programs_fails() {
 }
 
 /// Ports as they were seen from outside.
-fn seen(ports: &[(&str, PortState)], decoys: usize) -> (Vec<AddressRun>, Vec<Observation>) {
+pub(crate) fn seen(ports: &[(&str, PortState)], decoys: usize) -> (Vec<AddressRun>, Vec<Observation>) {
     let address = "203.0.113.9".parse().unwrap();
     let health = AddressHealth { answered: true, decoys_asked: decoys, ..AddressHealth::default() };
     let observation = |(number, (ports, state)): (u32, &(&str, PortState))| {
