@@ -521,7 +521,7 @@ pub(super) enum Format {
 /// When to exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// An item fails, or an expected rule is violated.
+    /// An item fails, or an expected rule is violated, and that is not waived.
     Fail,
     /// An item fails, an expected rule is violated, or one of them is inconclusive.
     Inconclusive,
