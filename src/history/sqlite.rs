@@ -29,6 +29,9 @@ use std::time::Duration;
 /// How long another writer is waited for. A transaction takes milliseconds; pruning a large store takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many pages the log grows to before it is written back: half a megabyte, so that a small disk has room for it.
+const LOG_PAGES: i64 = 128;
+
 /// How an answer is put into words, for queries.
 pub type Words = fn(&Observation) -> String;
 
@@ -105,7 +108,7 @@ impl Sqlite {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", false)?;
-            connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+            connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
             connection.set_prepared_statement_cache_capacity(64);
             match schema::migrate(&mut connection)? {
                 Found::Store(FORMAT) => Ok(connection),
