@@ -42,13 +42,14 @@ CREATE TABLE rule (
     verdict TEXT NOT NULL
 ) STRICT;
 
+-- No number of anything is given twice, so that what a reader remembers stays right while another process prunes.
 CREATE TABLE address (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     address TEXT NOT NULL UNIQUE
 ) STRICT;
 
 CREATE TABLE target (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     client TEXT NOT NULL,
     name TEXT NOT NULL,
     UNIQUE (client, name)
