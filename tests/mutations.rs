@@ -23,6 +23,7 @@ use std::path::Path;
 #[path = "../fuzz/fuzz_targets"]
 #[expect(unused_attributes, reason = "each is a program of its own, without a main function")]
 mod targets {
+    pub(super) mod catalog_statements;
     pub(super) mod certificate;
     pub(super) mod datagram;
     pub(super) mod first_bytes;
@@ -34,6 +35,7 @@ mod targets {
     pub(super) mod host_http_sys;
     pub(super) mod host_inf;
     pub(super) mod host_ini;
+    pub(super) mod host_key_times;
     pub(super) mod host_manifest;
     pub(super) mod host_registry;
     pub(super) mod host_secrets;
@@ -98,6 +100,7 @@ macro_rules! tests {
 }
 
 tests!(
+    catalog_statements,
     certificate,
     datagram,
     first_bytes,
@@ -109,6 +112,7 @@ tests!(
     host_http_sys,
     host_inf,
     host_ini,
+    host_key_times,
     host_manifest,
     host_registry,
     host_secrets,

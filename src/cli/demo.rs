@@ -64,6 +64,7 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
         earlier: None,
         known: &session::Learned::new(),
         learner: None,
+        statements: &session::TargetStatements::new(),
     };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_, _| {}).await;
     for server in servers {

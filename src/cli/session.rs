@@ -17,6 +17,7 @@ use crate::judge::vantage::Evidence;
 use crate::judge::{Case, Judgement, judge};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Run, TargetRun};
+use crate::model::statement::Statements;
 use crate::model::target::Target;
 use crate::model::vantage::{Vantage, Ways};
 use crate::net::dial::Dialer;
@@ -303,6 +304,17 @@ pub(super) struct Brief<'a> {
     pub(super) known: &'a Learned,
     /// Who keeps what is learned.
     pub(super) learner: Option<&'a Learner>,
+    /// What people say of the targets.
+    pub(super) statements: &'a TargetStatements,
+}
+
+/// What people say, by the label of its target.
+pub(super) type TargetStatements = BTreeMap<String, Statements>;
+
+/// What people say of a target: of most of them nothing.
+pub(super) fn said_of<'a>(statements: &'a TargetStatements, target: &Target) -> &'a Statements {
+    static NOTHING: Statements = Statements { attestations: Vec::new(), waivers: Vec::new(), today: None };
+    statements.get(&target.label()).unwrap_or(&NOTHING)
 }
 
 /// What was learned of targets that are not finished, by their places.
@@ -315,7 +327,7 @@ pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Brief { catalogs, extra, vantage, hosts, earlier, known, learner }: Brief<'_>,
+    Brief { catalogs, extra, vantage, hosts, statements, earlier, known, learner }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
     mut finished: impl FnMut(usize, &mut TargetRun),
@@ -353,7 +365,7 @@ pub(super) async fn run(
         let place = places.get(number).copied();
         if let (Some(inquiry), Some(place)) = (inquiries.get(number), place) {
             evidence.add(seen(&scan));
-            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways, hosts);
+            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways, (hosts, statements));
             finished(place, &mut target);
             if let Some(done) = done.get_mut(place) {
                 *done = Some(target);
@@ -365,7 +377,7 @@ pub(super) async fn run(
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     run.vantage = vantage.clone();
-    conclude(&mut run, &evidence, Some((catalogs, hosts)));
+    conclude(&mut run, &evidence, Some((catalogs, hosts, statements)));
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -406,9 +418,20 @@ pub(super) fn judged(
     catalogs: &Catalogs,
     ways: &Ways,
     evidence: Option<&HostEvidence>,
+    statements: &Statements,
 ) -> Judgement {
     let (guides, exploited) = (&catalogs.guides, &catalogs.exploited);
-    judge(Case { target, addresses, observations, guides, exploited, ways, evidence, evidence_alone: false })
+    judge(Case {
+        target,
+        addresses,
+        observations,
+        guides,
+        exploited,
+        ways,
+        evidence,
+        statements,
+        evidence_alone: false,
+    })
 }
 
 fn verdicts(
@@ -416,10 +439,11 @@ fn verdicts(
     mut scan: TargetScan,
     catalogs: &Catalogs,
     ways: &Ways,
-    hosts: &HostEvidences,
+    (hosts, statements): (&HostEvidences, &TargetStatements),
 ) -> TargetRun {
     let host = hosts.get(&target.label());
-    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways, host);
+    let said = said_of(statements, &target);
+    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways, host, said);
     scan.troubles.extend(judgement.troubles);
     TargetRun {
         target,
