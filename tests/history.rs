@@ -407,7 +407,11 @@ fn a_run_is_not_gone_on_with_when_its_inventory_is_another() {
     };
     let output = resume(&[]);
     ended(&output, 2);
-    assert!(stderr(&output).contains("its inventory was changed"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("its inventory, or what people say beside it, was changed"),
+        "{}",
+        stderr(&output)
+    );
     fs::write(&inventory, own).unwrap();
     let output = resume(&["--sweep"]);
     ended(&output, 2);

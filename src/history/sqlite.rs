@@ -362,9 +362,7 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let begin = Instant::now();
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begin.elapsed() < PATIENCE =>
-            {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begin.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             done => return done,
