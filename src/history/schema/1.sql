@@ -1,10 +1,19 @@
 -- Format 1.
 
+-- By the SHA-256 of what two nights must have in common to be the same, the number of what is kept.
+CREATE TABLE content_by_hash (
+    hash BLOB PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE snapshot_by_hash (
+    hash BLOB PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What is kept once: observations, findings, texts of guides, and what else a run says, as JSON.
 CREATE TABLE content (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    -- SHA-256 of what two nights must have in common to be the same.
-    hash BLOB NOT NULL UNIQUE,
     -- 1: deflated; 2: days are counted anew when it is read.
     form INTEGER NOT NULL,
     body BLOB NOT NULL
@@ -33,13 +42,14 @@ CREATE TABLE rule (
     verdict TEXT NOT NULL
 ) STRICT;
 
+-- No number of anything is given twice, so that what a reader remembers stays right while another process prunes.
 CREATE TABLE address (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     address TEXT NOT NULL UNIQUE
 ) STRICT;
 
 CREATE TABLE target (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     client TEXT NOT NULL,
     name TEXT NOT NULL,
     UNIQUE (client, name)
@@ -48,7 +58,6 @@ CREATE TABLE target (
 -- All that is said of a target: the same night after night, while nothing changes.
 CREATE TABLE snapshot (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    hash BLOB NOT NULL UNIQUE,
     definition INTEGER NOT NULL REFERENCES content,
     head INTEGER NOT NULL REFERENCES content,
     -- The run ended before the target was finished.
@@ -121,6 +130,7 @@ CREATE TABLE run_count (
     violated INTEGER NOT NULL
 ) STRICT;
 
+-- Without an index by target: whoever looks for a target's runs reads all of this, a few dozen bytes for each run and target.
 CREATE TABLE run_target (
     run INTEGER NOT NULL REFERENCES run,
     place INTEGER NOT NULL,
@@ -138,9 +148,6 @@ CREATE TABLE journal (
 ) STRICT;
 
 CREATE INDEX journal_by_target ON journal (run, place);
-
-CREATE INDEX run_target_by_target ON run_target (target, run);
-
 -- For queries by hand: `SELECT * FROM findings WHERE run = 12 AND verdict = 'fail'`.
 CREATE VIEW findings AS
 SELECT run.id AS run, run.started, target.client, target.name AS target,

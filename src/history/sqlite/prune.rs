@@ -19,6 +19,8 @@ const SWEEP: &str = "
         SELECT content FROM observation UNION ALL SELECT content FROM finding UNION ALL SELECT text FROM finding
         UNION ALL SELECT content FROM rule UNION ALL SELECT definition FROM snapshot UNION ALL SELECT head FROM snapshot
         UNION ALL SELECT beginning FROM run UNION ALL SELECT header FROM run);
+    DELETE FROM snapshot_by_hash WHERE number NOT IN (SELECT id FROM snapshot);
+    DELETE FROM content_by_hash WHERE number NOT IN (SELECT id FROM content);
     DELETE FROM address WHERE id NOT IN (SELECT address FROM snapshot_observation);
     DELETE FROM target WHERE id NOT IN (SELECT target FROM run_target);";
 
