@@ -21,6 +21,7 @@ pub(super) fn everything() -> Run {
         targets: vec![automate(), control(), endpoint_central(), gone(), dark()],
         interrupted: true,
         vantage: vantage(),
+        drift: None,
     }
 }
 
