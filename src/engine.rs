@@ -8,6 +8,7 @@ mod early;
 pub mod event;
 mod log;
 mod look;
+pub mod memory;
 pub mod plan;
 mod stop;
 mod witness;
@@ -22,6 +23,7 @@ use crate::probe::{Asker, WitnessSettings};
 use address::AddressScan;
 use event::{Event, Events};
 use futures::stream::{self, StreamExt as _};
+use memory::{Keep, Memory};
 use plan::Plan;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -53,6 +55,17 @@ pub struct Inquiry {
     pub target: Target,
     /// What is asked of every address of it. Thousands of hosts share one.
     pub plan: Arc<Plan>,
+    /// What an interrupted run had learned of it, which is not asked again.
+    pub known: Arc<[Observation]>,
+    /// Who is told each answer as it comes.
+    pub keep: Option<Arc<dyn Keep>>,
+}
+
+impl Inquiry {
+    /// Asks what the plan says, of a target of which nothing is known.
+    pub fn new(target: Target, plan: Arc<Plan>) -> Self {
+        Self { target, plan, known: Arc::default(), keep: None }
+    }
 }
 
 /// What a scan of one target brought.
@@ -111,7 +124,7 @@ impl Engine {
     async fn scan(
         &self,
         number: usize,
-        Inquiry { target, plan }: &Inquiry,
+        Inquiry { target, plan, known, keep }: &Inquiry,
         interrupted: watch::Receiver<bool>,
         events: &Events,
     ) -> TargetScan {
@@ -132,10 +145,11 @@ impl Engine {
             }
         };
         events.tell(Event::Resolved { target: number, addresses: addresses.clone() });
-        let scans = addresses.iter().map(|address| {
-            let witness = self.settings.witness.as_deref();
-            AddressScan { asker: &self.asker, target, plan, address: *address, stop: &stop, events, number, witness }
-                .run()
+        let memories: Vec<Memory> = addresses.iter().map(|address| Memory::of(known, *address)).collect();
+        let scans = addresses.iter().zip(&memories).map(|(address, memory)| {
+            let (witness, keep) = (self.settings.witness.as_deref(), keep.as_deref());
+            let (asker, address, stop) = (self.asker.as_ref(), *address, &stop);
+            AddressScan { asker, target, plan, address, stop, events, number, witness, memory, keep }.run()
         });
         let mut entries = Vec::new();
         for (address, done) in addresses.iter().zip(futures::future::join_all(scans).await) {
@@ -196,17 +210,4 @@ fn in_turn(inquiries: &[Inquiry]) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::target::Host;
-
-    #[test]
-    fn clients_take_turns() {
-        let of = |client: &str| Inquiry {
-            target: Target::new(client, Host::Address(IpAddr::from([192, 0, 2, 1]))),
-            plan: Arc::default(),
-        };
-        let inquiries = [of("a"), of("a"), of("a"), of("b"), of("c"), of("c")];
-        assert_eq!(in_turn(&inquiries), [0, 3, 4, 1, 5, 2]);
-    }
-}
+mod tests;

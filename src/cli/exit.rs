@@ -3,6 +3,7 @@
 use super::args::FailOn;
 use crate::catalog::diagnostic::Diagnostics;
 use crate::model::expected::RuleVerdict;
+use crate::model::fact::Fact;
 use crate::model::observation::Attempt;
 use crate::model::run::{Run, Trouble};
 use crate::model::vantage::Vantage;
@@ -32,7 +33,8 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// How a probe ends. A host that answers nothing is a result there, not a failure to ask.
+    /// How a probe ends. A host that answers nothing is a result there, not a failure to ask; a list of suites that may lack
+    /// some is not what was asked for.
     pub(super) fn of_probe(run: &Run) -> Self {
         if has_bug(run) {
             return Self::Bug;
@@ -40,7 +42,11 @@ impl Exit {
         let troubles = run.targets.iter().flat_map(|target| &target.troubles);
         let observations = run.targets.iter().flat_map(|target| &target.observations);
         let asked = troubles.into_iter().all(|trouble| matches!(trouble, Trouble::Unreachable))
-            && observations.into_iter().all(|one| matches!(one.attempt, Attempt::Answered { .. }));
+            && observations.into_iter().all(|one| match &one.attempt {
+                Attempt::Answered { fact: Fact::Suites(suites) } => suites.is_exact(),
+                Attempt::Answered { .. } => true,
+                _ => false,
+            });
         if asked && !run.interrupted { Self::Clean } else { Self::Partial }
     }
 
@@ -147,15 +153,23 @@ impl fmt::Display for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::observation::{Observation, ObservationId};
+    use crate::model::question::Question;
     use crate::model::run::TargetRun;
+    use crate::model::suites::{SuiteOrder, SuitesFact, VersionSuites};
     use crate::model::target::{Host, Target};
+    use crate::model::tls::TlsVersion;
 
     fn probed(troubles: &[Trouble], interrupted: bool) -> Exit {
+        probed_with(Vec::new(), troubles, interrupted)
+    }
+
+    fn probed_with(observations: Vec<Observation>, troubles: &[Trouble], interrupted: bool) -> Exit {
         let target = Target::new("c", Host::Name("h.invalid".to_owned()));
         let target = TargetRun {
             target,
             addresses: Vec::new(),
-            observations: Vec::new(),
+            observations,
             findings: Vec::new(),
             rules: Vec::new(),
             disagreements: Vec::new(),
@@ -183,5 +197,36 @@ mod tests {
         assert_eq!(probed(&[Trouble::OutOfTime], false), Exit::Partial);
         assert_eq!(probed(&[], true), Exit::Partial);
         assert_eq!(probed(&[Trouble::OutOfTime, bug], true), Exit::Bug);
+    }
+
+    #[test]
+    fn a_list_of_suites_that_may_lack_some_is_partial() {
+        let listed = |incomplete: Option<&str>| Observation {
+            id: ObservationId(1),
+            address: std::net::IpAddr::from([192, 0, 2, 1]),
+            question: Question::Suites { port: 443, sni: false },
+            started_ms: 0,
+            elapsed_ms: 1,
+            elapsed_max_ms: 1,
+            tries: 1,
+            attempt: Attempt::Answered {
+                fact: Fact::Suites(SuitesFact {
+                    versions: vec![VersionSuites {
+                        version: TlsVersion::Tls12,
+                        sni: false,
+                        suites: vec![0xc030],
+                        order: SuiteOrder::Single,
+                        incomplete: incomplete.map(str::to_owned),
+                        groups: Vec::new(),
+                        groups_incomplete: None,
+                        dh_bits: Vec::new(),
+                        dh_incomplete: None,
+                    }],
+                    unsettled: Vec::new(),
+                }),
+            },
+        };
+        assert_eq!(probed_with(vec![listed(None)], &[], false), Exit::Clean);
+        assert_eq!(probed_with(vec![listed(Some("it closes connections"))], &[], false), Exit::Partial);
     }
 }

@@ -87,7 +87,7 @@ fn ports(hosts: &[Host], tcp: &[Ports], udp: &[Ports]) -> Result<Vec<Inquiry>, C
     Ok(hosts
         .iter()
         .filter(|host| seen.insert(*host))
-        .map(|host| Inquiry { target: target(host.clone(), None), plan: Arc::clone(&plan) })
+        .map(|host| Inquiry::new(target(host.clone(), None), Arc::clone(&plan)))
         .collect())
 }
 
@@ -184,7 +184,7 @@ fn at_places(
     }
     Ok(by_host
         .into_iter()
-        .map(|(host, ports)| Inquiry { target: target(host, sni), plan: Arc::new(plan(ports, follow_up.clone())) })
+        .map(|(host, ports)| Inquiry::new(target(host, sni), Arc::new(plan(ports, follow_up.clone()))))
         .collect())
 }
 

@@ -312,7 +312,10 @@ pub(super) async fn run(
     let mut run = empty_run();
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
-    let inquire = |target: Target| Inquiry { plan: Arc::new(Plan::new(&target, &catalogs.guides, extra)), target };
+    let inquire = |target: Target| {
+        let plan = Arc::new(Plan::new(&target, &catalogs.guides, extra));
+        Inquiry::new(target, plan)
+    };
     let inquiries: Vec<Inquiry> = targets.into_iter().map(inquire).collect();
     let listener = progress::listen(receiver, &inquiries, shared.quiet);
     let mut evidence = Evidence::default();

@@ -52,7 +52,7 @@ impl Control {
 pub(super) fn inquiry(target: Target, tcp: &[u16], decoys: bool) -> Inquiry {
     let wanted = BTreeSet::from([WANTED_BY.to_owned()]);
     let ports = Ports::ranges(Transport::Tcp, tcp.iter().copied()).into_iter().map(|ports| (ports, wanted.clone()));
-    Inquiry { target, plan: Arc::new(Plan { ports: ports.collect(), decoys, ..Plan::default() }) }
+    Inquiry::new(target, Arc::new(Plan { ports: ports.collect(), decoys, ..Plan::default() }))
 }
 
 /// What was seen in a scan.

@@ -4,6 +4,7 @@
 use super::early::Early;
 use super::event::{Event, Events};
 use super::log::Entry;
+use super::memory::{self, Keep, Memory};
 use super::plan::Plan;
 use super::stop::Stop;
 use crate::model::fact::{Fact, PortReason, PortState};
@@ -53,6 +54,8 @@ pub(super) struct AddressScan<'a> {
     pub(super) events: &'a Events,
     pub(super) number: usize,
     pub(super) witness: Option<&'a WitnessSettings>,
+    pub(super) memory: &'a Memory,
+    pub(super) keep: Option<&'a dyn Keep>,
 }
 
 /// What it brought.
@@ -100,9 +103,11 @@ impl AddressScan<'_> {
         let mut known = Acquaintance::new(rate, self.moved_services());
         let mut health = AddressHealth::default();
         let decoys_only = decoys.iter().copied().filter(|port| !wanted.contains(port)).collect::<Vec<u16>>();
-        let (peer, asked) = (self.peer(), [wanted.as_slice(), &decoys_only].concat());
-        let (mut entries, mut early) =
-            futures::join!(self.tcp_ports(&asked, &mut known), Box::pin(self.early_tls(&peer, &wanted)));
+        let peer = self.peer();
+        let (mut entries, mut early) = futures::join!(
+            self.tcp_ports_anew(&wanted, &decoys_only, &mut known),
+            Box::pin(self.early_tls(&peer, &wanted))
+        );
         note_decoys(&mut health, decoys, &entries);
         entries.retain(|entry| !decoys_only.contains(&entry.question.port()));
         if known.has_witness() {
@@ -116,6 +121,7 @@ impl AddressScan<'_> {
             };
             (health.decoys_speak, ()) = futures::join!(self.speaks(decoy, round_trip), heard);
         }
+        self.keep_states(&entries, &known);
         self.go_gently(&known);
         let mut looked_into = self.look(&mut entries, 0, &mut early).await;
         let mut rest = self.plan.rest_of_sweep();
@@ -123,13 +129,14 @@ impl AddressScan<'_> {
             // In no order: a scan in order is what intrusion detection looks for, and a cut half-way should not take all
             // high ports.
             fastrand::shuffle(&mut rest);
-            entries.extend(self.tcp_ports(&rest, &mut known).await);
+            entries.extend(self.tcp_ports_anew(&rest, &[], &mut known).await);
             if known.has_witness() {
                 self.ask_unvouched(&mut entries, &mut known, decoys, &mut health).await;
             }
             if health.handshakes_untrusted() {
                 self.hear_open(&mut entries, known.path()).await;
             }
+            self.keep_states(&entries, &known);
             looked_into += self.look(&mut entries, looked_into, &mut early).await;
         }
         let silence = entries.iter().any(is_silence);
@@ -228,6 +235,33 @@ impl AddressScan<'_> {
         decoys
     }
 
+    /// The states of `ports`, and of `decoys`: those of an earlier run as they were, where some of them, asked again, still say
+    /// the same; all others are asked.
+    async fn tcp_ports_anew(&self, ports: &[u16], decoys: &[u16], known: &mut Acquaintance) -> Vec<Entry> {
+        let mut remembered = self.memory.states(Transport::Tcp, ports);
+        let anchors = memory::anchors(&remembered);
+        remembered.retain(|_| !anchors.is_empty());
+        let skipped: BTreeSet<u16> =
+            remembered.iter().map(|entry| entry.question.port()).filter(|port| !anchors.contains(port)).collect();
+        let asked: Vec<u16> =
+            ports.iter().copied().filter(|port| !skipped.contains(port)).chain(decoys.iter().copied()).collect();
+        let mut entries = self.tcp_ports(&asked, known).await;
+        if memory::agree(&remembered, &entries) {
+            entries.extend(remembered.into_iter().filter(|entry| skipped.contains(&entry.question.port())));
+        } else {
+            let rest: Vec<u16> = ports.iter().copied().filter(|port| skipped.contains(port)).collect();
+            entries.extend(self.tcp_ports(&rest, known).await);
+        }
+        entries
+    }
+
+    /// Tells the states of TCP ports, which are final now.
+    fn keep_states(&self, entries: &[Entry], known: &Acquaintance) {
+        if known.has_witness() && !known.stopped_answering() {
+            memory::tell_states(self.keep, self.number, Transport::Tcp, entries);
+        }
+    }
+
     async fn tcp_ports(&self, ports: &[u16], known: &mut Acquaintance) -> Vec<Entry> {
         self.events.tell(Event::Planned { target: self.number, questions: ports.len() });
         let mut entries = Vec::with_capacity(ports.len());
@@ -242,7 +276,12 @@ impl AddressScan<'_> {
 
     /// All UDP ports at once, those first that items want most; whatever stops it, what was learned is kept.
     async fn udp_ports(&self) -> (Vec<Entry>, Option<UdpRation>) {
-        let groups = self.plan.udp_groups();
+        let mut groups = self.plan.udp_groups();
+        let remembered = self.memory.states(Transport::Udp, &groups.concat());
+        let known: BTreeSet<u16> = remembered.iter().map(|entry| entry.question.port()).collect();
+        for group in &mut groups {
+            group.retain(|port| !known.contains(port));
+        }
         let count: usize = groups.iter().map(Vec::len).sum();
         self.events.tell(Event::Planned { target: self.number, questions: count });
         let told = AtomicUsize::new(0);
@@ -254,7 +293,10 @@ impl AddressScan<'_> {
         let asked = self.asker.ask_udp_ports(&self.peer(), &groups, self.stop.reason(), &decided).await;
         tell(count.saturating_sub(told.into_inner()));
         let entry = |(port, outcome)| self.entry(port_question(Transport::Udp, port), outcome);
-        (asked.ports.into_iter().map(entry).collect(), asked.ration)
+        let mut entries: Vec<Entry> = asked.ports.into_iter().map(entry).collect();
+        memory::tell_states(self.keep, self.number, Transport::Udp, &entries);
+        entries.extend(remembered);
+        (entries, asked.ration)
     }
 
     /// Asks a port again that had answered. The target, or something before it, may have begun to drop us while its ports
@@ -311,13 +353,23 @@ impl AddressScan<'_> {
     }
 
     pub(super) async fn ask(&self, question: Question, known: &Known) -> Entry {
+        if let Some(remembered) = self.memory.answer(question) {
+            return remembered.clone();
+        }
         // One future can ask anything, so it is as large as the largest question: it is kept off the callers' frames.
         let peer = self.peer();
         let asked = Box::pin(self.asker.ask(&peer, question, known));
         match self.stop.unless(asked).await {
-            Ok(outcome) => self.entry(question, outcome),
+            Ok(outcome) => self.kept(question, outcome),
             Err(skip) => self.skipped(question, skip),
         }
+    }
+
+    /// An entry that is told at once.
+    pub(super) fn kept(&self, question: Question, outcome: Outcome) -> Entry {
+        let entry = self.entry(question, outcome);
+        memory::tell(self.keep, self.number, std::slice::from_ref(&entry));
+        entry
     }
 
     pub(super) fn entry(&self, question: Question, outcome: Outcome) -> Entry {
@@ -364,7 +416,7 @@ fn whole(rate: f64) -> u32 {
 }
 
 /// The question about one port. Ports of a plan are never 0, which `Ports` forbids.
-fn port_question(transport: Transport, port: u16) -> Question {
+pub(super) fn port_question(transport: Transport, port: u16) -> Question {
     let port = port.max(1);
     let ports = Ports::one(transport, port).unwrap_or_else(|| unreachable!("{port} is a port"));
     Question::Port { ports }

@@ -183,14 +183,37 @@ impl AddressScan<'_> {
         // SNI means nothing to MySQL, which counts every handshake that is broken off.
         let named = self.target.server_name().is_some() && preface != TlsPreface::MySql;
         let sni = if named { [true, false].as_slice() } else { [false].as_slice() };
-        self.events.tell(Event::Planned { target: self.number, questions: 1 });
-        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni, until)).await;
-        Some(asked.map_err(|skip| {
-            let questions = sni.iter().flat_map(|&sni| {
+        let questions = || {
+            sni.iter().flat_map(|&sni| {
                 TlsVersion::ALL.into_iter().map(move |version| Question::TlsVersion { port, version, sni })
-            });
-            questions.map(|question| self.skipped(question, skip.clone())).collect()
-        }))
+            })
+        };
+        self.events.tell(Event::Planned { target: self.number, questions: 1 });
+        if let Some(remembered) = self.remembered_tls(port, preface, questions()) {
+            return Some(Err(remembered));
+        }
+        let asked = self.stop.unless(self.asker.ask_tls_versions(peer, port, preface, sni, until)).await;
+        Some(asked.map_err(|skip| questions().map(|question| self.skipped(question, skip.clone())).collect()))
+    }
+
+    /// What an earlier run had learned of the versions, and of the suites where they are wanted; nothing where any is missing.
+    fn remembered_tls(
+        &self,
+        port: u16,
+        preface: TlsPreface,
+        versions: impl Iterator<Item = Question>,
+    ) -> Option<Vec<Entry>> {
+        // Behind the greeting of MySQL nobody can begin with SSL 2.0, and so it is not asked.
+        let asked = |question: &Question| {
+            let is_ssl2 = matches!(question, Question::TlsVersion { version: TlsVersion::Ssl2, .. });
+            !(is_ssl2 && preface == TlsPreface::MySql)
+        };
+        let mut entries = self.memory.all(versions.filter(asked))?;
+        if !self.plan.follow_up.suites.is_empty() {
+            let suites = [true, false].map(|sni| self.memory.answer(Question::Suites { port, sni }));
+            entries.push(suites.into_iter().flatten().next()?.clone());
+        }
+        Some(entries)
     }
 
     /// What came of asking for versions, after what had no clear answer was asked again.
@@ -208,7 +231,7 @@ impl AddressScan<'_> {
         let nameless = versions.accepted(false);
         let outcomes = self.asker.tls_versions(versions);
         let mut entries: Vec<Entry> =
-            outcomes.into_iter().map(|(question, outcome)| self.entry(question, outcome)).collect();
+            outcomes.into_iter().map(|(question, outcome)| self.kept(question, outcome)).collect();
         if self.plan.follow_up.suites.is_empty() {
             return entries;
         }
@@ -223,7 +246,7 @@ impl AddressScan<'_> {
             self.stop.unless(self.asker.ask_suites(&peer, question, preface, &controls, unsettled, until)).await;
         self.events.tell(Event::Asked { target: self.number, questions: 1 });
         entries.push(match asked {
-            Ok(outcome) => self.entry(question, outcome),
+            Ok(outcome) => self.kept(question, outcome),
             Err(skip) => self.skipped(question, skip),
         });
         entries
@@ -277,10 +300,13 @@ impl AddressScan<'_> {
     /// The same, not counted.
     pub(super) async fn ask_until(&self, question: Question, known: &Known, until: Option<Instant>) -> Entry {
         let Some(until) = until else { return self.ask(question, known).await };
+        if let Some(remembered) = self.memory.answer(question) {
+            return remembered.clone();
+        }
         let peer = self.peer();
         let asked = Box::pin(self.asker.ask_until(&peer, question, known, until));
         match self.stop.unless(asked).await {
-            Ok(outcome) => self.entry(question, outcome),
+            Ok(outcome) => self.kept(question, outcome),
             Err(skip) => self.skipped(question, skip),
         }
     }

@@ -30,8 +30,10 @@ pub(super) fn nothing_suits(address: &AddressView<'_>, what: &str) -> Part {
         )
         .settle("Scan from a network without such a middlebox.");
     }
-    Part::not_applicable(&format!("no open port speaks {what}"))
-        .seen(format!("{} open TCP ports at {at}, none speaks {what}", open.len()))
+    let told = open.iter().all(|port| matches!(address.service(*port), Answer::Got(..)));
+    let none = if told { "none speaks" } else { "none is known to speak" };
+    Part::not_applicable(&format!("no open port {} {what}", none.trim_start_matches("none ")))
+        .seen(format!("{} open TCP ports at {at}, {none} {what}", open.len()))
 }
 
 pub(super) fn refused(view: &View<'_>, versions: &[TlsVersion]) -> Vec<Part> {

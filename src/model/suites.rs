@@ -13,6 +13,13 @@ pub struct SuitesFact {
     pub unsettled: Vec<Unsettled>,
 }
 
+impl SuitesFact {
+    /// Whether every suite is known that the port accepts, and no other.
+    pub fn is_exact(&self) -> bool {
+        self.unsettled.is_empty() && self.versions.iter().all(|version| version.incomplete.is_none())
+    }
+}
+
 /// A version of which nobody could tell whether it is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsettled {

@@ -32,11 +32,20 @@ impl Default for Rates {
     }
 }
 
+/// Conversations begun per second, with all addresses together. Each is half a dozen packets or more, at the pace of its peer,
+/// where a SYN that asks for a port's state is two: hundreds that begin in one burst overflow the queue of the next router, or
+/// of this machine's own interface (often 500 or 1000 packets), and each SYN lost there costs a second.
+const CONVERSATIONS: NonZeroU32 = NonZeroU32::new(3000).unwrap();
+
+/// How many of them may begin at the same moment.
+const CONVERSATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
 /// The rates of a run, shared by everything that sends.
 #[derive(Debug)]
 pub struct Pace {
     rates: Rates,
     all: Turnstile,
+    conversations: Turnstile,
     addresses: Mutex<HashMap<IpAddr, Arc<AddressPace>>>,
 }
 
@@ -57,7 +66,8 @@ pub struct AddressPermit {
 impl Pace {
     /// A pace with these rates.
     pub fn new(rates: Rates) -> Self {
-        Self { rates, all: Turnstile::new(rates.all), addresses: Mutex::default() }
+        let conversations = Turnstile::with_burst(CONVERSATIONS, CONVERSATIONS_AT_ONCE);
+        Self { rates, all: Turnstile::new(rates.all), conversations, addresses: Mutex::default() }
     }
 
     /// The rates.
@@ -76,8 +86,14 @@ impl Pace {
         let permit = AddressPermit { _permit: Arc::clone(&pace.connections).acquire_owned().await.ok() };
         let turnstile = Arc::clone(&pace.tcp.lock().unwrap_or_else(PoisonError::into_inner));
         turnstile.pass().await;
-        self.all.pass().await;
+        self.conversation().await;
         permit
+    }
+
+    /// Waits until another connection may be begun on which something is said, wherever to.
+    pub async fn conversation(&self) {
+        self.conversations.pass().await;
+        self.all.pass().await;
     }
 
     /// Waits until another packet may be sent, wherever to.
@@ -126,7 +142,13 @@ struct Turnstile {
 
 impl Turnstile {
     fn new(rate: NonZeroU32) -> Self {
-        Self { limiter: limiter(rate), turn: tokio::sync::Mutex::new(()) }
+        // A burst of a tenth of a second's worth, so that a rate holds in the short run too.
+        Self::with_burst(rate, NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN))
+    }
+
+    fn with_burst(rate: NonZeroU32, burst: NonZeroU32) -> Self {
+        let limiter = DefaultDirectRateLimiter::direct(Quota::per_second(rate).allow_burst(burst));
+        Self { limiter, turn: tokio::sync::Mutex::new(()) }
     }
 
     fn try_pass(&self) -> bool {
@@ -139,12 +161,6 @@ impl Turnstile {
             tokio::time::sleep(not_until.wait_time_from(DefaultClock::default().now())).await;
         }
     }
-}
-
-/// A burst of a tenth of a second's worth, so that a rate holds in the short run too.
-fn limiter(rate: NonZeroU32) -> DefaultDirectRateLimiter {
-    let burst = NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN);
-    DefaultDirectRateLimiter::direct(Quota::per_second(rate).allow_burst(burst))
 }
 
 #[cfg(test)]
@@ -168,6 +184,19 @@ mod tests {
         }
         let elapsed = start.elapsed();
         assert!(elapsed >= Duration::from_millis(180), "30 connections, of them 10 at once, took {elapsed:?}");
+    }
+
+    #[tokio::test]
+    async fn conversations_do_not_begin_in_one_burst() {
+        let pace = Pace::new(rates(1_000_000, 1_000_000, 1000));
+        let start = Instant::now();
+        for last in 1..=10_u8 {
+            for _ in 0..50 {
+                drop(pace.connection(IpAddr::from([192, 0, 2, last])).await);
+            }
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed >= Duration::from_millis(140), "500 conversations, 64 of them at once, took {elapsed:?}");
     }
 
     #[tokio::test]

@@ -70,11 +70,27 @@ impl NoConnection {
 ///
 /// Exhaustion of this machine is waited out before the time begins to run. Dropping the future closes the socket.
 pub async fn connect(peer: SocketAddr, within: Duration) -> Result<TcpStream, NoConnection> {
+    connect_unless(peer, within, std::future::pending).await
+}
+
+/// The same, but silence counts as an answer already when `overdue`, begun with the connection, says so.
+pub(super) async fn connect_unless<F: Future<Output = ()>>(
+    peer: SocketAddr,
+    within: Duration,
+    overdue: impl Fn() -> F,
+) -> Result<TcpStream, NoConnection> {
     for _ in 0..SELF_CONNECTIONS {
         let stream = begin(peer).await?;
-        let in_time = tokio::time::timeout(within, finished(&stream)).await;
+        let in_time = tokio::time::timeout(within, async {
+            tokio::select! {
+                biased;
+                done = finished(&stream) => Some(done),
+                () = overdue() => None,
+            }
+        });
+        let in_time = in_time.await.unwrap_or_default();
         // A busy machine listens late: what the system knows by now is no silence.
-        match in_time.ok().or_else(|| outcome(&stream)) {
+        match in_time.or_else(|| outcome(&stream)) {
             // A listener of our own choosing: to a port of this machine on which nobody listens, the system may connect us
             // from that very port (RFC 9293, section 3.5, simultaneous open).
             Some(Ok(())) if stream.local_addr().is_ok_and(|local| local == peer) => drop(stream),

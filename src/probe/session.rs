@@ -2,10 +2,11 @@
 
 use super::talk::Deadline;
 use super::{Asker, Stop, Timing};
+use crate::model::fact::PortState;
 use crate::model::http::Scheme;
 use crate::model::observation::Skip;
 use crate::model::target::Host;
-use crate::net::dial::{Connection, Leave};
+use crate::net::dial::{Connection, Leave, Try};
 use crate::net::tcp::NoConnection;
 use crate::wire::http::host_value;
 use crate::wire::tls::is_server_name;
@@ -132,14 +133,15 @@ impl<'a> Session<'a> {
 
     /// One try to connect, within the run's limits.
     pub(super) async fn dial(&mut self, within: Duration) -> Result<Connection, NoConnection> {
-        let dialer = &self.asker.dialer;
-        let (began, connected) = if self.at_once {
-            dialer.dial_at_once(self.socket(), within).await
-        } else {
-            dialer.dial(self.socket(), within).await
-        };
+        self.attempt(within, Try::Last).await.0
+    }
+
+    /// The same, and how long it took.
+    async fn attempt(&mut self, within: Duration, nth: Try) -> (Result<Connection, NoConnection>, Duration) {
+        let (began, connected) = self.asker.dialer.attempt(self.socket(), within, nth, self.at_once).await;
+        let took = began.elapsed();
         self.count(began);
-        connected
+        (connected, took)
     }
 
     /// Waits for leave to connect by other means, which count as one try.
@@ -157,7 +159,14 @@ impl<'a> Session<'a> {
     /// Connects to a port that is believed to be open, so that one refusal or silence may be loss or a limit.
     pub(super) async fn connect(&mut self) -> Result<Connection, Stop> {
         let timing = self.timing;
-        let again = match self.dial(timing.connect).await {
+        let (mut first, took) = self.attempt(timing.connect, Try::First).await;
+        // Given up early, because others to the address took much less. Where a queue is full two SYNs in a row are lost.
+        if took < timing.connect
+            && matches!(&first, Err(NoConnection::NotOpen(fact, _)) if fact.state == PortState::Filtered)
+        {
+            (first, _) = self.attempt(timing.connect, Try::First).await;
+        }
+        let again = match first {
             Err(NoConnection::NotOpen(..) | NoConnection::Reset) => self.dial(timing.connect_again).await,
             first => first,
         };
