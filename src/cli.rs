@@ -3,6 +3,8 @@
 mod args;
 #[cfg(feature = "demo")]
 mod demo;
+#[expect(dead_code, reason = "the command follows with the store that loads runs")]
+mod diff;
 mod doctor;
 mod dry_run;
 mod exit;
@@ -17,7 +19,7 @@ mod session;
 mod vantage;
 mod witness;
 
-use args::{Cli, Command, Shared};
+use args::{Cli, Command, SchemaOf, Shared};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{CliError, Exit};
@@ -62,8 +64,11 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
     match command {
         Command::Guides(command) => guides::run(&command, shared),
         Command::Host(command) => host::run(&command, shared),
-        Command::Schema => {
-            let schema = serde_json::to_string_pretty(&crate::report::json::schema());
+        Command::Schema { of } => {
+            let schema = serde_json::to_string_pretty(&match of {
+                SchemaOf::Run => crate::report::json::schema(),
+                SchemaOf::Diff => crate::report::json::diff_schema(),
+            });
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
             print(&format!("{schema}\n"))?;
             Ok(Exit::Clean)

@@ -23,6 +23,7 @@ mod suites;
 pub mod terminal;
 pub mod text;
 
+use crate::model::drift::Drift;
 use crate::model::run::Run;
 
 #[cfg(test)]
@@ -52,13 +53,20 @@ pub fn for_client(run: &Run, client: &str) -> Run {
     run
 }
 
+/// Drift as far as it concerns `client`.
+pub fn drift_for_client(drift: &Drift, client: &str) -> Drift {
+    let mut drift = drift.clone();
+    drift::for_client(&mut drift, client);
+    drift
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_one_client_gets_names_no_other() {
-        let run = fixture::everything();
+        let run = fixture::drifted();
         assert_eq!(clients(&run), ["Harbour Dental Group", "K\u{fc}stner & S\u{f6}hne <Logistik>"]);
         let run = for_client(&run, "Harbour Dental Group");
         for text in [

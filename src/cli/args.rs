@@ -1,5 +1,6 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+pub(super) mod diff;
 mod values;
 
 use crate::model::expected::RulePorts;
@@ -130,7 +131,11 @@ pub(super) enum Command {
     #[command(subcommand)]
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
-    Schema,
+    Schema {
+        /// Of a run's report, or of what reads otherwise between two runs.
+        #[arg(value_name = "OF", default_value = "run")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -138,6 +143,15 @@ pub(super) enum Command {
     },
     /// Print the manual page (roff; show it with `portreeve man | man -l -`).
     Man,
+}
+
+/// Which format's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// `portreeve-run`, of `scan --json` and `--format json`.
+    Run,
+    /// `portreeve-diff`, of what reads otherwise between two runs.
+    Diff,
 }
 
 /// `scan`

@@ -235,7 +235,7 @@ pub(super) fn both(first: Result<(), CliError>, second: Result<(), CliError>) ->
 }
 
 /// A file's name for a client: letters and digits only, and none twice.
-fn file_name(client: &str, taken: &mut BTreeSet<String>) -> String {
+pub(super) fn file_name(client: &str, taken: &mut BTreeSet<String>) -> String {
     let plain: String =
         client.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let plain = plain.trim_matches('-');

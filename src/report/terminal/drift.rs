@@ -39,7 +39,7 @@ pub fn drift(drift: &Drift, width: usize, colour: bool) -> String {
 
 /// The section of a run's report.
 pub(super) fn section(page: &mut Page, drift: &Drift) {
-    page.heading('=', BOLD, "SINCE THE LAST RUN");
+    page.heading('=', BOLD, "WHAT CHANGED");
     page.paragraph(0, style(drift), &headline(drift));
     about(page, drift);
     let named = drift.targets.iter().any(|target| target.client != NO_CLIENT);

@@ -77,7 +77,7 @@ fn no_drift_is_said() {
 #[test]
 fn a_run_says_what_changed_since_the_last_one() {
     let text = render(&drifted(), &Options { show: [].into(), ..Options::default() });
-    let section = text.split_once("== SINCE THE LAST RUN").unwrap().1;
+    let section = text.split_once("== WHAT CHANGED").unwrap().1;
     insta::assert_snapshot!(section.split_once("== Harbour Dental Group").unwrap().0);
     assert!(text.trim_end().ends_with("so this is not the whole picture."), "{text}");
     assert_eq!(text.matches("3 worse (1 critical)").count(), 3);

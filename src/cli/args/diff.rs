@@ -1,0 +1,41 @@
+//! What the user can say to `diff`.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// How a comparison is shown.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub(in crate::cli) struct DiffShowArgs {
+    /// What to print.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(in crate::cli) format: DiffFormat,
+    /// Also write the comparison as an HTML page; with several clients an existing folder, in which each gets its own.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(in crate::cli) html: Option<PathBuf>,
+    /// What makes the exit code 1.
+    #[arg(long, value_name = "WHAT", default_value = "worse")]
+    pub(in crate::cli) fail_on: DiffFailOn,
+}
+
+/// What to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum DiffFormat {
+    /// For people.
+    Text,
+    /// For programs: see `portreeve schema diff`.
+    Json,
+    /// For spreadsheets. Cells that a spreadsheet would run as a formula begin with an apostrophe.
+    Csv,
+}
+
+/// What makes the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum DiffFailOn {
+    /// Anything that was seen to be worse.
+    Worse,
+    /// Any change.
+    Change,
+    /// Nothing.
+    Never,
+}
