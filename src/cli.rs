@@ -3,19 +3,21 @@
 mod args;
 #[cfg(feature = "demo")]
 mod demo;
-#[expect(dead_code, reason = "the command follows with the store that loads runs")]
 mod diff;
 mod doctor;
 mod dry_run;
 mod exit;
 mod guides;
+mod history;
 mod host;
+mod keep;
 mod output;
 mod pending;
 mod probe;
 mod progress;
 mod scan;
 mod session;
+mod store;
 mod vantage;
 mod witness;
 
@@ -64,6 +66,12 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
     match command {
         Command::Guides(command) => guides::run(&command, shared),
         Command::Host(command) => host::run(&command, shared),
+        Command::History(args) => history::list(&args, shared),
+        Command::Show(args) => history::show(&args, shared),
+        Command::Diff(args) => diff::run(&args, shared),
+        Command::Export(args) => history::export(&args, shared),
+        Command::Import(args) => history::import(&args, shared),
+        Command::Prune(args) => history::prune(&args, shared),
         Command::Schema { of } => {
             let schema = serde_json::to_string_pretty(&match of {
                 SchemaOf::Run => crate::report::json::schema(),
@@ -135,7 +143,9 @@ fn man() -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::Bug(format!("the manual page: {error}"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
-    for name in ["scan", "demo", "probe", "doctor", "witness", "host", "guides"] {
+    for name in
+        ["scan", "demo", "history", "show", "export", "import", "prune", "probe", "doctor", "witness", "host", "guides"]
+    {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());
             page.extend(format!(".SH PORTREEVE {}\n", name.to_uppercase()).bytes());

@@ -26,6 +26,7 @@ mod targets {
     pub(super) mod certificate;
     pub(super) mod datagram;
     pub(super) mod first_bytes;
+    pub(super) mod history_transfer;
     pub(super) mod host_acl;
     pub(super) mod host_bundle;
     pub(super) mod host_config;
@@ -100,6 +101,7 @@ tests!(
     certificate,
     datagram,
     first_bytes,
+    history_transfer,
     host_acl,
     host_bundle,
     host_config,

@@ -1,8 +1,11 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
 pub(super) mod diff;
+pub(super) mod history;
 mod values;
 
+use super::args::diff::DiffArgs;
+use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
@@ -32,6 +35,14 @@ ports of each server are asked, among them those that providers often block (25,
 that must not answer is asked. With --control-host a machine of yours, outside and listening on what the guides name, proves \
 which ports are let out. Where a name is to be resolved, this machine's own DNS servers are also asked for one that cannot \
 exist (under .invalid, RFC 6761).";
+
+const DIFF_EXIT_CODES: &str = "\
+Exit codes:
+  0  everything could be compared, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on
+  2  the command line is wrong, or there are no two such runs
+  3  not everything could be compared: a run is partial, a server is missing, or something can no longer be told
+  4  a defect of portreeve; please report it";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes:
@@ -112,6 +123,23 @@ pub(super) enum Command {
     /// Start mock servers on loopback, scan them, and show the report: a first look, without any server of yours.
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
+    /// List the runs that were kept.
+    History(HistoryArgs),
+    /// Show a run that was kept, as `scan` did. The exit code is that of the scan.
+    #[command(after_long_help = EXIT_CODES)]
+    Show(Box<ShowArgs>),
+    /// What changed between two runs, and why.
+    ///
+    /// Without OLD and NEW the last run that came to its end is compared with the last one before it of the same servers. Runs
+    /// before and between are looked at for what the older run did not see, and for what only alternates.
+    #[command(after_long_help = DIFF_EXIT_CODES)]
+    Diff(Box<DiffArgs>),
+    /// Write runs to a file, to be imported into another store.
+    Export(ExportArgs),
+    /// Take in what `export` wrote; a run that is here already is not taken twice.
+    Import(ImportArgs),
+    /// Forget old runs, but never the last one of a target.
+    Prune(PruneArgs),
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -158,7 +186,7 @@ pub(super) enum SchemaOf {
 #[derive(Args, Debug)]
 pub(super) struct ScanArgs {
     /// Servers to scan, each with all roles of --role: names or addresses.
-    #[arg(value_name = "HOST", value_parser = host, required_unless_present = "targets")]
+    #[arg(value_name = "HOST", value_parser = host, required_unless_present_any = ["targets", "resume"])]
     pub(super) hosts: Vec<Host>,
     /// What the servers are for; give several where a server has several roles.
     #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',', conflicts_with = "targets")]
@@ -184,6 +212,9 @@ pub(super) struct ScanArgs {
     /// What to write.
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    /// What becomes of the run.
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
     /// Print the plan (what would be asked, of which address, for which items) and ask nothing but DNS.
     #[arg(long)]
     pub(super) dry_run: bool,

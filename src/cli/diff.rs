@@ -1,23 +1,141 @@
 //! `portreeve diff`: what reads otherwise between two runs, and why.
 
 use super::args::Shared;
-use super::args::diff::{DiffFailOn, DiffFormat, DiffShowArgs};
+use super::args::diff::{DiffArgs, DiffFailOn, DiffFormat, DiffShowArgs};
 use super::exit::{CliError, Exit};
 use super::output::print;
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
 use crate::drift::{EARLIER, Series, compare};
-use crate::model::drift::Drift;
+use crate::history::sqlite::Mode;
+use crate::history::{Archive, RunName, RunNumber, State, Summary, Wanted};
+use crate::model::drift::{Drift, RunMark};
 use crate::model::run::Run;
 use crate::report;
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// How many runs back are looked at for one of the same servers.
+const BACK: usize = 60;
 
 /// A run, with its number in the history.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) number: Option<u64>,
     pub(super) run: Run,
+}
+
+impl Loaded {
+    fn of(number: RunNumber, run: Run) -> Self {
+        Self { number: u64::try_from(number.0).ok(), run }
+    }
+}
+
+/// Runs `portreeve diff`.
+pub(super) fn run(args: &DiffArgs, shared: &Shared) -> Result<Exit, CliError> {
+    let store = args.place.open(Mode::Existing)?;
+    let wanted = Wanted { clients: args.of.client.clone(), names: args.of.name.clone() };
+    let runs = store.runs(&wanted)?;
+    let ended: Vec<&Summary> = runs.iter().filter(|run| run.state == State::Finished).collect();
+    let none = |what: &str| CliError::Usage(format!("{what}; `portreeve history` lists the runs"));
+    let new = match args.new.or(args.old.filter(|_| args.new.is_none()).map(|_| RunName::Last(0))) {
+        Some(name) => name.find(&runs)?,
+        None => *ended.last().ok_or_else(|| none("there is no run that came to its end"))?,
+    };
+    let loaded = store.load(new.number, &wanted)?;
+    let old = match args.old {
+        Some(name) => {
+            let old = name.find(&runs)?;
+            Some((old.number, store.load(old.number, &wanted)?))
+        }
+        None => earlier(&store, &runs, (new.number, &loaded), &wanted)?,
+    };
+    let old = old.ok_or_else(|| none("no earlier run that came to its end has the same servers; name two runs"))?;
+    if old.0 == new.number {
+        return Err(none("the two runs are the same one"));
+    }
+    let drift = of_runs(&store, &runs, old, (new.number, &loaded))?;
+    show(&drift, &args.show, shared)
+}
+
+/// Puts into `run` what reads otherwise than in the last run of the same servers, where there is one.
+pub(super) fn attach(store: &dyn Archive, number: RunNumber, run: &mut Run, wanted: &Wanted) -> Result<(), CliError> {
+    let runs = store.runs(wanted)?;
+    if let Some(old) = earlier(store, &runs, (number, run), wanted)? {
+        run.drift = Some(Box::new(of_runs(store, &runs, old, (number, run))?));
+    }
+    Ok(())
+}
+
+/// The last run before this one that came to its end and has the same servers.
+fn earlier(
+    store: &dyn Archive,
+    runs: &[Summary],
+    (number, new): (RunNumber, &Run),
+    wanted: &Wanted,
+) -> Result<Option<(RunNumber, Run)>, CliError> {
+    let called = |run: &Run| -> BTreeSet<String> { run.targets.iter().map(|target| target.target.label()).collect() };
+    let servers = called(new);
+    let before = runs.iter().rev().skip_while(|run| run.number != number).skip(1).take(BACK);
+    for run in before.filter(|run| run.state == State::Finished && run.targets == servers.len()) {
+        let old = store.load(run.number, wanted)?;
+        if called(&old) == servers {
+            return Ok(Some((run.number, old)));
+        }
+    }
+    Ok(None)
+}
+
+/// What reads otherwise, with the runs around the two: client by client, so that no more is held than is compared.
+fn of_runs(
+    store: &dyn Archive,
+    runs: &[Summary],
+    (old_number, old): (RunNumber, Run),
+    (new_number, new): (RunNumber, &Run),
+) -> Result<Drift, CliError> {
+    let place = |number| runs.iter().position(|run| run.number == number);
+    let (Some(mut first), Some(mut last)) = (place(old_number), place(new_number)) else {
+        return Err(CliError::Bug("a run is not in the list of runs".to_owned()));
+    };
+    if first > last {
+        // Asked the other way round: what lies between lies between.
+        (first, last) = (last, first);
+    }
+    let usable = |run: &&Summary| run.state != State::Running;
+    let between: Vec<&Summary> = runs.get(first + 1..last).unwrap_or_default().iter().rev().filter(usable).collect();
+    let earlier: Vec<&Summary> = runs.get(..first).unwrap_or_default().iter().rev().filter(usable).collect();
+    let mut clients = report::clients(new);
+    clients.extend(report::clients(&old).into_iter().filter(|client| !report::clients(new).contains(client)));
+    let mut whole: Option<Drift> = None;
+    for client in clients {
+        let wanted = Wanted { clients: vec![client.to_owned()], names: Vec::new() };
+        let load = |run: &&Summary| Ok(Loaded::of(run.number, store.load(run.number, &wanted)?));
+        let own = Loaded::of(old_number, report::for_client(&old, client));
+        let now = report::for_client(new, client);
+        let drift =
+            since(own, (u64::try_from(new_number.0).ok(), &now), between.iter().map(load), earlier.iter().map(load))?;
+        match &mut whole {
+            None => whole = Some(drift),
+            Some(whole) => whole.targets.extend(drift.targets),
+        }
+    }
+    let mut whole = match whole {
+        Some(drift) => drift,
+        None => since(
+            Loaded::of(old_number, Run { targets: Vec::new(), ..old.clone() }),
+            (u64::try_from(new_number.0).ok(), new),
+            std::iter::empty(),
+            std::iter::empty(),
+        )?,
+    };
+    // A client's part of a run may be whole where the run is not.
+    let mark = |number: RunNumber, run: &Run| RunMark { number: u64::try_from(number.0).ok(), ..RunMark::of(run) };
+    (whole.before, whole.after) = (mark(old_number, &old), mark(new_number, new));
+    for other in &mut whole.others {
+        let known = runs.iter().find(|run| u64::try_from(run.number.0).ok() == other.number);
+        other.partial = known.map_or(other.partial, |known| known.partial);
+    }
+    Ok(whole)
 }
 
 /// What reads otherwise in `new` than in `old`. `between` and `earlier` are the runs between the two and those before `old`, each

@@ -297,7 +297,7 @@ pub struct Run {
     /// What is known of the vantage: what is wrong with it, and what a control host said.
     pub vantage: Vantage,
     /// What reads otherwise than in an earlier run, where there is one to compare with.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Box<Drift>>,
 }
 
@@ -327,6 +327,15 @@ impl Run {
 /// How many findings have each verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally(BTreeMap<Verdict, usize>);
+
+/// Counts that were made before.
+impl Extend<(Verdict, usize)> for Tally {
+    fn extend<T: IntoIterator<Item = (Verdict, usize)>>(&mut self, counts: T) {
+        for (verdict, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            *self.0.entry(verdict).or_default() += count;
+        }
+    }
+}
 
 impl Tally {
     /// Counts `findings`.

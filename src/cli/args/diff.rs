@@ -1,7 +1,30 @@
 //! What the user can say to `diff`.
 
+use super::history::{OfArgs, StoreArgs};
+use crate::history::RunName;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+
+/// `diff`
+#[derive(Args, Debug)]
+pub(in crate::cli) struct DiffArgs {
+    /// The older run: its number, `last`, or `last~1` for the one before [default: the last one before NEW that came to its end
+    /// and has the same servers].
+    #[arg(value_name = "OLD")]
+    pub(in crate::cli) old: Option<RunName>,
+    /// The newer run [default: the last one that came to its end; `last` where OLD is given].
+    #[arg(value_name = "NEW")]
+    pub(in crate::cli) new: Option<RunName>,
+    /// Which targets.
+    #[command(flatten)]
+    pub(in crate::cli) of: OfArgs,
+    /// How it is shown.
+    #[command(flatten)]
+    pub(in crate::cli) show: DiffShowArgs,
+    /// Where the runs are kept.
+    #[command(flatten)]
+    pub(in crate::cli) place: StoreArgs,
+}
 
 /// How a comparison is shown.
 #[derive(Args, Clone, Debug)]
