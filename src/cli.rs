@@ -21,7 +21,8 @@ mod store;
 mod vantage;
 mod witness;
 
-use args::{Cli, Command, SchemaOf, Shared};
+use args::diff::SchemaOf;
+use args::{Cli, Command, Shared};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{CliError, Exit};

@@ -4,7 +4,7 @@ pub(super) mod diff;
 pub(super) mod history;
 mod values;
 
-use super::args::diff::DiffArgs;
+use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
@@ -171,15 +171,6 @@ pub(super) enum Command {
     },
     /// Print the manual page (roff; show it with `portreeve man | man -l -`).
     Man,
-}
-
-/// Which format's schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum SchemaOf {
-    /// `portreeve-run`, of `scan --json` and `--format json`.
-    Run,
-    /// `portreeve-diff`, of what reads otherwise between two runs.
-    Diff,
 }
 
 /// `scan`

@@ -62,3 +62,12 @@ pub(in crate::cli) enum DiffFailOn {
     /// Nothing.
     Never,
 }
+
+/// Which format's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum SchemaOf {
+    /// `portreeve-run`, of `scan --json` and `--format json`.
+    Run,
+    /// `portreeve-diff`, of what reads otherwise between two runs.
+    Diff,
+}
