@@ -1,24 +1,24 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+pub(super) mod diff;
 pub(super) mod history;
+mod servers;
 mod statements;
 mod values;
 
+pub(super) use servers::{FactArgs, SelectArgs};
 pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
+use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
-use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
-use crate::model::target::{ControlServer, Host, Moved, Role};
+use crate::model::target::{ControlServer, Host, Role};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{
-    allowed, denied, host, lasts, moved, name, nowhere, only_tcp_ports, ports, rate, role_parser, seconds, tcp_ports,
-    udp_ports, yes_no,
-};
+use values::{host, lasts, name, nowhere, only_tcp_ports, ports, rate, role_parser, seconds, tcp_ports, udp_ports};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -36,6 +36,14 @@ ports of each server are asked, among them those that providers often block (25,
 that must not answer is asked. With --control-host a machine of yours, outside and listening on what the guides name, proves \
 which ports are let out. Where a name is to be resolved, this machine's own DNS servers are also asked for one that cannot \
 exist (under .invalid, RFC 6761).";
+
+const DIFF_EXIT_CODES: &str = "\
+Exit codes:
+  0  everything could be compared, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on
+  2  the command line is wrong, or there are no two such runs
+  3  not everything could be compared: a run is partial, a server is missing, or something can no longer be told
+  4  a defect of portreeve; please report it";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes:
@@ -121,6 +129,12 @@ pub(super) enum Command {
     /// Show a run that was kept, as `scan` did. The exit code is that of the scan.
     #[command(after_long_help = EXIT_CODES)]
     Show(Box<ShowArgs>),
+    /// What changed between two runs, and why.
+    ///
+    /// Without OLD and NEW the last run that came to its end is compared with the last one before it of the same servers. Runs
+    /// before and between are looked at for what the older run did not see, and for what only alternates.
+    #[command(after_long_help = DIFF_EXIT_CODES)]
+    Diff(Box<DiffArgs>),
     /// Write runs to a file, to be imported into another store.
     Export(ExportArgs),
     /// Take in what `export` wrote; a run that is here already is not taken twice.
@@ -156,7 +170,11 @@ pub(super) enum Command {
     #[command(subcommand)]
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
-    Schema,
+    Schema {
+        /// Of a run's report, or of what reads otherwise between two runs.
+        #[arg(value_name = "OF", default_value = "run")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -205,57 +223,6 @@ pub(super) struct ScanArgs {
     /// Print the plan (what would be asked, of which address, for which items) and ask nothing but DNS.
     #[arg(long)]
     pub(super) dry_run: bool,
-}
-
-/// What to select from the inventory.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Select from the inventory")]
-pub(super) struct SelectArgs {
-    /// Only targets of this client.
-    #[arg(long, value_name = "CLIENT", requires = "targets", conflicts_with = "hosts")]
-    pub(super) client: Vec<String>,
-    /// Only targets with this tag.
-    #[arg(long, value_name = "TAG", requires = "targets", conflicts_with = "hosts")]
-    pub(super) tag: Vec<String>,
-    /// Only targets with this name, or CLIENT/NAME; `*` stands for any characters.
-    #[arg(long, value_name = "NAME", requires = "targets", conflicts_with = "hosts")]
-    pub(super) name: Vec<String>,
-}
-
-/// What the guides need to know of HOST; an inventory says the same for each target.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "About HOST (in an inventory: keys of the target)")]
-pub(super) struct FactArgs {
-    /// Whether it is joined to Active Directory.
-    #[arg(long, value_name = "YES|NO", value_parser = yes_no, conflicts_with = "targets")]
-    pub(super) active_directory: Option<bool>,
-    /// How many technicians use it: Automate's tunnels take four ports for each.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=6383), conflicts_with = "targets")]
-    pub(super) technicians: Option<u32>,
-    /// Whether Automate's redirectors are in use.
-    #[arg(long, value_name = "YES|NO", value_parser = yes_no, conflicts_with = "targets")]
-    pub(super) redirectors: Option<bool>,
-    /// Where the Control (ScreenConnect) server is that Automate is integrated with.
-    #[arg(long, value_name = "PLACE", conflicts_with = "targets")]
-    pub(super) control: Option<ControlPlace>,
-    /// The name to send as SNI and to check certificates against.
-    #[arg(long, value_name = "NAME", value_parser = name, conflicts_with = "targets")]
-    pub(super) sni: Option<String>,
-    /// A service on another port than the guides say, such as tcp/8040=443.
-    #[arg(long, value_name = "PORT=PORT", value_parser = moved, conflicts_with = "targets")]
-    pub(super) moved: Vec<Moved>,
-    /// The address is shared with other servers: do not ask the guides' own numbers of moved ports, which lead to those.
-    #[arg(long, requires = "moved", conflicts_with = "targets")]
-    pub(super) shared_address: bool,
-    /// A port beyond the guides that is meant to be open, such as tcp/80.
-    #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
-    pub(super) expect: Vec<Ports>,
-    /// Ports that must be reachable, as they are on HOST, such as tcp/443,udp/75,tcp/40000-40050: an expected rule for each.
-    #[arg(long, value_name = "PORTS", value_parser = allowed, value_delimiter = ',', conflicts_with = "targets")]
-    pub(super) allow: Vec<RulePorts>,
-    /// Ports that must not be reachable, likewise; `rest` for every TCP port that no rule names (to prove it, add --sweep).
-    #[arg(long, value_name = "PORTS", value_parser = denied, value_delimiter = ',', conflicts_with = "targets")]
-    pub(super) deny: Vec<RulePorts>,
 }
 
 /// Where the Control server is.

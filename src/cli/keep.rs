@@ -162,13 +162,13 @@ impl Recording {
     }
 }
 
-/// Ends a run that was kept. `whole` says that `run` still has all that is known of its targets.
+/// Ends a run that was kept, and says which it is. `whole` says that `run` still has all that is known of its targets.
 pub(super) fn finish(
     settled: Result<Settled, HistoryError>,
     run: &Run,
     whole: bool,
     shared: &Shared,
-) -> Result<(), CliError> {
+) -> Result<RunNumber, CliError> {
     let changed: Vec<(usize, &TargetRun)> = if whole { run.targets.iter().enumerate().collect() } else { Vec::new() };
     let number = settled.and_then(|settled| settled.finish(run, &changed)).map_err(|error| {
         CliError::Machine(format!("the run could not be kept whole: {}", clean(&error.to_string())))
@@ -176,7 +176,7 @@ pub(super) fn finish(
     if !shared.quiet {
         tracing::info!("kept as run {number}");
     }
-    Ok(())
+    Ok(number)
 }
 
 /// Whether the target of a resumed run need not be asked again.

@@ -421,6 +421,7 @@ pub(super) fn header(run: &Run) -> Result<Body, String> {
         guides: run.guides.clone(),
         targets: Vec::new(),
         interrupted: false,
+        drift: None,
         vantage: run.vantage.clone(),
     };
     whole(Kind::Header, &own)

@@ -188,6 +188,7 @@ impl Archive for Sqlite {
                 targets: Vec::new(),
                 interrupted: true,
                 vantage: Vantage::default(),
+                drift: None,
             };
             let before = fold::content(store, &content::whole(Kind::Beginning, beginning)?)?;
             let header = fold::content(store, &content::header(&empty)?)?;
