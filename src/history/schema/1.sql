@@ -19,12 +19,27 @@ CREATE TABLE content (
     body BLOB NOT NULL
 ) STRICT;
 
--- What can be asked about content, in words.
-CREATE TABLE observation (
+-- What was asked and what came of it, in words.
+CREATE TABLE answer (
     content INTEGER PRIMARY KEY REFERENCES content,
     question TEXT NOT NULL,
     answer TEXT NOT NULL
 ) STRICT;
+
+-- An answer of one server, with the times of its first sighting there.
+CREATE TABLE observation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    content INTEGER NOT NULL REFERENCES answer,
+    started_ms INTEGER NOT NULL,
+    elapsed_ms INTEGER NOT NULL,
+    elapsed_max_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE observation_by_hash (
+    hash BLOB PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE finding (
     content INTEGER PRIMARY KEY REFERENCES content,
@@ -168,10 +183,11 @@ JOIN rule ON rule.content = snapshot_rule.rule;
 
 CREATE VIEW observations AS
 SELECT run.id AS run, run.started, target.client, target.name AS target,
-       address.address, observation.question, observation.answer
+       address.address, answer.question, answer.answer
 FROM run
 JOIN run_target ON run_target.run = run.id
 JOIN target ON target.id = run_target.target
 JOIN snapshot_observation ON snapshot_observation.snapshot = run_target.snapshot
 JOIN address ON address.id = snapshot_observation.address
-JOIN observation ON observation.content = snapshot_observation.observation;
+JOIN observation ON observation.id = snapshot_observation.observation
+JOIN answer ON answer.content = observation.content;

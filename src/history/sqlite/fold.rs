@@ -199,16 +199,40 @@ fn observation(
     dates: &Dates,
     words: Words,
 ) -> Done<i64> {
-    let (number, new) = place(store, &content::observation(target, observation, dates)?)?;
+    let (hash, body) = content::observation(target, observation, dates)?;
+    let known = store
+        .prepare_cached("SELECT number FROM observation_by_hash WHERE hash = ?1")?
+        .query_row([hash], |row| row.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let (content, new) = place(store, &body)?;
     if new {
         let marked = dates.mark(words(observation).into_bytes());
         let answer = dates::without_counts(&String::from_utf8_lossy(&marked));
-        store.prepare_cached("INSERT INTO observation VALUES (?1, ?2, ?3)")?.execute(params![
-            number,
+        store.prepare_cached("INSERT INTO answer VALUES (?1, ?2, ?3)")?.execute(params![
+            content,
             observation.question.to_string(),
             answer
         ])?;
     }
+    let time = |milliseconds: u64| i64::try_from(milliseconds).unwrap_or(i64::MAX);
+    store
+        .prepare_cached(
+            "INSERT INTO observation (content, started_ms, elapsed_ms, elapsed_max_ms, tries) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            content,
+            time(observation.started_ms),
+            time(observation.elapsed_ms),
+            time(observation.elapsed_max_ms),
+            observation.tries
+        ])?;
+    let number = store.last_insert_rowid();
+    store
+        .prepare_cached("INSERT INTO observation_by_hash (hash, number) VALUES (?1, ?2)")?
+        .execute(params![hash, number])?;
     Ok(number)
 }
 

@@ -1,7 +1,7 @@
 //! Reading: lists of runs, and runs put together again.
 
 use super::{Done, Sqlite, Wrong};
-use crate::history::content::{self, ItemText, is_dated};
+use crate::history::content::{self, Answer, ItemText, is_dated};
 use crate::history::dates::Dates;
 use crate::history::{Beginning, HistoryError, Record, RunNumber, State, Summary, Wanted};
 use crate::model::expected::RuleFinding;
@@ -182,7 +182,7 @@ fn opening(store: &Sqlite, run: RunNumber) -> Done<Opening> {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     texts: HashMap<i64, Arc<ItemText>>,
-    observations: HashMap<i64, Arc<Observation>>,
+    answers: HashMap<i64, Arc<Answer>>,
     findings: HashMap<i64, Arc<(Finding, Arc<ItemText>)>>,
     rules: HashMap<i64, Arc<RuleFinding>>,
     heads: HashMap<i64, Arc<TargetRun>>,
@@ -192,7 +192,7 @@ pub(super) struct Cache {
 
 impl Cache {
     fn make_room(&mut self) {
-        if self.observations.len() + self.findings.len() > CACHE_LIMIT {
+        if self.answers.len() + self.findings.len() > CACHE_LIMIT {
             *self = Self::default();
         }
     }
@@ -247,14 +247,24 @@ impl Reader<'_> {
         let head: Arc<TargetRun> = cached!(self.heads[head], plain);
         let mut target = content::headed((*head).clone(), (*definition).clone(), started);
         let mut statement = connection.prepare_cached(
-            "SELECT number, address, observation FROM snapshot_observation WHERE snapshot = ?1 ORDER BY place",
+            "SELECT number, address, content, started_ms, elapsed_ms, elapsed_max_ms, tries FROM snapshot_observation
+             JOIN observation ON observation.id = observation WHERE snapshot = ?1 ORDER BY place",
         )?;
         let mut rows = statement.query([snapshot])?;
         while let Some(row) = rows.next()? {
             let (id, address) = (ObservationId(row.get(0)?), self.address(row.get(1)?)?);
-            let observation =
-                cached!(self.observations[row.get(2)?], |_: &mut Self, value| Ok::<Observation, Wrong>(value));
-            target.observations.push(Observation { id, address, ..(*observation).clone() });
+            let answer = cached!(self.answers[row.get(2)?], |_: &mut Self, value| Ok::<Answer, Wrong>(value));
+            let time = |place| row.get::<_, i64>(place).map(|time| u64::try_from(time).unwrap_or_default());
+            target.observations.push(Observation {
+                id,
+                address,
+                question: answer.question,
+                started_ms: time(3)?,
+                elapsed_ms: time(4)?,
+                elapsed_max_ms: time(5)?,
+                tries: row.get(6)?,
+                attempt: answer.attempt.clone(),
+            });
         }
         let mut statement = connection
             .prepare_cached("SELECT finding, rests_on FROM snapshot_finding WHERE snapshot = ?1 ORDER BY place")?;
