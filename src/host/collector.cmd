@@ -7,18 +7,20 @@ rem It only reads. It writes one new folder, and a zip of it beside it, and noth
 rem change of any setting. Values of passwords and keys in configuration files are replaced by 'redacted' before they are
 rem written. For each command the manifest says what was run, how it ended, and what its file must be.
 
-rem A 32-bit agent is led to the 64-bit commands.
-if exist "%windir%\Sysnative\cmd.exe" (
-    "%windir%\Sysnative\cmd.exe" /d /c ""%~f0" %*"
-    exit /b
-)
+rem A 32-bit agent is led to the 64-bit commands. No line here is in a block: a name with brackets would end it.
+if not exist "%windir%\Sysnative\cmd.exe" goto native
+"%windir%\Sysnative\cmd.exe" /d /c call "%~f0" %*
+exit /b
+
+:native
 setlocal EnableExtensions DisableDelayedExpansion
 set "OUT=%~1"
 if not defined OUT set "OUT=%TEMP%\portreeve-evidence-%COMPUTERNAME%"
-if exist "%OUT%" (
-    echo "%OUT%" exists already. Name a new folder: %~nx0 FOLDER
-    exit /b 2
-)
+if not exist "%OUT%" goto new
+echo "%OUT%" exists already. Name a new folder: collector.cmd FOLDER
+exit /b 2
+
+:new
 mkdir "%OUT%"
 if not exist "%OUT%\" exit /b 2
 pushd "%OUT%"
