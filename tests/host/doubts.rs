@@ -189,14 +189,8 @@ fn what_a_location_or_a_virtual_directory_turns_back_on_is_no_pass() {
 fn more_places_than_are_worked_out_are_no_pass() {
     let filtering =
         "<system.webServer><security><requestFiltering removeServerHeader=\"true\" /></security></system.webServer>";
-<<<<<<< HEAD
     let locations = (0..1500).map(|number| format!("<location path=\"f{number}\">{filtering}</location>"));
     let many = locations.collect::<Vec<String>>().concat();
-=======
-    let many: Vec<String> =
-        (0..1500).map(|number| format!("<location path=\"f{number}\">{filtering}</location>")).collect();
-    let many = many.concat();
->>>>>>> 61a2663 (The help of host collect is held, and .ci/windows notices a folder that is written twice)
     let application = |number: u32| {
         format!("<application path=\"/a{number}\"><virtualDirectory path=\"/\" physicalPath=\"C:\\a\" /></application>")
     };
