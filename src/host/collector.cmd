@@ -22,12 +22,16 @@ exit /b 2
 
 :new
 mkdir "%OUT%"
-if not exist "%OUT%\" exit /b 2
+if errorlevel 1 exit /b 2
 pushd "%OUT%"
 if errorlevel 1 exit /b 2
 set "BUNDLE=%CD%"
+rem Every command is that of System32: cmd would look in the new folder first, where others may be able to write.
+set NoDefaultCurrentDirectoryInExePath=1
+set "SYS=%SystemRoot%\System32\"
+set "PATH=%SystemRoot%\System32;%SystemRoot%\System32\WindowsPowerShell\v1.0"
 set /a COUNT=0
-set "PS=powershell.exe -NoLogo -NoProfile -NonInteractive -Command"
+set "PS=WindowsPowerShell\v1.0\powershell.exe -NoLogo -NoProfile -NonInteractive -Command"
 set "UTF8=[Console]::OutputEncoding = [Text.Encoding]::UTF8;"
 set "HIDE=-replace '(?is)((?:password|sessionKey|validationKey|decryptionKey|connectionString)\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)((?:key|name)\s*=\s*\x22[\w.:-]*(?:password|secret|token|apikey|license)[\w.:-]*\x22\s+value\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)\[enc:.+?:enc\]','redacted'"
 
@@ -66,7 +70,7 @@ set RUN=reg.exe query HKU
 call :print hku hku.txt
 set RUN=reg.exe query "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList" /reg:64
 call :print profiles profiles.txt
-for /f "tokens=2 delims=\" %%S in ('reg.exe query HKU') do call :user "%%S"
+for /f "tokens=2 delims=\" %%S in ('%SYS%reg.exe query HKU') do call :user "%%S"
 
 rem --- services and what listens
 set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services" /reg:64
@@ -118,7 +122,7 @@ call :print screenconnect screenconnect.xml
 
 >>manifest.txt echo done;%COUNT%
 popd
-%PS% "Compress-Archive -LiteralPath $env:BUNDLE -DestinationPath ($env:BUNDLE + '.zip')" 2>nul
+%SYS%%PS% "Compress-Archive -LiteralPath $env:BUNDLE -DestinationPath ($env:BUNDLE + '.zip')" 2>nul
 if not exist "%BUNDLE%.zip" echo The folder could not be zipped; it is whole without that.
 echo Done, %COUNT% commands. Give portreeve this folder, or the zip beside it: "%BUNDLE%"
 exit /b 0
@@ -136,14 +140,14 @@ exit /b
 rem --- :print ID FILE: what %RUN% prints is the evidence
 :print
 set "BEGIN=%DATE% %TIME%"
-%RUN% >"%~2" 2>>errors.log
+%SYS%%RUN% >"%~2" 2>>errors.log
 set "CODE=%ERRORLEVEL%"
 goto note
 
 rem --- :write ID FILE: %RUN% writes the file itself
 :write
 set "BEGIN=%DATE% %TIME%"
-%RUN% >>output.log 2>>errors.log
+%SYS%%RUN% >>output.log 2>>errors.log
 set "CODE=%ERRORLEVEL%"
 goto note
 
@@ -152,7 +156,7 @@ rem --- one line of the manifest
 set "SIZE=-"
 set "HASH="
 if exist "%~2" for %%F in ("%~2") do set "SIZE=%%~zF"
-if exist "%~2" for /f "skip=1 delims=" %%H in ('certutil.exe -hashfile "%~2" SHA256 2^>nul') do if not defined HASH set "HASH=%%H"
+if exist "%~2" for /f "skip=1 delims=" %%H in ('%SYS%certutil.exe -hashfile "%~2" SHA256 2^>nul') do if not defined HASH set "HASH=%%H"
 if not defined HASH set "HASH=-"
 >>manifest.txt echo run;%~1;%CODE%;%BEGIN%;%DATE% %TIME%;%~2;%SIZE%;%HASH: =%;%RUN%
 set /a COUNT+=1

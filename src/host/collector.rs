@@ -31,7 +31,8 @@ pub fn compiled() -> String {
         1,
     );
     let adds = format!(
-        "rem --- what no built-in command shows\r\nset RUN={KEY_TIMES}\r\ncall :print key-times key-times.txt\r\n\r\n"
+        "rem --- what no built-in command shows: portreeve itself, which is not in System32\r\nset RUN={KEY_TIMES}\r\n\
+         set \"SYS=\"\r\ncall :print key-times key-times.txt\r\nset \"SYS=%SystemRoot%\\System32\\\"\r\n\r\n"
     );
     script.replacen(END, &(adds + END), 1)
 }
@@ -131,9 +132,10 @@ mod tests {
     fn the_compiled_collector_runs_the_same_script_and_adds_the_times_of_keys() {
         let (own, script) = (compiled(), script());
         let added: Vec<&str> = own.lines().filter(|line| !script.lines().any(|known| known == *line)).collect();
-        let [out, fact, comment, run, call] = added.as_slice() else { panic!("{added:#?}") };
+        let [out, fact, comment, run, elsewhere, call] = added.as_slice() else { panic!("{added:#?}") };
         assert_eq!(*out, "set \"OUT=%PORTREEVE_OUT%\"");
         assert!(fact.starts_with(">>manifest.txt echo fact;collector;portreeve ") && comment.starts_with("rem"));
+        assert_eq!(*elsewhere, "set \"SYS=\"");
         assert_eq!((*run, *call), ("set RUN=\"%PORTREEVE%\" host key-times", "call :print key-times key-times.txt"));
         let left: Vec<&str> = script.lines().filter(|line| !own.lines().any(|known| known == *line)).collect();
         assert_eq!(left, ["set \"OUT=%~1\""]);
