@@ -151,12 +151,16 @@ set "BEGIN=%DATE% %TIME%"
 set "CODE=%ERRORLEVEL%"
 goto note
 
-rem --- one line of the manifest
+rem --- one line of the manifest. certutil cannot hash an empty file, and says so where the digest would be
 :note
 set "SIZE=-"
 set "HASH="
 if exist "%~2" for %%F in ("%~2") do set "SIZE=%%~zF"
-if exist "%~2" for /f "skip=1 delims=" %%H in ('%SYS%certutil.exe -hashfile "%~2" SHA256 2^>nul') do if not defined HASH set "HASH=%%H"
+if "%SIZE%"=="-" goto line
+if "%SIZE%"=="0" goto line
+for /f "skip=1 delims=" %%H in ('%SYS%certutil.exe -hashfile "%~2" SHA256 2^>nul') do if not defined HASH set "HASH=%%H"
+for /f "delims=0123456789abcdefABCDEF " %%X in ("%HASH%") do set "HASH="
+:line
 if not defined HASH set "HASH=-"
 >>manifest.txt echo run;%~1;%CODE%;%BEGIN%;%DATE% %TIME%;%~2;%SIZE%;%HASH: =%;%RUN%
 set /a COUNT+=1
