@@ -16,16 +16,13 @@ exit /b
 setlocal EnableExtensions DisableDelayedExpansion
 set "OUT=%~1"
 if not defined OUT set "OUT=%TEMP%\portreeve-evidence-%COMPUTERNAME%"
-if not exist "%OUT%" goto new
-echo "%OUT%" exists already. Name a new folder: collector.cmd FOLDER
-exit /b 2
-
-:new
+for %%F in ("%OUT%\.") do set "OUT=%%~fF"
+if exist "%OUT%" goto old
+if exist "%OUT%.zip" goto old
 mkdir "%OUT%"
 if errorlevel 1 exit /b 2
 pushd "%OUT%"
 if errorlevel 1 exit /b 2
-set "BUNDLE=%CD%"
 rem Every command is that of System32: cmd would look in the new folder first, where others may be able to write.
 set NoDefaultCurrentDirectoryInExePath=1
 set "SYS=%SystemRoot%\System32\"
@@ -122,10 +119,17 @@ call :print screenconnect screenconnect.xml
 
 >>manifest.txt echo done;%COUNT%
 popd
-%SYS%%PS% "Compress-Archive -LiteralPath $env:BUNDLE -DestinationPath ($env:BUNDLE + '.zip')" 2>nul
-if not exist "%BUNDLE%.zip" echo The folder could not be zipped; it is whole without that.
-echo Done, %COUNT% commands. Give portreeve this folder, or the zip beside it: "%BUNDLE%"
+%SYS%%PS% "Compress-Archive -LiteralPath $env:OUT -DestinationPath ($env:OUT + '.zip') -ErrorAction Stop" 2>nul
+if errorlevel 1 goto nozip
+if not exist "%OUT%.zip" goto nozip
+echo Done, %COUNT% commands. Give portreeve this folder, or the zip beside it: "%OUT%"
 exit /b 0
+:nozip
+echo Done, %COUNT% commands. The folder could not be zipped; it is whole without that. Give portreeve this folder: "%OUT%"
+exit /b 0
+:old
+echo "%OUT%" or its zip exists already. Name a new folder: collector.cmd FOLDER
+exit /b 2
 
 rem --- one user: the names of the subkeys of Software prove whether there are policies
 :user
