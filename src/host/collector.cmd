@@ -28,6 +28,7 @@ set NoDefaultCurrentDirectoryInExePath=1
 set "SYS=%SystemRoot%\System32\"
 set "PATH=%SystemRoot%\System32;%SystemRoot%\System32\WindowsPowerShell\v1.0"
 set /a COUNT=0
+for /f "tokens=2 delims=:." %%C in ('%SYS%chcp.com') do set "PAGE=%%C"
 set "PS=WindowsPowerShell\v1.0\powershell.exe -NoLogo -NoProfile -NonInteractive -Command"
 set "UTF8=[Console]::OutputEncoding = [Text.Encoding]::UTF8;"
 set "HIDE=-replace '(?is)((?:password|sessionKey|validationKey|decryptionKey|connectionString)\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)((?:key|name)\s*=\s*\x22[\w.:-]*(?:password|secret|token|apikey|license)[\w.:-]*\x22\s+value\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)\[enc:.+?:enc\]','redacted'"
@@ -155,8 +156,9 @@ set "BEGIN=%DATE% %TIME%"
 set "CODE=%ERRORLEVEL%"
 goto note
 
-rem --- one line of the manifest. certutil cannot hash an empty file, and says so where the digest would be
+rem --- the console's code page as it was, for PowerShell changes it; and one line of the manifest. certutil cannot hash an empty file, and says so where the digest would be
 :note
+%SYS%chcp.com %PAGE% >nul 2>nul
 set "SIZE=-"
 set "HASH="
 if exist "%~2" for %%F in ("%~2") do set "SIZE=%%~zF"
