@@ -31,7 +31,15 @@ set /a COUNT=0
 for /f "tokens=2 delims=:." %%C in ('%SYS%chcp.com') do set "PAGE=%%C"
 set "PS=WindowsPowerShell\v1.0\powershell.exe -NoLogo -NoProfile -NonInteractive -Command"
 set "UTF8=[Console]::OutputEncoding = [Text.Encoding]::UTF8;"
-set "HIDE=-replace '(?is)((?:password|sessionKey|validationKey|decryptionKey|connectionString)\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)((?:key|name)\s*=\s*\x22[\w.:-]*(?:password|secret|token|apikey|license)[\w.:-]*\x22\s+value\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)\[enc:.+?:enc\]','redacted'"
+
+rem --- what is secret in a configuration file: attributes; the value beside such a key, and before it; elements; parts of texts
+set "WORD=(?:password|passphrase|pwd|secret|token|apikey|license)"
+set "HIDE=-replace '(?is)((?:%WORD%|sessionKey|validationKey|decryptionKey|connectionString|encryptedValue)\s*=\s*([\x22\x27]))(?:(?!\2)[^<])*(?=\2[\s/>?;]|\x27\x22)','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?is)((?:key|name)\s*=\s*[\x22\x27][^\x22\x27<>]*%WORD%[^<>]*?\svalue\s*=\s*([\x22\x27]))(?:(?!\2)[^<])*','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?is)(\svalue\s*=\s*([\x22\x27]))(?:(?!\2)[^<])*(\2\s[^<>]*?(?:key|name)\s*=\s*[\x22\x27][^\x22\x27<>]*%WORD%)','${1}redacted${3}'"
+set "HIDE=%HIDE% -replace '(?is)(<[\w:.]*%WORD%[\w:.]*(?:\s[^<>]*)?>|<[^<>]+name\s*=\s*[\x22\x27][^\x22\x27<>]*%WORD%[^<>]*>\s*<value>)[^<>]+(?=</)','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?i)((?:password|pwd|secret|accountkey|accesskey)\s*=\s*)(?:&quot;.*?&quot;|(?:&#?\w+;|[^\s\x22\x27;<>])(?:&#?\w+;|[^\x22\x27;<>])*)','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?is)\[enc:.+?:enc\]','redacted'"
 
 >manifest.txt echo portreeve-evidence;1
 >>manifest.txt echo fact;computer;%COMPUTERNAME%

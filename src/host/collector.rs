@@ -54,15 +54,18 @@ pub struct Command {
 pub fn commands() -> &'static [Command] {
     static COMMANDS: LazyLock<Vec<Command>> = LazyLock::new(|| {
         let mut found = Vec::new();
-        let mut variables: Vec<(String, &str)> = Vec::new();
+        let mut variables: Vec<(String, String)> = Vec::new();
         let mut arguments = None;
         for line in SCRIPT.lines().map(str::trim) {
+            let expanded =
+                |text: &str| variables.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
             if let Some(run) = line.strip_prefix("set RUN=") {
-                let expanded = variables.iter().fold(run.to_owned(), |run, (name, value)| run.replace(name, value));
-                arguments = Some(expanded);
+                arguments = Some(expanded(run));
             } else if let Some((name, value)) = line.strip_prefix("set \"").and_then(|set| set.split_once('=')) {
-                if matches!(name, "PS" | "UTF8" | "HIDE") {
-                    variables.push((format!("%{name}%"), value.strip_suffix('"').unwrap_or(value)));
+                if matches!(name, "PS" | "UTF8" | "WORD" | "HIDE") {
+                    let (name, value) = (format!("%{name}%"), expanded(value.strip_suffix('"').unwrap_or(value)));
+                    variables.retain(|(known, _)| *known != name);
+                    variables.push((name, value));
                 }
             } else if let Some((verb, rest)) = line.strip_prefix("call :").and_then(|call| call.split_once(' '))
                 && let Some((id, file)) = rest.split_once(' ')
