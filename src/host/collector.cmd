@@ -36,7 +36,7 @@ set "HIDE=-replace '(?is)((?:password|sessionKey|validationKey|decryptionKey|con
 for /f "delims=" %%V in ('ver') do >>manifest.txt echo fact;version;%%V
 
 rem --- the host itself: clock, boot, build, domain, networks; and whether this runs elevated
-set RUN=%PS% "$o = Get-CimInstance Win32_OperatingSystem; $c = Get-CimInstance Win32_ComputerSystem; $n = (Get-NetConnectionProfile | ForEach-Object { $_.NetworkCategory }) -join ','; 'utc=' + [DateTime]::UtcNow.ToString('s') + 'Z'; 'boot=' + $o.LastBootUpTime.ToUniversalTime().ToString('s') + 'Z'; 'build=' + $o.BuildNumber; 'caption=' + $o.Caption; 'part_of_domain=' + $c.PartOfDomain; 'domain=' + $c.Domain; 'role=' + $c.DomainRole; 'network=' + $n; 'complete=yes'"
+set RUN=%PS% "$ErrorActionPreference = 'Stop'; $o = Get-CimInstance Win32_OperatingSystem; $c = Get-CimInstance Win32_ComputerSystem; $n = (Get-NetConnectionProfile -ErrorAction SilentlyContinue | ForEach-Object { $_.NetworkCategory }) -join ','; 'utc=' + [DateTime]::UtcNow.ToString('s') + 'Z'; 'boot=' + $o.LastBootUpTime.ToUniversalTime().ToString('s') + 'Z'; 'build=' + $o.BuildNumber; 'caption=' + $o.Caption; 'part_of_domain=' + $c.PartOfDomain; 'domain=' + $c.Domain; 'role=' + $c.DomainRole; 'network=' + $n; 'complete=yes'"
 call :print system system.txt
 set RUN=whoami.exe /groups /fo csv /nh
 call :print whoami whoami.txt

@@ -2,7 +2,7 @@
 
 use crate::items::{find, judged};
 use crate::parts::{IIS, Parts, WEB_RULE, firewall, listing, netstat, policy, schannel};
-use portreeve::model::verdict::Verdict;
+use portreeve::model::verdict::{Confidence, Verdict};
 
 fn verdict(parts: &Parts, item: &str) -> Verdict {
     find(&judged(&parts.evidence()), item).verdict
@@ -134,6 +134,17 @@ fn a_section_kept_elsewhere_and_a_windows_that_does_not_know_it_make_no_pass() {
     let system = |build: u32| format!("utc=2026-11-21T11:00:00Z\nbuild={build}\npart_of_domain=False\ncomplete=yes\n");
     assert_eq!(verdict(&Parts::good().with("system", &system(17_763)), "AUT-IIS-01"), Verdict::Pass);
     assert_eq!(verdict(&Parts::good().with("system", &system(14_393)), "AUT-IIS-01"), Verdict::NeedsEvidence);
+    // A build that nobody knows may be the old one.
+    let unknown = "utc=2026-11-21T11:00:00Z\npart_of_domain=False\ncomplete=yes\n";
+    for parts in [Parts::good().with("system", unknown), Parts::good().silent("system")] {
+        let judgement = judged(&parts.evidence());
+        let finding = find(&judgement, "AUT-IIS-01");
+        assert_eq!(finding.verdict, Verdict::NeedsEvidence, "{:#?}", finding.checks);
+        assert!(finding.checks[0].lacking && finding.checks[0].seen.join("; ").contains("the build of Windows"));
+        // Likewise a controller: nobody knows that it is none.
+        let check = &find(&judgement, "AUT-GPO-01").checks[0];
+        assert!(check.verdict == Verdict::Pass && check.lacking && check.confidence <= Confidence::Medium, "{check:#?}");
+    }
 }
 
 /// A place below an application that says otherwise, and one of which nobody knows what it says, keep an item from passing.

@@ -547,7 +547,7 @@ fn encodings_do_not_matter_and_languages_do_not_either() {
 #[test]
 fn an_old_bundle_and_a_clock_that_is_ahead_are_believed_less() {
     let at = |utc: &str| {
-        let parts = Parts::good().with("system", &format!("utc={utc}\nboot=2026-11-01T00:00:00Z\nbuild=17763\npart_of_domain=False\nnetwork=Public\ncomplete=yes\n"));
+        let parts = Parts::good().with("system", &format!("utc={utc}\nboot=2026-11-01T00:00:00Z\nbuild=17763\npart_of_domain=False\nrole=2\nnetwork=Public\ncomplete=yes\n"));
         let judgement = judged(&parts.evidence());
         let finding = find(&judgement, "AUT-GPO-01");
         (finding.verdict, finding.confidence, finding.checks[0].seen.join("; "))

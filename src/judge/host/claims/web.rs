@@ -126,12 +126,21 @@ pub(super) fn header(evidence: &Evidence, header: &str) -> Claim {
         said.seen.push(format!("no configuration shows whether code sends {header}: MVC does by itself"));
     }
     let build = evidence.system.as_ref().ok().and_then(|system| system.get("build")?.0.parse::<u32>().ok());
-    if let Some(build) = build.filter(|build| *build < REMOVES_SERVER_HEADER)
-        && said.holds == Some(true)
-        && header.eq_ignore_ascii_case("Server")
-    {
-        said.holds = None;
-        said.seen.push(format!("build {build} of Windows has no removeServerHeader, whatever its configuration says"));
+    if said.holds == Some(true) && header.eq_ignore_ascii_case("Server") {
+        match build {
+            Some(build) if build >= REMOVES_SERVER_HEADER => {}
+            Some(build) => {
+                said.holds = None;
+                let why = format!("build {build} of Windows has no removeServerHeader, whatever its configuration says");
+                said.seen.push(why);
+            }
+            None => {
+                said.holds = None;
+                said.lacking = true;
+                let why = "not collected: the build of Windows, and before 16299 (Server 2016) there is no removeServerHeader";
+                said.seen.push(why.to_owned());
+            }
+        }
     }
     let mut claim = web(header, said);
     if let (true, Since::After(line)) = (header.eq_ignore_ascii_case("Server"), since(evidence, key_times::HTTP)) {
