@@ -17,7 +17,12 @@ const AGAIN: &str = "Run the collector again from an elevated prompt, and give t
 pub(in crate::judge) fn lacks(item: &Item, rule: &Rule, check: &Check, evidence: &Evidence) -> bool {
     let open = matches!(check.verdict, Verdict::NeedsEvidence | Verdict::Inconclusive);
     match rule {
-        Rule::Needs { evidence: None | Some(HostCheck::Restarted), .. } => false,
+        Rule::Needs { evidence: None, .. } => false,
+        // When settings were changed only the compiled collector tells: where it was to tell and could not, that is missing.
+        Rule::Needs { evidence: Some(HostCheck::Restarted), .. } => {
+            let failed = |id: &str| evidence.missing.iter().any(|(missing, _)| missing == id);
+            open && check.lacking && (failed("key-times") || failed("schannel"))
+        }
         // What was not collected lowers a pass too.
         Rule::Needs { .. } => check.verdict != Verdict::Fail && check.lacking,
         _ if !item.how.contains(&How::Host) => false,
