@@ -68,9 +68,11 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
             }
         }
         seen.extend(explanations.iter().cloned());
-        match since(evidence, key_times::SCHANNEL) {
+        let mut last = None;
+        match since(evidence, key_times::PROTOCOLS) {
             Since::Before(line) => {
                 seen.push(format!("Windows was restarted since the settings changed ({})", line.quote()));
+                last = Some("Windows was not restarted since the setting changed, and its clock was set".to_owned());
             }
             Since::After(line) => explanations
                 .insert(0, format!("Windows was not restarted since the setting changed{boot}: {}", line.quote())),
@@ -80,6 +82,7 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
         }
         explanations.push("a proxy or load balancer in front of the host answers".to_owned());
         explanations.push("the bundle is of another host".to_owned());
+        explanations.extend(last);
     } else {
         let (floors, may) = floors(evidence, version);
         seen.extend(floors.iter().cloned());
