@@ -105,8 +105,12 @@ fn times_that_were_to_be_noted_and_were_not_are_missing() {
 /// The check of a bundle beside a scan that saw TLS 1.0 so.
 fn beside(parts: &Parts, outcome: &str) -> Check {
     let (addresses, mut observations) = seen(&[("tcp/443", PortState::Open)], 3);
-    for said in ["tcp/443 service https", &format!("tcp/443 tls1.0 {outcome}"), &format!("tcp/443 tls1.1 {outcome}")] {
-        let Seen::Observation(question, attempt) = parse_seen(said).unwrap() else { panic!("{said}") };
+    let versions = [("tls1.0", outcome), ("tls1.1", outcome), ("tls1.2", "accepted")].into_iter();
+    let hellos = versions.flat_map(|(version, how)| {
+        ["", " without-sni"].map(|sni| format!("tcp/443 {version} {how}{sni}"))
+    });
+    for said in hellos.chain(["tcp/443 service https".to_owned()]) {
+        let Seen::Observation(question, attempt) = parse_seen(&said).unwrap() else { panic!("{said}") };
         let id = ObservationId(u32::try_from(observations.len()).unwrap() + 1);
         observations.push(Observation { id, question, attempt: *attempt, ..observations[0].clone() });
     }
