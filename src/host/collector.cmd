@@ -95,7 +95,7 @@ call :write firewall-policy firewall-policy.reg
 rem --- IIS: the server's configuration, and the web.config of each application's root and each virtual directory
 set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
 call :print iis applicationHost.xml
-set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% -replace '(?m)^','|' } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
 call :print web-configs web-configs.txt
 
 rem --- the products: LTShare, MySQL (the options that its service names), ScreenConnect. No /c for icacls: what it may not read must end it with an error
