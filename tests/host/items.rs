@@ -553,6 +553,10 @@ fn an_old_bundle_and_a_clock_that_is_ahead_are_believed_less() {
         (finding.verdict, finding.confidence, finding.checks[0].seen.join("; "))
     };
     assert_eq!(at("2026-11-21T11:59:00Z").1, Confidence::High);
+    assert_eq!(at("2026-11-20T13:00:00Z").1, Confidence::High);
+    // What was changed since yesterday, nobody sees in it.
+    let (_, confidence, seen) = at("2026-11-20T02:00:00Z");
+    assert!(confidence == Confidence::Medium && seen.contains("34 hours old"), "{seen}");
     let (verdict, confidence, seen) = at("2026-11-01T00:00:00Z");
     assert_eq!((verdict, confidence), (Verdict::Pass, Confidence::Medium));
     assert!(seen.contains("20 days old"), "{seen}");
