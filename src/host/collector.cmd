@@ -48,7 +48,7 @@ set "HIDE=%HIDE% -replace '(?is)\[enc:.+?:enc\]','redacted'"
 for /f "delims=" %%V in ('ver') do >>manifest.txt echo fact;version;%%V
 
 rem --- the host itself: clock, boot, build, domain, networks; and whether this runs elevated
-set RUN=%PS% "$o = Get-CimInstance Win32_OperatingSystem; $c = Get-CimInstance Win32_ComputerSystem; $n = (Get-NetConnectionProfile | ForEach-Object { $_.NetworkCategory }) -join ','; 'utc=' + [DateTime]::UtcNow.ToString('s') + 'Z'; 'boot=' + $o.LastBootUpTime.ToUniversalTime().ToString('s') + 'Z'; 'build=' + $o.BuildNumber; 'caption=' + $o.Caption; 'part_of_domain=' + $c.PartOfDomain; 'domain=' + $c.Domain; 'role=' + $c.DomainRole; 'network=' + $n; 'complete=yes'"
+set RUN=%PS% "$ErrorActionPreference = 'Stop'; $o = Get-CimInstance Win32_OperatingSystem; $c = Get-CimInstance Win32_ComputerSystem; $n = (Get-NetConnectionProfile -ErrorAction SilentlyContinue | ForEach-Object { $_.NetworkCategory }) -join ','; 'utc=' + [DateTime]::UtcNow.ToString('s') + 'Z'; 'boot=' + $o.LastBootUpTime.ToUniversalTime().ToString('s') + 'Z'; 'build=' + $o.BuildNumber; 'caption=' + $o.Caption; 'part_of_domain=' + $c.PartOfDomain; 'domain=' + $c.Domain; 'role=' + $c.DomainRole; 'network=' + $n; 'complete=yes'"
 call :print system system.txt
 set RUN=whoami.exe /groups /fo csv /nh
 call :print whoami whoami.txt
@@ -107,7 +107,7 @@ call :write firewall-policy firewall-policy.reg
 rem --- IIS: the server's configuration, and the web.config of each application's root and each virtual directory
 set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
 call :print iis applicationHost.xml
-set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% -replace '(?m)^','|' } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
 call :print web-configs web-configs.txt
 
 rem --- the products: LTShare, MySQL (the options that its service names), ScreenConnect. No /c for icacls: what it may not read must end it with an error
@@ -121,7 +121,7 @@ set RUN=icacls.exe "%LTSHARE%\*" /save ltshare-beneath.acl
 call :write ltshare-beneath ltshare-beneath.acl
 set RUN=%PS% "%UTF8% $n = 0; $bad = 0; $known = @{}; '[folder] ' + $env:LTSHARE; Get-ChildItem -LiteralPath $env:LTSHARE -Recurse -Force -ErrorAction SilentlyContinue -ErrorVariable e | Select-Object -First 20001 | ForEach-Object { $n++; try { $a = (Get-Acl -LiteralPath $_.FullName -ErrorAction Stop).GetSecurityDescriptorSddlForm('Access'); if (-not $known[$a]) { $known[$a] = 1; $_.FullName.Substring($env:LTSHARE.Length) + '|' + $a } } catch { $bad++ } }; '[looked] ' + $n; '[unread] ' + ($bad + $e.Count); '[complete]'"
 call :print ltshare-below ltshare-below.txt
-set RUN=%PS% "%UTF8% Get-ChildItem HKLM:\SYSTEM\CurrentControlSet\Services | ForEach-Object { $i = [string]$_.GetValue('ImagePath'); if ($i -match 'mysqld|mariadbd') { '[service] ' + $_.PSChildName; '[image] ' + $i; if ($i -match '\x22--defaults.file=([^\x22]+)\x22|--defaults.file=(?:\x22([^\x22]+)\x22|(\S+))') { $f = $Matches[1] + $Matches[2] + $Matches[3]; '[file] ' + $f; if (Test-Path -LiteralPath $f) { '[there]'; Get-Content -LiteralPath $f -ErrorAction Stop | Where-Object { $_ -notmatch 'password' } | ForEach-Object { '|' + $_ } } else { '[none]' } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% Get-ChildItem HKLM:\SYSTEM\CurrentControlSet\Services | ForEach-Object { $i = [string]$_.GetValue('ImagePath'); if ($i -match 'mysqld|mariadbd') { '[service] ' + $_.PSChildName; '[image] ' + $i; if ($i -match '\x22--defaults.file=([^\x22]+)\x22|--defaults.file=(?:\x22([^\x22]+)\x22|(\S+))') { $f = $Matches[1] + $Matches[2] + $Matches[3]; '[file] ' + $f; if (Test-Path -LiteralPath $f) { '[there]'; Get-Content -LiteralPath $f -ErrorAction Stop | ForEach-Object { if ($_ -match 'password') { '|#' } else { '|' + $_ } } } else { '[none]' } } } }; '[complete]'"
 call :print mysql mysql.txt
 set RUN=%PS% "%UTF8% (Get-Content -Raw -ErrorAction Stop (${env:ProgramFiles(x86)} + '\ScreenConnect\web.config')) %HIDE%"
 call :print screenconnect screenconnect.xml
