@@ -105,9 +105,9 @@ set RUN=reg.exe export "HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall" firewa
 call :write firewall-policy firewall-policy.reg
 
 rem --- IIS: the server's configuration, and the web.config of each application's root and each virtual directory
-set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
+set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 -ErrorAction Stop ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
 call :print iis applicationHost.xml
-set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% -replace '(?m)^','|' } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw -Encoding UTF8 -ErrorAction Stop ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; try { if ((Get-ChildItem -LiteralPath $f -Force -Name -ErrorAction Stop) -contains 'web.config') { $c = Get-Content -Raw -Encoding UTF8 -LiteralPath ($f + '\web.config') -ErrorAction Stop; '[there]'; $c %HIDE% -replace '(?m)^','|' } else { '[none]' } } catch { '[unreachable]' } } } }; '[complete]'"
 call :print web-configs web-configs.txt
 
 rem --- the products: LTShare, MySQL (the options that its service names), ScreenConnect. No /c for icacls: what it may not read must end it with an error
@@ -123,7 +123,7 @@ set RUN=%PS% "%UTF8% $n = 0; $bad = 0; $known = @{}; '[folder] ' + $env:LTSHARE;
 call :print ltshare-below ltshare-below.txt
 set RUN=%PS% "%UTF8% Get-ChildItem HKLM:\SYSTEM\CurrentControlSet\Services | ForEach-Object { $i = [string]$_.GetValue('ImagePath'); if ($i -match 'mysqld|mariadbd') { '[service] ' + $_.PSChildName; '[image] ' + $i; if ($i -match '\x22--defaults.file=([^\x22]+)\x22|--defaults.file=(?:\x22([^\x22]+)\x22|(\S+))') { $f = $Matches[1] + $Matches[2] + $Matches[3]; '[file] ' + $f; if (Test-Path -LiteralPath $f) { '[there]'; Get-Content -LiteralPath $f -ErrorAction Stop | ForEach-Object { if ($_ -match 'password') { '|#' } else { '|' + $_ } } } else { '[none]' } } } }; '[complete]'"
 call :print mysql mysql.txt
-set RUN=%PS% "%UTF8% (Get-Content -Raw -ErrorAction Stop (${env:ProgramFiles(x86)} + '\ScreenConnect\web.config')) %HIDE%"
+set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 -ErrorAction Stop (${env:ProgramFiles(x86)} + '\ScreenConnect\web.config')) %HIDE%"
 call :print screenconnect screenconnect.xml
 
 >>manifest.txt echo done;%COUNT%

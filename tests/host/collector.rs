@@ -177,3 +177,17 @@ fn no_secret_of_a_configuration_file_goes_into_the_bundle() {
     }
     assert_eq!(hidden(crate::parts::IIS), crate::parts::IIS);
 }
+
+/// A folder that may not be listed is not one without the file, and names are read as what they are.
+#[test]
+fn a_web_config_is_missing_only_where_its_folder_was_listed() {
+    let asks = |id: &str| collector::commands().iter().find(|command| command.id == id).unwrap().arguments.as_str();
+    let (listed, none) = asks("web-configs").split_once("'[none]'").unwrap();
+    assert!(listed.contains("Get-ChildItem -LiteralPath $f -Force -Name -ErrorAction Stop) -contains 'web.config'"));
+    assert!(none.starts_with(" } } catch { '[unreachable]' }") && !listed.contains("Test-Path"), "{none}");
+    for id in ["iis", "web-configs", "screenconnect"] {
+        for read in asks(id).split("Get-Content").skip(1) {
+            assert!(read.starts_with(" -Raw -Encoding UTF8 ") && read.contains(" -ErrorAction Stop"), "{id}: {read}");
+        }
+    }
+}
