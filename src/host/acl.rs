@@ -261,7 +261,7 @@ pub fn read_below(file: &str, text: &str) -> Result<Below, Box<Diagnostic>> {
         let start = at;
         at += line.len();
         let line = line.trim_end();
-        if let Some((path, sddl)) = line.rsplit_once('|') {
+        if let Some((path, sddl)) = line.split_once('|') {
             let acl = read(sddl).map_err(|(offset, message)| {
                 let from = start + path.len() + 1 + offset;
                 Box::new(Diagnostic::at(file, text, from..(start + line.len()).max(from), &message, again()))
@@ -333,6 +333,10 @@ mod tests {
         let found = read_below("b.txt", text).unwrap();
         assert_eq!((found.folder.as_str(), found.looked, found.more, found.unread), ("D:\\LTShare", 7, false, 0));
         assert_eq!((found.lists[0].0.as_str(), found.lists[0].2.number), ("a b\\c", 2));
+        // No path has a bar in it, and a condition may.
+        let conditional = text.replace("SY)", "SY)(XA;;FR;;;BU;(@User.x==1 || @User.y==2))");
+        let found = read_below("b.txt", &conditional).unwrap();
+        assert!(found.lists[0].1.entries.as_ref().unwrap()[1].conditional && found.lists[0].0 == "a b\\c");
         let many = read_below("b.txt", &text.replace("[looked] 7", "[looked] 20001")).unwrap();
         assert!(many.more && many.looked == 20_000);
         for (from, to) in [

@@ -8,11 +8,16 @@ use std::fmt::Write as _;
 
 /// SCHANNEL's settings, which Windows reads when it starts.
 pub const SCHANNEL: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL";
+/// Those of them that are about protocol versions. Others, such as what SCHANNEL logs, are no item's concern.
+pub const PROTOCOLS: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols";
 /// Those of http.sys, likewise.
 pub const HTTP: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\HTTP\Parameters";
+/// A key that is kept in no file: Windows writes it anew when it starts, by the clock of then. When it started, as Windows
+/// tells it, is worked out from the clock of now, and a machine that slept or whose clock was set has another one.
+pub const START: &str = r"HKLM\HARDWARE\DESCRIPTION\System";
 
 /// The keys whose times are noted, and whether those of all keys beneath are, too.
-pub const ROOTS: [(&str, bool); 2] = [(SCHANNEL, true), (HTTP, false)];
+pub const ROOTS: [(&str, bool); 3] = [(SCHANNEL, true), (HTTP, false), (START, false)];
 
 /// The most keys; SCHANNEL has some dozens.
 pub const LIMIT: usize = 10_000;
@@ -104,6 +109,11 @@ pub fn read(file: &str, text: &str) -> Result<KeyTimes, Box<Diagnostic>> {
 }
 
 impl KeyTimes {
+    /// When a key itself was written.
+    pub fn of(&self, key: &str) -> Option<&KeyTime> {
+        self.keys.iter().find(|one| one.key.eq_ignore_ascii_case(key))
+    }
+
     /// The key that was written last, of `root` and everything beneath it.
     pub fn last(&self, root: &str) -> Option<&KeyTime> {
         self.keys.iter().filter(|one| is_under(&one.key, root)).max_by_key(|one| one.time)
@@ -120,6 +130,7 @@ mod tests {
             Noted::Written(SCHANNEL.to_owned(), at("2026-11-01T00:00:00Z")),
             Noted::Written(format!(r"{SCHANNEL}\Protocols\TLS 1.0\Server"), at("2026-11-03T10:11:12.5Z")),
             Noted::Absent(HTTP.to_owned()),
+            Noted::Written(START.to_owned(), at("2026-11-02T00:00:00Z")),
         ]
     }
 
@@ -129,6 +140,9 @@ mod tests {
         let last = found.last(SCHANNEL).unwrap();
         assert_eq!((last.time.to_string().as_str(), last.line.number), ("2026-11-03T10:11:12.5Z", 2));
         assert_eq!(found.last(HTTP), None);
+        assert_eq!(found.last(PROTOCOLS), Some(last));
+        assert_eq!(found.of(START).map(|start| start.line.number), Some(4));
+        assert_eq!(found.of(PROTOCOLS), None, "only a key beneath it was noted");
         assert_eq!(found.last(&SCHANNEL.replace("HANNEL", "HANN")), None);
         assert_eq!(write(&[Noted::Absent("a\nb".to_owned())]), "[absent] a?b\n[complete]\n");
     }
@@ -142,7 +156,7 @@ mod tests {
             ("[absent] ", "[absent] x", "nothing of"),
             ("2026-11-01T", "yesterday T", "k.txt:1:1"),
             ("HKLM", "HKCU", "k.txt:1:1"),
-            ("[complete]\n", "[complete]\n[complete]\n", "k.txt:4:1"),
+            ("[complete]\n", "[complete]\n[complete]\n", "k.txt:5:1"),
             ("00Z|", "00Z", "k.txt:1:1"),
         ] {
             let changed = text.replacen(from, to, 1);

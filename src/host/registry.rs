@@ -499,8 +499,9 @@ impl Export<'_> {
         };
         let Some(kind) = kind else { return broken(self, "`hex(n):` has a number in its brackets") };
         let mut digits = first.to_owned();
-        while let Some(kept) = digits.trim_end().strip_suffix('\\') {
-            digits = kept.trim_end().to_owned();
+        while let Some(kept) = digits.trim_end().strip_suffix('\\').map(|kept| kept.trim_end().len()) {
+            // Cut in place: copying at each line would be quadratic.
+            digits.truncate(kept);
             if self.rest().is_empty() {
                 return broken(self, "the bytes go on in a line that is not there: the export was cut off");
             }

@@ -9,7 +9,7 @@ use std::path::Path;
 fn fresh() -> Parts {
     let now = jiff::Timestamp::now();
     let system = format!(
-        "utc={now}\nboot=2026-11-20T03:00:00Z\nbuild=17763\npart_of_domain=False\nnetwork=Public\ncomplete=yes\n"
+        "utc={now}\nboot=2026-11-20T03:00:00Z\nbuild=17763\npart_of_domain=False\nrole=2\nnetwork=Public\ncomplete=yes\n"
     );
     Parts::good().with("system", &system)
 }

@@ -12,7 +12,7 @@ fn fresh() -> Parts {
     Parts::good().with(
         "system",
         &format!(
-            "utc={now}\nboot=2026-11-20T03:00:00Z\nbuild=17763\npart_of_domain=False\nnetwork=Public\ncomplete=yes\n"
+            "utc={now}\nboot=2026-11-20T03:00:00Z\nbuild=17763\npart_of_domain=False\nrole=2\nnetwork=Public\ncomplete=yes\n"
         ),
     )
 }

@@ -146,6 +146,19 @@ fn what_is_no_whole_export_is_an_error_with_its_line() {
     }
 }
 
+/// Each line of a value is read once: with all that came before it copied each time, this would take minutes.
+#[test]
+fn a_value_of_very_many_lines_is_read_in_no_time() {
+    let lines = 1_000_000;
+    let text = format!("{HEADER}\n\n[HKEY_LOCAL_MACHINE\\X]\n\"A\"=hex:{}00\n", "00,\\\n  ".repeat(lines));
+    let begun = std::time::Instant::now();
+    let mut registry = Registry::default();
+    registry.add_export("a.reg", &text).unwrap();
+    let State::Value(Data::Bytes(3, bytes), line) = registry.value("HKLM\\X", "A") else { panic!() };
+    assert_eq!((bytes.len(), line.number), (lines + 1, 4));
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in "[\\[\\]\"=@a-c0-1:,\\\\\r\n()-]{0,80}") {

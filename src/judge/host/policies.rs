@@ -6,7 +6,7 @@ use crate::host::evidence::Evidence;
 use crate::host::inf::{self, Policy};
 use crate::host::registry::Data;
 use crate::judge::part::Part;
-use crate::model::verdict::Confidence;
+use crate::model::verdict::{Confidence, Verdict};
 
 const LSA: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Lsa";
 /// The same value in the INF of secedit.
@@ -51,9 +51,16 @@ pub(super) fn restrict_anonymous(evidence: &Evidence) -> Vec<Part> {
         ),
     };
     let role = evidence.system.as_ref().ok().and_then(|system| system.get("role"));
-    if role.is_some_and(|(role, _)| CONTROLLERS.contains(&role)) {
-        part = part.seen("the host is a domain controller, where this setting has no effect").at_most(Confidence::Low);
-    }
+    part = match role {
+        Some((role, _)) if CONTROLLERS.contains(&role) => {
+            part.seen("the host is a domain controller, where this setting has no effect").at_most(Confidence::Low)
+        }
+        None if part.verdict() == Verdict::Pass => part
+            .seen("not collected: whether the host is a domain controller, where this setting has no effect")
+            .at_most(Confidence::Medium)
+            .lacking(),
+        _ => part,
+    };
     vec![part]
 }
 

@@ -10,14 +10,20 @@ use crate::model::verdict::{Check, Verdict};
 const NAMED: usize = 8;
 
 /// What to do about evidence that is not whole.
-const AGAIN: &str = "Run the collector again from an elevated prompt, and give the folder or zip as it is";
+const AGAIN: &str = "Run the collector again from an elevated prompt, or as SYSTEM where LTShare's own list keeps administrators out, and give the \
+                     folder or zip as it is";
 
 /// Whether what `item` asks was to be answered by something that was not collected. What no command of Windows tells is nothing
 /// that is missing, nor is a host without MySQL or IIS, where the network answered.
 pub(in crate::judge) fn lacks(item: &Item, rule: &Rule, check: &Check, evidence: &Evidence) -> bool {
     let open = matches!(check.verdict, Verdict::NeedsEvidence | Verdict::Inconclusive);
     match rule {
-        Rule::Needs { evidence: None | Some(HostCheck::Restarted), .. } => false,
+        Rule::Needs { evidence: None, .. } => false,
+        // When settings were changed only the compiled collector tells: where it was to tell and could not, that is missing.
+        Rule::Needs { evidence: Some(HostCheck::Restarted), .. } => {
+            let failed = |id: &str| evidence.missing.iter().any(|(missing, _)| missing == id);
+            open && check.lacking && (failed("key-times") || failed("schannel"))
+        }
         // What was not collected lowers a pass too.
         Rule::Needs { .. } => check.verdict != Verdict::Fail && check.lacking,
         _ if !item.how.contains(&How::Host) => false,

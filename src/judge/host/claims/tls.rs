@@ -59,7 +59,7 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
         match foreign {
             Ok(programs) => {
                 explanations.extend(programs.into_iter().map(|program| {
-                    format!("{program} listens too and does not use SCHANNEL: it has settings of its own")
+                    format!("{program} listens too and is not known to use SCHANNEL: it may have settings of its own")
                 }));
             }
             Err(why) => {
@@ -68,9 +68,11 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
             }
         }
         seen.extend(explanations.iter().cloned());
-        match since(evidence, key_times::SCHANNEL) {
+        let mut last = None;
+        match since(evidence, key_times::PROTOCOLS) {
             Since::Before(line) => {
                 seen.push(format!("Windows was restarted since the settings changed ({})", line.quote()));
+                last = Some("Windows was not restarted since the setting changed, and its clock was set".to_owned());
             }
             Since::After(line) => explanations
                 .insert(0, format!("Windows was not restarted since the setting changed{boot}: {}", line.quote())),
@@ -80,6 +82,7 @@ pub(super) fn claim(evidence: &Evidence, version: TlsVersion) -> Claim {
         }
         explanations.push("a proxy or load balancer in front of the host answers".to_owned());
         explanations.push("the bundle is of another host".to_owned());
+        explanations.extend(last);
     } else {
         let (floors, may) = floors(evidence, version);
         seen.extend(floors.iter().cloned());
@@ -128,32 +131,38 @@ fn floors(evidence: &Evidence, version: TlsVersion) -> (Vec<String>, bool) {
     (refuses.take(3).collect(), flags.is_empty() || flags.iter().any(|(_, flag)| flag.is_none()))
 }
 
-/// How the files of programs begin that bring a TLS library of their own.
-const FOREIGN: [&str; 20] = [
-    "java",
-    "tomcat",
-    "nginx",
-    "httpd",
-    "apache",
-    "mysqld",
-    "mariadbd",
-    "node.",
-    "python",
-    "postgres",
-    "mongod",
-    "redis-server",
-    "openvpn",
-    "stunnel",
-    "haproxy",
-    "caddy",
-    "traefik",
-    "ruby",
-    "php",
-    "jetty",
+/// The files of programs that are known to use SCHANNEL, or no TLS: Windows' own, those of the products, SQL Server.
+const KNOWN: [&str; 23] = [
+    "system",
+    "lsass.exe",
+    "svchost.exe",
+    "services.exe",
+    "wininit.exe",
+    "spoolsv.exe",
+    "w3wp.exe",
+    "wmsvc.exe",
+    "inetinfo.exe",
+    "sqlservr.exe",
+    "dns.exe",
+    "dfsrs.exe",
+    "dfssvc.exe",
+    "ismserv.exe",
+    "microsoft.activedirectory.webservices.exe",
+    "msdtc.exe",
+    "certsrv.exe",
+    "tssdis.exe",
+    "vmms.exe",
+    "ltsvc.exe",
+    "ltsvcmon.exe",
+    "lttray.exe",
+    "ltagent.exe",
 ];
 
-/// Programs that listen beyond this machine and bring a TLS library of their own, the first three; an error where it is not
-/// known which programs listen.
+/// How the files of ScreenConnect's programs begin, which use .NET's TLS and so SCHANNEL.
+const SCREENCONNECT: &str = "screenconnect.";
+
+/// Programs that listen beyond this machine and are not known to use SCHANNEL, the first three: most others bring a TLS library
+/// of their own. An error where it is not known which programs listen.
 fn foreign_listeners(evidence: &Evidence) -> Result<Vec<String>, String> {
     let listeners = evidence.listeners.as_ref().map_err(|why| format!("what listens: {why}"))?;
     let processes = evidence.processes.as_ref().map_err(|why| format!("the processes: {why}"))?;
@@ -165,7 +174,7 @@ fn foreign_listeners(evidence: &Evidence) -> Result<Vec<String>, String> {
             continue;
         };
         let name = process.name.to_ascii_lowercase();
-        if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
+        if !KNOWN.contains(&name.as_str()) && !name.starts_with(SCREENCONNECT) {
             found.push(format!("{} (tcp/{})", process.name, listener.port));
         }
     }

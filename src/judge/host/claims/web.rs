@@ -36,14 +36,9 @@ impl Said {
 
 /// What is said of all places of IIS together: applications, virtual directories, paths that a `<location>` is about.
 fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (bool, String)) -> Said {
-    let places = match iis.places() {
-        Ok(places) => places,
-        Err(why) => return Said::not_collected(&why),
-    };
     let (mut failing, mut unknown, mut fine) = (Vec::new(), Vec::new(), Vec::new());
-    for place in &places {
-        let effective = iis.effective(place);
-        let (holds, line) = holds(&effective);
+    let followed = iis.each(|place, effective| {
+        let (holds, line) = holds(effective);
         let name = crate::model::peer_text::PeerText::new(place, 120);
         if !effective.unknown.is_empty() {
             unknown.push(format!("{name}: not collected: {}", effective.unknown.join("; ")));
@@ -52,8 +47,11 @@ fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (boo
         } else {
             failing.push(format!("{name}: {line}"));
         }
+    });
+    if let Err(why) = followed {
+        return Said::not_collected(&why);
     }
-    if places.is_empty() {
+    if failing.is_empty() && unknown.is_empty() && fine.is_empty() {
         return Said::of(None, vec![format!("no site is configured ({})", iis.line().quote())]);
     }
     let holds = match (failing.is_empty(), unknown.is_empty()) {
@@ -126,12 +124,22 @@ pub(super) fn header(evidence: &Evidence, header: &str) -> Claim {
         said.seen.push(format!("no configuration shows whether code sends {header}: MVC does by itself"));
     }
     let build = evidence.system.as_ref().ok().and_then(|system| system.get("build")?.0.parse::<u32>().ok());
-    if let Some(build) = build.filter(|build| *build < REMOVES_SERVER_HEADER)
-        && said.holds == Some(true)
-        && header.eq_ignore_ascii_case("Server")
-    {
-        said.holds = None;
-        said.seen.push(format!("build {build} of Windows has no removeServerHeader, whatever its configuration says"));
+    if said.holds == Some(true) && header.eq_ignore_ascii_case("Server") {
+        match build {
+            Some(build) if build >= REMOVES_SERVER_HEADER => {}
+            Some(build) => {
+                said.holds = None;
+                let why =
+                    format!("build {build} of Windows has no removeServerHeader, whatever its configuration says");
+                said.seen.push(why);
+            }
+            None => {
+                said.holds = None;
+                said.lacking = true;
+                let why = "not collected: the build of Windows, and before 16299 (Server 2016) there is no removeServerHeader";
+                said.seen.push(why.to_owned());
+            }
+        }
     }
     let mut claim = web(header, said);
     if let (true, Since::After(line)) = (header.eq_ignore_ascii_case("Server"), since(evidence, key_times::HTTP)) {
