@@ -10,6 +10,7 @@ use portreeve::model::statement::Statements;
 use portreeve::model::target::{Host, Role, Target};
 use portreeve::model::vantage::Ways;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 static CATALOGS: LazyLock<Catalogs> = LazyLock::new(|| Catalogs::built_in().expect("the guides"));
@@ -25,10 +26,10 @@ fuzz_target!(|text: &str| {
         if files.insert(command.file.clone(), content.as_bytes().to_vec()).is_none() {
             let arguments = command.arguments.replace("%LTSHARE%", r"D:\LTShare").replace("%PORTREEVE%", "p.exe");
             let size = content.len();
-            manifest.push_str(&format!("run;{id};0;a;b;{};{size};-;{arguments}\n", command.file));
+            let _ = writeln!(manifest, "run;{id};0;a;b;{};{size};-;{arguments}", command.file);
         }
     }
-    manifest.push_str(&format!("done;{}\n", files.len()));
+    let _ = writeln!(manifest, "done;{}", files.len());
     files.insert("manifest.txt".to_owned(), manifest.into_bytes());
     let now = "2026-11-21T12:00:00Z".parse().expect("a time");
     if let Ok(bundle) = Bundle::of_files("fuzz", files) {
