@@ -158,7 +158,8 @@ fn more_than_is_followed_is_not_followed() {
     );
     let mut iis = read("applicationHost.config", &config).unwrap();
     let own = |headers: usize, locations: usize| {
-        let headers: String = (0..headers).map(|number| format!("<add name=\"h{number}\" value=\"\" />")).collect();
+        let headers = (0..headers).map(|number| format!("<add name=\"h{number}\" value=\"\" />"));
+        let headers = headers.collect::<Vec<String>>().concat();
         let location = |number: usize| {
             format!(
                 "<location path=\"f{number}\"><system.web><httpRuntime enableVersionHeader=\"true\" /></system.web></location>"
