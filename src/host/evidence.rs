@@ -287,11 +287,14 @@ impl Taking<'_> {
         Ok(users)
     }
 
-    fn key_times(&mut self) -> Collected<KeyTimes> {
+    fn key_times(&mut self, registry: &Registry) -> Collected<KeyTimes> {
         if self.bundle.run("key-times").is_none() {
             return Err("no built-in command shows when a key was written; `portreeve host collect` does".to_owned());
         }
-        self.take("key-times", key_times::read)
+        let times = self.take("key-times", key_times::read)?;
+        let Some(why) = times.lacking(registry) else { return Ok(times) };
+        self.missing.push(("key-times".to_owned(), why.clone()));
+        Err(why)
     }
 
     fn iis(&mut self) -> Collected<Iis> {
@@ -448,7 +451,7 @@ impl Evidence {
             ltshare_below: taking.take("ltshare-below", acl::read_below),
             mysql: taking.take("mysql", ini::read_servers),
             screenconnect: taking.take("screenconnect", config::read_screenconnect),
-            key_times: taking.key_times(),
+            key_times: taking.key_times(&registry),
             registry,
             missing: Vec::new(),
             changed: bundle.changed(),

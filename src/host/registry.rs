@@ -101,7 +101,7 @@ pub struct Registry {
 }
 
 /// The key's full name in lower case, without a backslash at the end.
-fn normal(key: &str) -> String {
+pub(super) fn normal(key: &str) -> String {
     let key = key.trim().trim_end_matches('\\');
     let (hive, rest) = key.split_once('\\').map_or((key, ""), |(hive, rest)| (hive, rest));
     let hive = match hive.to_ascii_uppercase().as_str() {
@@ -119,7 +119,7 @@ fn is_under(key: &str, root: &str) -> bool {
 }
 
 /// A key of a file as it is told: escaped, without the doubled backslashes of that.
-fn shown(key: &str) -> String {
+pub(super) fn shown(key: &str) -> String {
     PeerText::new(key, 160).as_str().replace("\\\\", "\\")
 }
 
@@ -325,6 +325,12 @@ impl Registry {
         direct
             .filter_map(|(_, known)| Some(known.name.trim_end_matches('\\').rsplit_once('\\')?.1.to_owned()))
             .collect()
+    }
+
+    /// The names of `key` and of all beneath it that are known, in lower case.
+    pub(super) fn beneath(&self, key: &str) -> impl Iterator<Item = String> {
+        let root = normal(key);
+        self.keys.keys().filter(move |name| is_under(name, &root)).cloned()
     }
 
     /// All values of `key` that are known.

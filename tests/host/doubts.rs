@@ -145,7 +145,10 @@ fn a_section_kept_elsewhere_and_a_windows_that_does_not_know_it_make_no_pass() {
         assert!(finding.checks[0].lacking && finding.checks[0].seen.join("; ").contains("the build of Windows"));
         // Likewise a controller: nobody knows that it is none.
         let check = &find(&judgement, "AUT-GPO-01").checks[0];
-        assert!(check.verdict == Verdict::Pass && check.lacking && check.confidence <= Confidence::Medium, "{check:#?}");
+        assert!(
+            check.verdict == Verdict::Pass && check.lacking && check.confidence <= Confidence::Medium,
+            "{check:#?}"
+        );
     }
 }
 

@@ -13,5 +13,6 @@ mod parts;
 mod program;
 mod restart;
 mod sources;
+mod strict;
 #[path = "../support/mod.rs"]
 mod support;

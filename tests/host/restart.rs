@@ -17,7 +17,8 @@ fn written(schannel: &str) -> Parts {
 /// The same, with the times of SCHANNEL's own key, of a protocol's, and of the one that Windows writes when it starts.
 fn noted(all: &str, protocol: &str, start: &str) -> Parts {
     let text = format!(
-        "{all}|{SCHANNEL}\n{protocol}|{SCHANNEL}\\Protocols\\TLS 1.0\\Server\n2026-11-01T00:00:00Z|{HTTP}\n{start}|{START}\n[complete]\n"
+        "{all}|{SCHANNEL}\n{protocol}|{SCHANNEL}\\Protocols\\TLS 1.0\\Server\n2026-11-01T00:00:00Z|{HTTP}\n{start}|{START}\n\
+         2026-11-01T00:00:00Z|{SCHANNEL}\\Protocols\n2026-11-01T00:00:00Z|{SCHANNEL}\\Protocols\\TLS 1.1\\Server\n[complete]\n"
     );
     Parts::good()
         .text("key-times", "key-times.txt", &text)
@@ -106,9 +107,8 @@ fn times_that_were_to_be_noted_and_were_not_are_missing() {
 fn beside(parts: &Parts, outcome: &str) -> Check {
     let (addresses, mut observations) = seen(&[("tcp/443", PortState::Open)], 3);
     let versions = [("tls1.0", outcome), ("tls1.1", outcome), ("tls1.2", "accepted")].into_iter();
-    let hellos = versions.flat_map(|(version, how)| {
-        ["", " without-sni"].map(|sni| format!("tcp/443 {version} {how}{sni}"))
-    });
+    let hellos =
+        versions.flat_map(|(version, how)| ["", " without-sni"].map(|sni| format!("tcp/443 {version} {how}{sni}")));
     for said in hellos.chain(["tcp/443 service https".to_owned()]) {
         let Seen::Observation(question, attempt) = parse_seen(&said).unwrap() else { panic!("{said}") };
         let id = ObservationId(u32::try_from(observations.len()).unwrap() + 1);

@@ -57,7 +57,9 @@ pub(super) fn since(evidence: &Evidence, root: &str) -> Since {
     } else if written < boot - APART {
         Since::Before(line)
     } else {
-        unclear("the last change and the start of Windows are less than ten minutes apart, and its clock may have been set")
+        unclear(
+            "the last change and the start of Windows are less than ten minutes apart, and its clock may have been set",
+        )
     }
 }
 
@@ -138,8 +140,9 @@ fn after(disabled: &[(TlsVersion, Line)], written: &Line, view: &View<'_>) -> Pa
     let Some((check, line)) = of(Verdict::Pass) else { return alone() };
     let why = "a setting of SCHANNEL was written after Windows started, yet what the registry disables is refused from outside: it was \
                set again to what it was, or something in front refuses";
-    let part = Part::inconclusive(why)
-        .settle("Restart the host and collect again; a policy that writes its values again and again may be set to apply once.");
+    let part = Part::inconclusive(why).settle(
+        "Restart the host and collect again; a policy that writes its values again and again may be set to apply once.",
+    );
     with_seen(on(on(part, written), line), check)
 }
 

@@ -131,7 +131,8 @@ pub(super) fn header(evidence: &Evidence, header: &str) -> Claim {
             Some(build) if build >= REMOVES_SERVER_HEADER => {}
             Some(build) => {
                 said.holds = None;
-                let why = format!("build {build} of Windows has no removeServerHeader, whatever its configuration says");
+                let why =
+                    format!("build {build} of Windows has no removeServerHeader, whatever its configuration says");
                 said.seen.push(why);
             }
             None => {
