@@ -332,6 +332,10 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
     }
     iis.paths = iis.applications().map(|application| application.path.to_lowercase()).collect();
     iis.folder_paths = iis.folders.iter().map(|folder| folder.to_lowercase()).collect();
+    if iis.paths.len() + iis.folder_paths.len() != iis.applications().count() + iis.folders.len() {
+        let message = "an application or a virtual directory is configured twice, which IIS itself refuses";
+        return Err(Box::new(Diagnostic::whole(file, message, None)));
+    }
     Ok(iis)
 }
 

@@ -90,7 +90,9 @@ pub fn read(file: &str, text: &str) -> Result<Manifest, Box<Diagnostic>> {
             (_, 1) => return Err(wrong("a manifest begins with `portreeve-evidence;1`")),
             ("fact", _) => {
                 let (key, value) = rest.split_once(';').ok_or_else(|| wrong("a fact has a name and a value"))?;
-                found.facts.insert(key.to_owned(), value.to_owned());
+                if found.facts.insert(key.to_owned(), value.to_owned()).is_some() {
+                    return Err(wrong("a fact stands here twice: two bundles were mixed"));
+                }
             }
             ("run", _) => {
                 let run = run(rest).ok_or_else(|| {
@@ -175,6 +177,7 @@ mod tests {
             ("portreeve-evidence;1\nrun;a;0;s;e;../x;1;-;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;1;abc;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;1;-;c\nrun;a;0;s;e;y;1;-;c\n", "same"),
+            ("portreeve-evidence;1\nfact;computer;A\nfact;computer;B\n", "twice"),
             ("portreeve-evidence;1\ndone;3\n", "counted"),
             ("portreeve-evidence;1\ndone;0\nfact;a;b\n", "behind"),
             ("portreeve-evidence;1\nwhat\n", "neither"),

@@ -123,7 +123,10 @@ pub fn read_tasks(file: &str, text: &str) -> Result<BTreeMap<u32, Process>, Box<
             return Err(Box::new(Diagnostic::at(file, text, span, message, Some("Collect it again.".to_owned()))));
         };
         let services = services.split(',').map(|service| service.trim().to_owned()).collect();
-        found.insert(pid, Process { name: (*name).to_owned(), services });
+        if found.insert(pid, Process { name: (*name).to_owned(), services }).is_some() {
+            let message = "a process stands here twice: lists of two times, or of two hosts, were mixed";
+            return Err(Box::new(Diagnostic::at(file, text, span, message, Some("Collect it again.".to_owned()))));
+        }
         if found.len() > LIMIT {
             return Err(Box::new(Diagnostic::at(file, text, span, "more processes than are read", None)));
         }
@@ -195,6 +198,8 @@ mod tests {
             found[&1200],
             Process { name: "svchost.exe".into(), services: vec!["Dhcp".into(), "EventLog".into()] }
         );
+        let twice = "\"nginx.exe\",\"7\",\"N/A\"\r\n\"svchost.exe\",\"7\",\"N/A\"\r\n";
+        assert!(read_tasks("t", twice).unwrap_err().to_string().starts_with("t:2:"));
         assert!(read_tasks("t", "").is_err() && read_tasks("t", "INFO: nothing\r\n").is_err());
     }
 
