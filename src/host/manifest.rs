@@ -144,7 +144,7 @@ fn run(rest: &str) -> Option<Run> {
         start: start.to_owned(),
         end: end.to_owned(),
         file: file.to_owned(),
-        size: if size == "-" { None } else { Some(size.parse().ok()?) },
+        size: if size == "-" { None } else { Some(super::number(size)?) },
         sha256: if hash == "-" || hash.is_empty() { None } else { Some(is_hash.then_some(hash)?) },
         arguments: arguments.to_owned(),
     })
@@ -176,6 +176,7 @@ mod tests {
             ("portreeve-evidence;1\nrun;a;0\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;../x;1;-;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;1;abc;c\n", "manifest.txt:2:1"),
+            ("portreeve-evidence;1\nrun;a;0;s;e;x;+1;-;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;1;-;c\nrun;a;0;s;e;y;1;-;c\n", "same"),
             ("portreeve-evidence;1\nfact;computer;A\nfact;computer;B\n", "twice"),
             ("portreeve-evidence;1\ndone;3\n", "counted"),
