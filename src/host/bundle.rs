@@ -180,6 +180,11 @@ impl Bundle {
         self.manifest.runs.iter().find(|run| run.id == id)
     }
 
+    /// The SHA-256 of its manifest.
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.files.get(manifest::NAME).map_or(&[][..], Vec::as_slice)))
+    }
+
     /// What should be known of the bundle as a whole: files without a digest, files that the manifest does not name, secrets
     /// that the collector should have taken out.
     pub fn oddities(&self) -> Vec<String> {

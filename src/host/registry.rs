@@ -3,7 +3,7 @@
 use super::{Line, State, line_of};
 use crate::catalog::diagnostic::Diagnostic;
 use crate::model::peer_text::PeerText;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most keys and values that are kept of one file.
 pub const LIMIT: usize = 400_000;
@@ -376,6 +376,16 @@ impl Registry {
     pub(super) fn beneath(&self, key: &str) -> impl Iterator<Item = String> {
         let root = normal(key);
         self.keys.keys().filter(move |name| is_under(name, &root)).cloned()
+    }
+
+    /// The users of whom something of their own hive is known, by SID, and the one who is signed in as `HKCU`.
+    pub fn users(&self) -> BTreeSet<String> {
+        let user = |name: &String| match name.split('\\').collect::<Vec<_>>().as_slice() {
+            ["hkey_users", sid, ..] if !sid.ends_with("_classes") => Some(format!(r"HKU\{}", sid.to_uppercase())),
+            ["hkey_current_user", _, ..] => Some("HKCU".to_owned()),
+            _ => None,
+        };
+        self.keys.keys().filter_map(user).collect()
     }
 
     /// All values of `key` that are known.
