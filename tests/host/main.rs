@@ -14,5 +14,6 @@ mod program;
 mod restart;
 mod sources;
 mod strict;
+mod tied;
 #[path = "../support/mod.rs"]
 mod support;
