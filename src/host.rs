@@ -108,6 +108,12 @@ impl<T> State<T> {
 /// A source of evidence: read, or not collected and why.
 pub type Collected<T> = Result<T, String>;
 
+/// A number of digits only: the standard library takes a sign too.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
 /// The number of the line in which byte `at` of `text` stands, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1

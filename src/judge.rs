@@ -160,7 +160,7 @@ fn report(
     another: Option<String>,
     contradictions: Vec<Contradiction>,
 ) -> Box<EvidenceRun> {
-    let (_, mut doubts) = host::trust(evidence);
+    let (_, mut doubts) = host::trust(view, evidence);
     doubts.extend(evidence.oddities.iter().cloned());
     doubts.extend(another);
     let mut merged: Vec<Contradiction> = Vec::new();

@@ -371,13 +371,16 @@ pub(super) struct HostCheckArgs {
     /// The folder or zip that the collector wrote.
     #[arg(value_name = "BUNDLE", conflicts_with_all = ["reg", "inf", "iis"])]
     pub(super) bundle: Option<PathBuf>,
-    /// What `reg export` wrote.
+    /// What `reg export` wrote, of whatever keys, several times for several files; of the automate guide it can answer GPO-01
+    /// to 04 (Lsa, Policies), GPO-06 (SOFTWARE\Policies of HKLM and of each user's hive), TLS-01 and 02 in part (SCHANNEL) and
+    /// NET-04 (the firewall's two stores).
     #[arg(long, value_name = "FILE")]
     pub(super) reg: Vec<PathBuf>,
-    /// What `secedit /export` wrote.
+    /// What `secedit /export` wrote; it can answer GPO-05 of the automate guide and URA-01 to 06 of the iis guide.
     #[arg(long, value_name = "FILE")]
     pub(super) inf: Option<PathBuf>,
-    /// A copy of `applicationHost.config`.
+    /// A copy of `applicationHost.config`; it can show what fails IIS-01 to 03 of the automate guide, and proves no pass
+    /// without the sites' web.config files, which only a bundle holds.
     #[arg(long, value_name = "FILE")]
     pub(super) iis: Option<PathBuf>,
     /// What the server is for; give several where it has several roles.

@@ -86,7 +86,9 @@ fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
 fn open(path: &Path) -> Result<Evidence, CliError> {
     let name = output::shown(path);
     let bundle = Bundle::open(path, name.as_str());
-    let bundle = bundle.map_err(|error| CliError::Usage(report::text::clean(&error.to_string()).into_owned()))?;
+    // Which of several bundles it was, an error of one of its files does not say by itself.
+    let told = |error: String| if error.contains(name.as_str()) { error } else { format!("{name}: {error}") };
+    let bundle = bundle.map_err(|error| CliError::Usage(told(report::text::clean(&error.to_string()).into_owned())))?;
     Ok(Evidence::of_bundle(&bundle, Timestamp::now()))
 }
 
@@ -159,7 +161,27 @@ pub(super) fn of_targets(targets: &[Target], options: &[String]) -> Result<HostE
             )));
         }
     }
+    tell_of_shared(targets, &mut found);
     Ok(found)
+}
+
+/// One bundle, or a copy of it, that was given for two servers is of one of them at most.
+fn tell_of_shared(targets: &[Target], found: &mut HostEvidences) {
+    let digests: Vec<(String, Option<String>)> =
+        found.iter().map(|(label, evidence)| (label.clone(), evidence.digest.clone())).collect();
+    for (label, evidence) in found.iter_mut() {
+        let others = digests.iter().filter(|(other, digest)| other != label && *digest == evidence.digest);
+        let others: Vec<String> = others
+            .filter_map(|(other, _)| targets.iter().find(|target| target.label() == *other))
+            .map(|target| output::called(target).to_string())
+            .collect();
+        if !others.is_empty() {
+            evidence.shared = Some(format!(
+                "the same bundle was given for {} too, and it is of one server at most",
+                others.join(", ")
+            ));
+        }
+    }
 }
 
 /// The target that an option names, as CLIENT/NAME or by a name that only one has: names are unique for each client only.

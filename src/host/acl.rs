@@ -16,8 +16,6 @@ pub enum Kind {
     Allow,
     /// It takes them.
     Deny,
-    /// Another: audits, labels.
-    Other(String),
 }
 
 /// An entry of an access list.
@@ -73,6 +71,13 @@ const RIGHTS: [(&str, u32); 26] = [
     ("CR", 0x100),
     ("SY", 0x0010_0000),
 ];
+
+/// What an entry's flags may be ([MS-DTYP] 2.5.1.1).
+const FLAGS: [&str; 9] = ["OI", "CI", "NP", "IO", "ID", "SA", "FA", "TP", "CR"];
+
+/// Rights with which something of a file or folder, or of its list, can be changed: data, attributes, deletion, the list, the
+/// owner, and the generic ones that hold these.
+const WRITE: u32 = 0x500d_0156;
 
 /// Reads an access list written in SDDL; what is wrong with it, and at which byte.
 pub fn read(sddl: &str) -> Result<Acl, (usize, String)> {
@@ -149,21 +154,24 @@ fn entry(text: &str) -> Result<Entry, String> {
     let [kind, flags, rights, _, _, sid, ..] = fields.as_slice() else {
         return Err(format!("an entry has six fields, `{text}` has {}", fields.len()));
     };
-    let kind = match kind.trim() {
+    // Audits and labels stand in the other list: what is not known here may grant anything.
+    let kind = match *kind {
         "A" | "OA" | "XA" | "ZA" => Kind::Allow,
         "D" | "OD" | "XD" => Kind::Deny,
-        other => Kind::Other(other.to_owned()),
+        other => return Err(format!("`{other}` is no kind of entry that grants or takes rights")),
     };
     let pairs: Option<Vec<&str>> = flags.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok()).collect();
+    let pairs = pairs.filter(|pairs| pairs.iter().all(|flag| FLAGS.contains(flag)));
     let pairs = pairs.ok_or_else(|| format!("`{flags}` are no flags of an entry"))?;
-    if sid.is_empty() {
+    let alias = sid.len() == 2 && sid.bytes().all(|letter| letter.is_ascii_uppercase());
+    if !alias && !sids::is_sid(sid) {
         return Err(format!("`{text}` says not whom it is about"));
     }
     Ok(Entry {
         kind,
         inherit_only: pairs.contains(&"IO"),
         inherited: pairs.contains(&"ID"),
-        rights: mask(rights.trim()).ok_or_else(|| format!("`{rights}` are no rights"))?,
+        rights: mask(rights).ok_or_else(|| format!("`{rights}` are no rights"))?,
         sid: if sids::is_sid(sid) { (*sid).to_owned() } else { sids::of_alias(sid) },
         conditional: fields.len() == 7,
     })
@@ -171,7 +179,12 @@ fn entry(text: &str) -> Result<Entry, String> {
 
 fn mask(text: &str) -> Option<u32> {
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u32::from_str_radix(digits, 16).ok();
+        let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        return plain.then(|| u32::from_str_radix(digits, 16).ok()).flatten();
+    }
+    // One that begins with 0 is read in base eight by some.
+    if text.len() > 1 && text.starts_with('0') {
+        return None;
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return if text.is_empty() { Some(0) } else { text.parse().ok() };
@@ -183,12 +196,16 @@ fn mask(text: &str) -> Option<u32> {
 }
 
 impl Entry {
+    /// Whether it is about a right to change something.
+    pub fn writes(&self) -> bool {
+        self.rights & WRITE != 0
+    }
+
     /// The entry in words; `pools` are the host's application pools.
     pub fn describe(&self, pools: &[String]) -> String {
         let kind = match &self.kind {
             Kind::Allow => "allow",
             Kind::Deny => "deny",
-            Kind::Other(other) => other,
         };
         let when = if self.conditional { ", under a condition" } else { "" };
         let beneath = if self.inherit_only { ", for what is beneath only" } else { "" };
@@ -254,7 +271,7 @@ pub fn read_below(file: &str, text: &str) -> Result<Below, Box<Diagnostic>> {
     if text.lines().next_back().is_none_or(|last| last.trim() != "[complete]") || !text.ends_with('\n') {
         return Err(broken("the last line, `[complete]`, is missing: the command broke off"));
     }
-    let (mut folder, mut looked, mut unread) = (None, None, None);
+    let (mut folder, mut looked, mut unread, mut twice) = (None, None, None, false);
     let mut lists = Vec::new();
     let mut at = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
@@ -268,14 +285,19 @@ pub fn read_below(file: &str, text: &str) -> Result<Below, Box<Diagnostic>> {
             })?;
             lists.push((path.trim_start_matches('\\').to_owned(), acl, Line::new(file, number, line)));
         } else if let Some(path) = line.strip_prefix("[folder] ") {
-            folder = Some(path.to_owned());
+            twice |= folder.replace(path.to_owned()).is_some();
         } else if let Some(count) = line.strip_prefix("[looked] ") {
-            looked = count.parse::<u64>().ok();
+            twice |= looked.replace(super::number::<u64>(count)).is_some();
         } else if let Some(count) = line.strip_prefix("[unread] ") {
-            unread = count.parse::<u64>().ok();
+            twice |= unread.replace(super::number::<u64>(count)).is_some();
+        } else {
+            twice |= line == "[complete]" && at < text.len();
         }
     }
-    let (Some(folder), Some(looked), Some(unread)) = (folder, looked, unread) else {
+    if twice {
+        return Err(broken("the folder, a count or the end stands in it twice: two answers were mixed"));
+    }
+    let (Some(folder), Some(looked), Some(unread)) = (folder, looked.flatten(), unread.flatten()) else {
         return Err(broken("the folder, or how much below it was looked at and could not be read, is missing"));
     };
     if looked > unread && lists.is_empty() {
@@ -317,6 +339,16 @@ mod tests {
             ("D:(A;;FA;;WD)", 2),
             ("D:(A;;QQ;;;WD)", 2),
             ("D:Q", 2),
+            ("D:(a;;FA;;;WD)", 2),
+            ("D:(B;OICI;FA;;;WD)", 2),
+            ("D:(AU;;FA;;;WD)", 2),
+            ("D:(A;;FA;;;wd)", 2),
+            ("D:(A;;FA;;;S-1-01-0)", 2),
+            ("D:(A;;FA;;;S-1-0x1-0)", 2),
+            ("D:(A;;FA;;; WD)", 2),
+            ("D:(A;QQ;FA;;;WD)", 2),
+            ("D:(A;;0x+1;;;WD)", 2),
+            ("D:(A;;010;;;WD)", 2),
         ] {
             assert_eq!(read(text).unwrap_err().0, at, "{text}");
         }
@@ -348,6 +380,10 @@ mod tests {
             ("\\a b\\c|D:AI(A;ID;FA;;;SY)\r\n", ""),
         ] {
             assert!(read_below("b.txt", &text.replace(from, to)).is_err(), "{from}");
+        }
+        for twice in ["[looked] 1\r\n", "[unread] 0\r\n", "[folder] D:\\x\r\n", "[complete]\r\n"] {
+            let mixed = text.replace("[complete]", &format!("{twice}[complete]"));
+            assert!(read_below("b.txt", &mixed).unwrap_err().to_string().contains("twice"), "{twice}");
         }
         let empty = "[folder] D:\\x\r\n[looked] 0\r\n[unread] 0\r\n[complete]\r\n";
         assert!(read_below("b.txt", empty).unwrap().lists.is_empty());

@@ -5,7 +5,7 @@ use super::{Collected, secrets, text};
 use crate::catalog::diagnostic::Diagnostic;
 use crate::model::peer_text::PeerText;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Cursor, Read as _};
@@ -186,6 +186,11 @@ impl Bundle {
         self.manifest.runs.iter().find(|run| run.id == id)
     }
 
+    /// The SHA-256 of its manifest.
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.files.get(manifest::NAME).map_or(&[][..], Vec::as_slice)))
+    }
+
     /// What should be known of the bundle as a whole: files without a digest, files that the manifest does not name, secrets
     /// that the collector should have taken out.
     pub fn oddities(&self) -> Vec<String> {
@@ -279,7 +284,15 @@ pub fn unzip(bytes: &[u8], name: &str) -> Result<BTreeMap<String, Vec<u8>>, Refu
         unreadable(format!("this is neither a folder nor a whole zip ({error}). Copy it again, or give the folder"))
     })?;
     bounded(name, archive.len(), 0, 0)?;
+    // Of entries with one name the archive's reader keeps the last without a word.
+    if listed(bytes, &archive) != archive.len() {
+        return Err(unreadable(
+            "a name is there twice in the zip, so which file counts is not known. Collect the evidence again"
+                .to_owned(),
+        ));
+    }
     let mut files = BTreeMap::new();
+    let mut names = BTreeSet::new();
     let mut total = 0;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| unreadable(format!("an entry of the zip: {error}")))?;
@@ -320,11 +333,28 @@ pub fn unzip(bytes: &[u8], name: &str) -> Result<BTreeMap<String, Vec<u8>>, Refu
                 what: format!("a file in it unpacks to {} times its size", size / packed.max(1)),
             });
         }
-        if files.insert(file, content).is_some() {
+        // Windows has one file of a name, whatever its case.
+        if !names.insert(file.to_lowercase()) {
             return Err(wrong("is there twice"));
         }
+        files.insert(file, content);
     }
     Ok(files)
+}
+
+/// How many entries the central directory of a zip lists (APPNOTE 4.3.12), names that stand there twice among them.
+fn listed(bytes: &[u8], archive: &zip::ZipArchive<Cursor<&[u8]>>) -> usize {
+    let mut at = usize::try_from(archive.central_directory_start()).unwrap_or(usize::MAX);
+    let mut count = 0;
+    while let Some(header) =
+        bytes.get(at..).and_then(|rest| rest.get(..46)).filter(|header| header.starts_with(b"PK\x01\x02"))
+    {
+        let length =
+            |from: usize| header.get(from..from + 2).map_or(0, |two| usize::from(two[0]) | usize::from(two[1]) << 8);
+        at += 46 + length(28) + length(30) + length(32);
+        count += 1;
+    }
+    count
 }
 
 #[cfg(test)]

@@ -253,16 +253,36 @@ const READ: [&str; 8] = [
     "httpRuntime",
 ];
 
+/// Why nobody knows what an element holds: another file does, or it is encrypted.
+fn elsewhere(node: Node<'_, '_>) -> Option<String> {
+    let encrypted = node.has_attribute("configProtectionProvider") || child(node, "EncryptedData").is_some();
+    let why = if node.has_attribute("configSource") || node.has_attribute("file") {
+        "is kept in another file (configSource), which no bundle holds"
+    } else if encrypted {
+        "is encrypted (configProtectionProvider)"
+    } else {
+        return None;
+    };
+    Some(format!("<{}> {why}: what holds here is not known", node.tag_name().name()))
+}
+
+/// The attributes that are read and are true or false.
+const FLAGS: [&str; 5] =
+    ["removeServerHeader", "allowUnlisted", "enableVersionHeader", "allowed", "inheritInChildApplications"];
+
+/// The first flag that is neither true nor false: what IIS makes of it is not known.
+fn no_flag(root: Node<'_, '_>) -> Option<String> {
+    let flags = root.descendants().flat_map(|node| node.attributes()).filter(|flag| FLAGS.contains(&flag.name()));
+    let plain = |value: &str| value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
+    let odd = flags.into_iter().find(|flag| !plain(flag.value()))?;
+    let value = crate::model::peer_text::PeerText::new(odd.value(), 40);
+    Some(format!("{}=\"{value}\" is neither true nor false: what holds here is not known", odd.name()))
+}
+
 fn sections(place: &Place<'_>, root: Node<'_, '_>) -> Result<File, Box<Diagnostic>> {
-    for (attribute, why) in [
-        ("configSource", "kept in another file (configSource), which no bundle holds"),
-        ("configProtectionProvider", "encrypted (configProtectionProvider)"),
-    ] {
-        let unread = |node: &Node<'_, '_>| node.has_attribute(attribute) && READ.contains(&node.tag_name().name());
-        if let Some(node) = root.descendants().find(unread) {
-            let message = format!("<{}> is {why}: what holds here is not known", node.tag_name().name());
-            return Err(Box::new(Diagnostic::whole(place.file, &message, None)));
-        }
+    let read = |node: &Node<'_, '_>| READ.contains(&node.tag_name().name());
+    if let Some(why) = root.descendants().filter(read).find_map(elsewhere).or_else(|| no_flag(root)) {
+        return Err(Box::new(Diagnostic::whole(place.file, &why, None)));
     }
     let mut found = File::default();
     found.sections.insert(String::new(), section(place, root)?);
@@ -353,6 +373,10 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
     }
     iis.paths = iis.applications().map(|application| application.path.to_lowercase()).collect();
     iis.folder_paths = iis.folders.iter().map(|folder| folder.to_lowercase()).collect();
+    if iis.paths.len() + iis.folder_paths.len() != iis.applications().count() + iis.folders.len() {
+        let message = "an application or a virtual directory is configured twice, which IIS itself refuses";
+        return Err(Box::new(Diagnostic::whole(file, message, None)));
+    }
     Ok(iis)
 }
 
@@ -556,31 +580,55 @@ pub struct ScreenConnect {
     pub listen: Vec<(String, String, Line)>,
     /// The addresses of endpoints and of base addresses, which name the session manager's transport.
     pub endpoints: Vec<(String, Line)>,
+    /// Endpoints of which the address does not tell the transport, nor does a base address of their service.
+    pub relative: Vec<Line>,
     /// Where it was read.
     pub file: String,
 }
+
+/// The settings that say where its web server and its relay listen.
+const LISTEN: [&str; 2] = ["WebServerListenUri", "RelayListenUri"];
 
 /// Reads ScreenConnect's `web.config`.
 pub fn read_screenconnect(file: &str, text: &str) -> Result<ScreenConnect, Box<Diagnostic>> {
     let document = parse(file, text)?;
     let place = &Place::new(file, text);
     let mut found = ScreenConnect { file: file.to_owned(), ..ScreenConnect::default() };
+    let wrong = |message: &str| Err(Box::new(Diagnostic::whole(file, message, None)));
+    for group in ["appSettings", "system.serviceModel"] {
+        let all: Vec<Node<'_, '_>> = document.descendants().filter(|node| node.has_tag_name(group)).collect();
+        if all.len() > 1 {
+            return wrong(&format!("<{group}> stands in it twice: what holds is not known"));
+        }
+        if let Some(why) = all.iter().flat_map(Node::descendants).find_map(elsewhere) {
+            return wrong(&why);
+        }
+    }
     for setting in named(all(document.root_element(), "appSettings"), "add") {
         if let (Some(key), Some(value)) = (setting.attribute("key"), setting.attribute("value"))
-            && key.ends_with("ListenUri")
+            && LISTEN.iter().any(|known| known.eq_ignore_ascii_case(key))
         {
+            if found.listen.iter().any(|(known, ..)| known.eq_ignore_ascii_case(key)) {
+                return wrong(&format!("{key} stands in it twice: what holds is not known"));
+            }
             found.listen.push((key.to_owned(), value.to_owned(), line_of(place, setting)));
         }
     }
     let services = all(document.root_element(), "system.serviceModel");
     for node in services.into_iter().flat_map(|node| node.descendants()) {
-        let address = match node.tag_name().name() {
-            "endpoint" => node.attribute("address"),
-            "add" => node.attribute("baseAddress"),
-            _ => None,
+        let based = |node: Node<'_, '_>| {
+            let service = node.parent().filter(|parent| parent.has_tag_name("service"));
+            service.is_some_and(|service| !all(service, "host/baseAddresses/add").is_empty())
         };
-        if let Some(address) = address.filter(|address| address.contains("://")) {
+        let address = match node.tag_name().name() {
+            "endpoint" => node.attribute("address").unwrap_or_default(),
+            "add" if node.has_attribute("baseAddress") => node.attribute("baseAddress").unwrap_or_default(),
+            _ => continue,
+        };
+        if address.contains("://") {
             found.endpoints.push((address.to_owned(), line_of(place, node)));
+        } else if !based(node) {
+            found.relative.push(line_of(place, node));
         }
     }
     Ok(found)

@@ -52,7 +52,7 @@ const LISTINGS: [(&str, &str); 7] = [
 /// A user whose hive was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The SID, or `.DEFAULT`.
+    /// The SID, or `.DEFAULT`; `HKCU` for the one who exported by hand.
     pub sid: String,
     /// Where the policies of the user are.
     pub policies: String,
@@ -131,6 +131,10 @@ pub struct Evidence {
     pub missing: Vec<(String, String)>,
     /// Files of the bundle that are not what its manifest says, each with what is wrong.
     pub changed: Vec<String>,
+    /// The SHA-256 of the bundle's manifest, by which two copies of one bundle are told.
+    pub digest: Option<String>,
+    /// Why nobody knows whether it is of the server that it was given for: another one of the run has the same.
+    pub shared: Option<String>,
     /// What is odd about the bundle.
     pub oddities: Vec<String>,
     /// When it is judged.
@@ -171,6 +175,8 @@ impl Default for Evidence {
             key_times: nothing(),
             missing: Vec::new(),
             changed: Vec::new(),
+            digest: None,
+            shared: None,
             oddities: Vec::new(),
             now: None,
         }
@@ -287,11 +293,14 @@ impl Taking<'_> {
         Ok(users)
     }
 
-    fn key_times(&mut self) -> Collected<KeyTimes> {
+    fn key_times(&mut self, registry: &Registry) -> Collected<KeyTimes> {
         if self.bundle.run("key-times").is_none() {
             return Err("no built-in command shows when a key was written; `portreeve host collect` does".to_owned());
         }
-        self.take("key-times", key_times::read)
+        let times = self.take("key-times", key_times::read)?;
+        let Some(why) = times.lacking(registry) else { return Ok(times) };
+        self.missing.push(("key-times".to_owned(), why.clone()));
+        Err(why)
     }
 
     fn iis(&mut self) -> Collected<Iis> {
@@ -391,6 +400,11 @@ fn shares(file: &str, text: &str) -> Result<Vec<Share>, Box<Diagnostic>> {
         let message = "no share is in it, and every Windows that answers has IPC$: the command failed";
         return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
     }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = found.iter().find(|share| !names.insert(share.name.to_lowercase())) {
+        let message = format!("a share stands here twice: {}", twice.line.quote());
+        return Err(Box::new(Diagnostic::whole(file, &message, Some("Collect it again.".to_owned()))));
+    }
     Ok(found)
 }
 
@@ -473,10 +487,12 @@ impl Evidence {
             ltshare_below: taking.take("ltshare-below", acl::read_below),
             mysql: taking.take("mysql", ini::read_servers),
             screenconnect: taking.take("screenconnect", config::read_screenconnect),
-            key_times: taking.key_times(),
+            key_times: taking.key_times(&registry),
             registry,
             missing: Vec::new(),
             changed: bundle.changed(),
+            digest: Some(bundle.digest()),
+            shared: None,
             oddities: bundle.oddities(),
             now: Some(now),
         };
@@ -505,6 +521,12 @@ impl Evidence {
     pub fn add_reg(&mut self, file: &str, text: &str) -> Result<(), Box<Diagnostic>> {
         self.registry.add_export(file, text)?;
         self.firewall = firewall_of(&self.registry, None);
+        let user =
+            |hive: String| User { policies: format!(r"{hive}\Software\Policies"), sid: hive.replace(r"HKU\", "") };
+        let users: Vec<User> = self.registry.users().into_iter().map(user).collect();
+        if !users.is_empty() {
+            self.users = Ok(users);
+        }
         Ok(())
     }
 

@@ -11,6 +11,9 @@ pub const ACCESS: &str = "System Access";
 /// The section of registry values.
 pub const VALUES: &str = "Registry Values";
 
+/// The first section that secedit writes.
+const FIRST: &str = "Unicode";
+
 /// A whole export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -37,15 +40,20 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Box<Diagnostic>> {
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let span = at..at + line.trim_end().len();
         at += line.len();
-        let line = line.trim();
+        let line = line.trim_matches([' ', '\t', '\r', '\n']);
         let wrong = |message: &str| Box::new(Diagnostic::at(file, text, span.clone(), message, again()));
         if line.is_empty() || line.starts_with(';') {
             continue;
         }
         if let Some(name) = line.strip_prefix('[') {
             let name = name.strip_suffix(']').ok_or_else(|| wrong("a section without its closing bracket"))?;
-            let section = sections.entry(name.to_lowercase()).or_default();
-            section.number = number;
+            let section = Section { number, ..Section::default() };
+            if sections.is_empty() && !name.eq_ignore_ascii_case(FIRST) {
+                return Err(wrong("secedit begins with [Unicode]: this is a template, or the beginning is missing"));
+            }
+            if sections.insert(name.to_lowercase(), section).is_some() {
+                return Err(wrong("a section stands here twice, and secedit writes each once"));
+            }
             current = Some(name.to_lowercase());
             continue;
         }
@@ -57,8 +65,17 @@ pub fn read(file: &str, text: &str) -> Result<Policy, Box<Diagnostic>> {
             .is_some_and(|name| [RIGHTS, ACCESS, VALUES].iter().any(|known| known.eq_ignore_ascii_case(name)));
         match line.split_once('=') {
             Some((key, value)) => {
-                let value = (value.trim().to_owned(), Line::new(file, number, line));
-                section.entries.insert(key.trim().to_lowercase(), value);
+                let blank = [' ', '\t'];
+                let (key, value) = (key.trim_matches(blank), value.trim_matches(blank));
+                // A name that only looks like that of a right is none.
+                let rights = current.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(RIGHTS));
+                if rights && !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    return Err(wrong("the name of a right has letters only"));
+                }
+                let value = (value.to_owned(), Line::new(file, number, line));
+                if section.entries.insert(key.to_lowercase(), value).is_some() {
+                    return Err(wrong("a setting stands here twice, and secedit writes each once"));
+                }
             }
             None if known => return Err(wrong("a setting without `=`")),
             None => {}
@@ -144,14 +161,32 @@ mod tests {
         assert!(nobody.is_empty());
         assert_eq!(line.quote(), "local.inf:7: [Privilege Rights] without SeTcbPrivilege");
         for text in [
-            "[Version]\r\n",
-            "[Privilege Rights]\r\n[Version]\r\n",
-            "[Privilege Rights]\r\nSeTcbPrivilege =\r\n[Version]\r\n",
+            "[Unicode]\r\n[Version]\r\n",
+            "[Unicode]\r\n[Privilege Rights]\r\n[Version]\r\n",
+            "[Unicode]\r\n[Privilege Rights]\r\nSeTcbPrivilege =\r\n[Version]\r\n",
         ] {
             assert!(read("x.inf", text).unwrap().right("SeTcbPrivilege").is_err(), "{text}");
         }
         let template = TEXT.replace("SeDebug", "SeTcbPrivilege =\r\nSeDebug");
         assert_eq!(read("x.inf", &template).unwrap().right("SeTcbPrivilege").unwrap().0, Vec::<String>::new());
+    }
+
+    /// Which of two counts nobody knows.
+    #[test]
+    fn what_stands_twice_or_only_looks_like_a_name_is_an_error() {
+        let error = |from: &str, to: &str| {
+            let changed = TEXT.replacen(from, to, 1);
+            assert_ne!(changed, TEXT);
+            read("x.inf", &changed).unwrap_err().to_string()
+        };
+        let version = "[Version]\r\n";
+        assert!(error(version, "SEDEBUGPRIVILEGE = *S-1-1-0\r\n[Version]\r\n").contains("twice"));
+        assert!(error(version, "[privilege rights]\r\nSeTcbPrivilege = *S-1-1-0\r\n[Version]\r\n").contains("twice"));
+        assert!(read("x.inf", &TEXT.repeat(2)).unwrap_err().to_string().contains("twice"), "two exports in one");
+        assert!(error("[Unicode]\r\nUnicode=yes\r\n", "").contains("begins with"));
+        for name in ["SeTcbPrivilege\u{a0}", "\u{ff33}eTcbPrivilege", "\u{200b}SeTcbPrivilege", "SeTcb Privilege"] {
+            assert!(error(version, &format!("{name} = *S-1-1-0\r\n{version}")).contains("letters"), "{name}");
+        }
     }
 
     #[test]
@@ -161,7 +196,7 @@ mod tests {
         }
         let cut = TEXT.split("[Version]").next().unwrap();
         assert!(read("x.inf", cut).unwrap_err().to_string().contains("not a whole export"));
-        let template = format!("[Version]\r\nsignature=\"$CHICAGO$\"\r\n{cut}");
+        let template = cut.replacen("[System", "[Version]\r\nsignature=\"$CHICAGO$\"\r\n[System", 1);
         assert!(read("x.inf", &template).unwrap_err().to_string().contains("not a whole export"));
     }
 

@@ -1,9 +1,12 @@
 //! When registry keys were written last, as the compiled collector (`portreeve host collect`) notes it: no built-in command of
 //! Windows shows it.
 
-use super::Line;
+use super::registry::{self, Registry};
+use super::{Line, State};
 use crate::catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// SCHANNEL's settings, which Windows reads when it starts.
@@ -24,6 +27,9 @@ pub const LIMIT: usize = 10_000;
 
 /// The last line.
 const END: &str = "[complete]";
+
+/// Before this no key was written: a key without a time has that of FILETIME's zero, 1601.
+const FIRST: i16 = 1602;
 
 /// A key and when it was written: a value of it was, or a key directly beneath it came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,18 +83,30 @@ pub fn read(file: &str, text: &str) -> Result<KeyTimes, Box<Diagnostic>> {
         return Err(Box::new(Diagnostic::whole(file, message, again())));
     }
     let mut found = KeyTimes::default();
-    let mut absent = Vec::new();
+    let mut absent: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut at = 0;
     for (number, whole) in (1..).zip(text.split_inclusive('\n')) {
-        let line = whole.trim_end();
+        // Blanks may be of the key's name.
+        let line = whole.trim_end_matches(['\r', '\n']);
         let span = at..at + line.len();
         at += whole.len();
         let wrong = |message: &str| Box::new(Diagnostic::at(file, text, span.clone(), message, again()));
         if let Some(key) = line.strip_prefix("[absent] ") {
+            if !seen.insert(key.to_lowercase()) {
+                return Err(wrong("this key stands here twice"));
+            }
             absent.push(key.to_owned());
         } else if line != END {
             let (time, key) = line.split_once('|').ok_or_else(|| wrong("a key has its time before it: `TIME|KEY`"))?;
-            let time = time.parse().map_err(|_| wrong("this is no time, such as 2026-11-21T10:00:00Z"))?;
+            let no_time = "this is no time when a key can have been written, such as 2026-11-21T10:00:00Z";
+            let time: Timestamp = time.parse().map_err(|_| wrong(no_time))?;
+            if time.to_zoned(TimeZone::UTC).year() < FIRST {
+                return Err(wrong(no_time));
+            }
+            if !seen.insert(key.to_lowercase()) {
+                return Err(wrong("this key stands here twice"));
+            }
             if !ROOTS.iter().any(|(root, _)| is_under(key, root)) {
                 return Err(wrong("this is no key whose time is asked for"));
             }
@@ -96,9 +114,16 @@ pub fn read(file: &str, text: &str) -> Result<KeyTimes, Box<Diagnostic>> {
         } else if at < text.len() {
             return Err(wrong("something stands behind the end"));
         }
-        if found.keys.len() > LIMIT {
+        if found.keys.len() + absent.len() > LIMIT {
             return Err(wrong("more keys than are read"));
         }
+    }
+    if let Some(gone) = absent.iter().find(|gone| found.last(gone).is_some()) {
+        return Err(Box::new(Diagnostic::whole(
+            file,
+            &format!("it says that {gone} does not exist, and has keys beneath it"),
+            again(),
+        )));
     }
     let told =
         |root: &str| found.keys.iter().map(|one| &one.key).chain(&absent).any(|key| key.eq_ignore_ascii_case(root));
@@ -112,6 +137,15 @@ impl KeyTimes {
     /// When a key itself was written.
     pub fn of(&self, key: &str) -> Option<&KeyTime> {
         self.keys.iter().find(|one| one.key.eq_ignore_ascii_case(key))
+    }
+
+    /// Why these times are not whole, where they are not: a key of SCHANNEL's protocols, or of http.sys, that the registry's own
+    /// evidence holds has none. The one that has none may be the one that was written last.
+    pub fn lacking(&self, registry: &Registry) -> Option<String> {
+        let has = |key: &String| self.keys.iter().any(|one| registry::normal(&one.key) == *key);
+        let http = matches!(registry.key(HTTP), State::Value(..)).then(|| registry::normal(HTTP));
+        let key = registry.beneath(PROTOCOLS).chain(http).find(|key| !has(key))?;
+        Some(format!("the times of keys say nothing of {}, which is there", registry::shown(&key)))
     }
 
     /// The key that was written last, of `root` and everything beneath it.
@@ -158,6 +192,11 @@ mod tests {
             ("HKLM", "HKCU", "k.txt:1:1"),
             ("[complete]\n", "[complete]\n[complete]\n", "k.txt:5:1"),
             ("00Z|", "00Z", "k.txt:1:1"),
+            ("2026-11-01T", "1601-01-01T", "k.txt:1:1"),
+            ("2026-11-01T", "-009998-01-01T", "k.txt:1:1"),
+            (r"\Protocols\TLS 1.0\Server", "", "twice"),
+            ("[complete]", &format!("[absent] {SCHANNEL}\\PROTOCOLS\n[complete]"), "beneath"),
+            ("[complete]", &format!("[absent] {}\n[complete]", SCHANNEL.to_lowercase()), "twice"),
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text);

@@ -91,7 +91,9 @@ pub fn read(file: &str, text: &str) -> Result<Manifest, Box<Diagnostic>> {
             (_, 1) => return Err(wrong("a manifest begins with `portreeve-evidence;1`")),
             ("fact", _) => {
                 let (key, value) = rest.split_once(';').ok_or_else(|| wrong("a fact has a name and a value"))?;
-                found.facts.insert(key.to_owned(), value.to_owned());
+                if found.facts.insert(key.to_owned(), value.to_owned()).is_some() {
+                    return Err(wrong("a fact stands here twice: two bundles were mixed"));
+                }
             }
             ("run", _) => {
                 let run = run(rest).ok_or_else(|| {
@@ -147,7 +149,7 @@ fn run(rest: &str) -> Option<Run> {
         start: start.to_owned(),
         end: end.to_owned(),
         file: file.to_owned(),
-        size: if size == "-" { None } else { Some(size.parse().ok()?) },
+        size: if size == "-" { None } else { Some(super::number(size)?) },
         sha256: Some(hash).filter(|hash| hash != "-" && !hash.is_empty()),
         arguments: arguments.to_owned(),
     })
@@ -178,7 +180,9 @@ mod tests {
             ("portreeve-evidence;2\n", "version"),
             ("portreeve-evidence;1\nrun;a;0\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;../x;1;-;c\n", "manifest.txt:2:1"),
+            ("portreeve-evidence;1\nrun;a;0;s;e;x;+1;-;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;1;-;c\nrun;a;0;s;e;y;1;-;c\n", "same"),
+            ("portreeve-evidence;1\nfact;computer;A\nfact;computer;B\n", "twice"),
             ("portreeve-evidence;1\ndone;3\n", "counted"),
             ("portreeve-evidence;1\ndone;0\nfact;a;b\n", "behind"),
             ("portreeve-evidence;1\nwhat\n", "neither"),

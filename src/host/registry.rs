@@ -3,7 +3,7 @@
 use super::{Line, State, line_of};
 use crate::catalog::diagnostic::Diagnostic;
 use crate::model::peer_text::PeerText;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most keys and values that are kept of one file.
 pub const LIMIT: usize = 400_000;
@@ -101,8 +101,8 @@ pub struct Registry {
 }
 
 /// The key's full name in lower case, without a backslash at the end.
-fn normal(key: &str) -> String {
-    let key = key.trim().trim_end_matches('\\');
+pub(super) fn normal(key: &str) -> String {
+    let key = key.trim_end_matches('\\');
     let (hive, rest) = key.split_once('\\').map_or((key, ""), |(hive, rest)| (hive, rest));
     let hive = match hive.to_ascii_uppercase().as_str() {
         "HKLM" => "HKEY_LOCAL_MACHINE".to_owned(),
@@ -119,7 +119,7 @@ fn is_under(key: &str, root: &str) -> bool {
 }
 
 /// A key of a file as it is told: escaped, without the doubled backslashes of that.
-fn shown(key: &str) -> String {
+pub(super) fn shown(key: &str) -> String {
     PeerText::new(key, 160).as_str().replace("\\\\", "\\")
 }
 
@@ -199,22 +199,17 @@ impl Registry {
         if let Some(stray) = keys().map(|key| normal(key)).find(|key| !is_under(key, &root)) {
             return Err(of_another(file, &stray, &root));
         }
-        let mut current = String::new();
+        let mut found = Found { file, ..Found::default() };
         for entry in entries {
             match entry {
                 Entry::Key(key, line) => {
-                    current = normal(&key);
-                    let known = self.keys.entry(current.clone()).or_default();
-                    known.name = key;
-                    known.line = Some(line);
-                    known.whole = true;
+                    found.key(&key, line)?.whole = true;
                 }
-                Entry::Value(value) => {
-                    let key = self.keys.entry(current.clone()).or_default();
-                    key.values.insert(value.name.to_lowercase(), value);
-                }
+                Entry::Value(value) => found.value(value)?,
             }
         }
+        let deep = (wanted.is_some() || root.contains('\\')).then_some(root.as_str());
+        self.merge(found, deep)?;
         if wanted.is_some() || root.contains('\\') {
             self.scopes.push(Scope { root, deep: true, line: Line::new(file, 0, "") });
         }
@@ -238,33 +233,83 @@ impl Registry {
         if root.ends_with(r"\currentcontrolset\services") && !text.lines().any(|line| normal(line) == late) {
             return Err(short("wuauserv is not listed, which every Windows has near the end: the list was cut off"));
         }
-        let mut current: Option<String> = None;
-        let mut any = false;
+        // A text of several lines goes on at the start of a line, or as if it were another value.
+        if text.contains("\r\n") && text.matches('\n').count() != text.matches("\r\n").count() {
+            return Err(short(
+                "lines end differently: a text of several lines stands in it, and may be made to look like another value",
+            ));
+        }
+        let mut found = Found { file, ..Found::default() };
         for (number, line) in (1..).zip(text.lines()) {
             if is_key(line) {
-                any = true;
-                let key = normal(line);
-                let known = self.keys.entry(key.clone()).or_default();
-                line.trim().clone_into(&mut known.name);
-                known.line.get_or_insert_with(|| Line::new(file, number, line));
-                known.whole |= key == root;
-                current = Some(key);
-            } else if let (Some(key), Some(value)) = (&current, listed(file, number, line)) {
-                self.keys.entry(key.clone()).or_default().values.insert(value.name.to_lowercase(), value);
+                found.key(line, Line::new(file, number, line))?.whole = normal(line) == root;
+            } else if !line.trim().is_empty() {
+                let wrong = || short(&format!("line {number} is neither a key nor a value as `reg query` prints them"));
+                found.value(listed(file, number, line).filter(|_| !found.current.is_empty()).ok_or_else(wrong)?)?;
             }
             if number > LIMIT {
                 return Err(Box::new(Diagnostic::whole(file, "the file has more lines than are read", None)));
             }
         }
-        if !any {
-            let message = "no key is listed in what `reg query` printed";
-            return Err(Box::new(Diagnostic::whole(file, message, Some("Collect it again.".to_owned()))));
+        if found.keys.is_empty() {
+            return Err(short("no key is listed in what `reg query` printed"));
         }
+        self.merge(found, None)?;
         // `reg query` prints a key's own name only where it has values.
         let key = self.keys.entry(root.clone()).or_default();
         key.whole = true;
         key.line.get_or_insert_with(|| Line::new(file, 0, ""));
         self.scopes.push(Scope { root, deep: false, line: Line::new(file, 0, "") });
+        Ok(())
+    }
+
+    /// Adds what one file says, where no other says otherwise; `deep` is the key that it holds whole with all beneath.
+    fn merge(&mut self, found: Found<'_>, deep: Option<&str>) -> Result<(), Box<Diagnostic>> {
+        let differ = |here: &Line, there: &Line| {
+            let message = format!(
+                "{} and {} say different things of the same, and which one holds is not known",
+                there.quote(),
+                here.quote()
+            );
+            let help = Some("Export both at the same time, or give only the one that counts.".to_owned());
+            Err(Box::new(Diagnostic::whole(found.file, &message, help)))
+        };
+        let of = |key: &Key| key.line.clone().unwrap_or_else(|| Line::new(&key.name, 0, ""));
+        for (name, new) in &found.keys {
+            let Some(known) = self.keys.get(name) else {
+                // What another file holds whole has no such key.
+                let beside = self.scopes.iter().find(|scope| scope.deep && is_under(name, &scope.root));
+                if let Some(scope) = beside {
+                    return differ(&of(new), &scope.line);
+                }
+                continue;
+            };
+            for (one, other) in [(new, known), (known, new)] {
+                for (value, said) in &one.values {
+                    match other.values.get(value) {
+                        Some(same) if same.data == said.data => {}
+                        Some(other) => return differ(&said.line, &other.line),
+                        None if other.whole => return differ(&said.line, &of(other)),
+                        None => {}
+                    }
+                }
+            }
+        }
+        if let Some(root) = deep {
+            let gone = self.keys.iter().find(|(name, _)| is_under(name, root) && !found.keys.contains_key(*name));
+            if let Some((_, gone)) = gone {
+                return differ(&Line::new(found.file, 0, ""), &of(gone));
+            }
+        }
+        for (name, new) in found.keys {
+            let known = self.keys.entry(name).or_default();
+            known.whole |= new.whole;
+            if known.line.is_none() || !new.values.is_empty() || new.whole {
+                known.line = new.line;
+            }
+            known.name = new.name;
+            known.values.extend(new.values);
+        }
         Ok(())
     }
 
@@ -327,10 +372,69 @@ impl Registry {
             .collect()
     }
 
+    /// The names of `key` and of all beneath it that are known, in lower case.
+    pub(super) fn beneath(&self, key: &str) -> impl Iterator<Item = String> {
+        let root = normal(key);
+        self.keys.keys().filter(move |name| is_under(name, &root)).cloned()
+    }
+
+    /// The users of whom something of their own hive is known, by SID, and the one who is signed in as `HKCU`.
+    pub fn users(&self) -> BTreeSet<String> {
+        let user = |name: &String| match name.split('\\').collect::<Vec<_>>().as_slice() {
+            ["hkey_users", sid, ..] if !sid.ends_with("_classes") => Some(format!(r"HKU\{}", sid.to_uppercase())),
+            ["hkey_current_user", _, ..] => Some("HKCU".to_owned()),
+            _ => None,
+        };
+        self.keys.keys().filter_map(user).collect()
+    }
+
     /// All values of `key` that are known.
     pub fn values(&self, key: &str) -> impl Iterator<Item = &Value> {
         self.keys.get(&normal(key)).into_iter().flat_map(|known| known.values.values())
     }
+}
+
+/// What one file says, before it counts: Windows writes each key and each value once, whatever their case.
+#[derive(Default)]
+struct Found<'a> {
+    file: &'a str,
+    keys: BTreeMap<String, Key>,
+    current: String,
+}
+
+impl Found<'_> {
+    #[expect(clippy::unnecessary_box_returns, reason = "errors are boxed where they are made")]
+    fn twice(&self, what: &str, first: &Line, second: &Line) -> Box<Diagnostic> {
+        let message =
+            format!("a {what} stands in it twice, in lines {} and {}: {}", first.number, second.number, second.text);
+        Box::new(Diagnostic::whole(self.file, &message, Some("Collect it again.".to_owned())))
+    }
+
+    fn key(&mut self, name: &str, line: Line) -> Result<&mut Key, Box<Diagnostic>> {
+        self.current = normal(name);
+        if let Some(first) = self.keys.get(&self.current).and_then(|known| known.line.as_ref()) {
+            return Err(self.twice("key", first, &line));
+        }
+        let key = self.keys.entry(self.current.clone()).or_default();
+        name.clone_into(&mut key.name);
+        key.line = Some(line);
+        Ok(key)
+    }
+
+    fn value(&mut self, value: Value) -> Result<(), Box<Diagnostic>> {
+        let name = value.name.to_lowercase();
+        if let Some(first) = self.keys.get(&self.current).and_then(|key| key.values.get(&name)) {
+            return Err(self.twice("value", &first.line, &value.line));
+        }
+        self.keys.entry(self.current.clone()).or_default().values.insert(name, value);
+        Ok(())
+    }
+}
+
+/// A number of hexadecimal digits only, and not too many of them: the standard library takes a sign too.
+fn hexadecimal(digits: &str) -> Option<u32> {
+    let plain = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// A line such as `    Start    REG_DWORD    0x2`.
@@ -338,13 +442,13 @@ fn listed(file: &str, number: usize, line: &str) -> Option<Value> {
     let inner = line.strip_prefix("    ")?;
     let at = inner.find("    REG_")?;
     let (name, rest) = inner.split_at(at);
-    let rest = rest.trim_start();
+    let rest = rest.get(4..)?;
     let (kind, data) = rest.split_once("    ").unwrap_or((rest, ""));
-    let data = match kind.trim() {
-        "REG_DWORD" => Data::Dword(u32::from_str_radix(data.trim().strip_prefix("0x")?, 16).ok()?),
+    let data = match kind {
+        "REG_DWORD" => Data::Dword(hexadecimal(data.strip_prefix("0x")?)?),
         _ => Data::Text(data.to_owned()),
     };
-    Some(Value { name: name.trim().to_owned(), data, line: Line::new(file, number, line) })
+    Some(Value { name: name.to_owned(), data, line: Line::new(file, number, line) })
 }
 
 enum Entry {
@@ -476,8 +580,7 @@ impl Export<'_> {
         let start = self.at;
         let mut line = self.line();
         if let Some(digits) = line.strip_prefix("dword:") {
-            let number =
-                (digits.trim_end().len() == 8).then(|| u32::from_str_radix(digits.trim_end(), 16).ok()).flatten();
+            let number = (digits.len() == 8).then(|| hexadecimal(digits)).flatten();
             return number.map(Data::Dword).ok_or_else(|| {
                 self.at = start;
                 self.wrong("`dword:` has eight hexadecimal digits")
@@ -492,10 +595,7 @@ impl Export<'_> {
         };
         let kind = match kind {
             "" => Some(3),
-            kind => kind
-                .strip_prefix('(')
-                .and_then(|kind| kind.strip_suffix(')'))
-                .and_then(|kind| u32::from_str_radix(kind, 16).ok()),
+            kind => kind.strip_prefix('(').and_then(|kind| kind.strip_suffix(')')).and_then(hexadecimal),
         };
         let Some(kind) = kind else { return broken(self, "`hex(n):` has a number in its brackets") };
         let mut digits = first.to_owned();
@@ -514,7 +614,7 @@ impl Export<'_> {
         }
         let bytes: Option<Vec<u8>> = digits
             .split(',')
-            .map(|byte| (byte.trim().len() == 2).then(|| u8::from_str_radix(byte.trim(), 16).ok()).flatten())
+            .map(|byte| (byte.trim().len() == 2).then(|| u8::try_from(hexadecimal(byte.trim())?).ok()).flatten())
             .collect();
         match bytes {
             Some(bytes) => Ok(Data::Bytes(kind, bytes)),

@@ -58,7 +58,10 @@ pub fn read(file: &str, text: &str) -> Result<BTreeMap<String, Service>, Box<Dia
                     )));
                 };
                 let line = Line::new(file, number, &format!("{service}: {inner}"));
-                found.insert(service.to_lowercase(), Service { state, line });
+                if found.insert(service.to_lowercase(), Service { state, line }).is_some() {
+                    let message = "a service stands here twice: two lists were mixed";
+                    return Err(Box::new(Diagnostic::at(file, text, span, message, again())));
+                }
             }
         }
     }
@@ -91,6 +94,7 @@ mod tests {
         {
             assert!(read("sc.txt", &text[..at]).is_err(), "{}", &text[..at]);
         }
+        assert!(read("sc.txt", &text.repeat(2)).unwrap_err().to_string().contains("twice"));
         assert!(read("sc.txt", "").is_err() && read("sc.txt", "SERVICE_NAME: x\r\n").is_err());
     }
 

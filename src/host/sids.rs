@@ -27,6 +27,12 @@ pub const BACKUP_OPERATORS: &str = "S-1-5-32-551";
 pub const PERFORMANCE_LOG_USERS: &str = "S-1-5-32-559";
 /// `BUILTIN\IIS_IUSRS`.
 pub const IIS_IUSRS: &str = "S-1-5-32-568";
+/// ANONYMOUS LOGON.
+pub const ANONYMOUS: &str = "S-1-5-7";
+/// NETWORK: whoever signed in over it.
+pub const NETWORK: &str = "S-1-5-2";
+/// INTERACTIVE.
+pub const INTERACTIVE: &str = "S-1-5-4";
 /// NT SERVICE\ALL SERVICES.
 pub const ALL_SERVICES: &str = "S-1-5-80-0";
 /// What the SIDs of application pools begin with.
@@ -40,10 +46,10 @@ const KNOWN: [(&str, &str, &str); 29] = [
     ("S-1-3-0", "CO", "CREATOR OWNER"),
     ("S-1-3-1", "CG", "CREATOR GROUP"),
     ("S-1-3-4", "OW", "OWNER RIGHTS"),
-    ("S-1-5-2", "NU", "NETWORK"),
-    ("S-1-5-4", "IU", "INTERACTIVE"),
+    (NETWORK, "NU", "NETWORK"),
+    (INTERACTIVE, "IU", "INTERACTIVE"),
     (SERVICE, "SU", "SERVICE"),
-    ("S-1-5-7", "AN", "ANONYMOUS LOGON"),
+    (ANONYMOUS, "AN", "ANONYMOUS LOGON"),
     ("S-1-5-9", "ED", "ENTERPRISE DOMAIN CONTROLLERS"),
     (AUTHENTICATED, "AU", "Authenticated Users"),
     (SYSTEM, "SY", "SYSTEM"),
@@ -105,17 +111,35 @@ pub fn name(sid: &str, pools: &[String]) -> String {
             Some("501") => format!("the built-in Guest ({sid})"),
             Some("512") => format!("Domain Admins ({sid})"),
             Some("513") => format!("Domain Users ({sid})"),
+            Some("514") => format!("Domain Guests ({sid})"),
             _ => format!("an account ({sid})"),
         };
     }
-    sid.to_owned()
+    let alias = match sid {
+        "DU" => "Domain Users",
+        "DG" => "Domain Guests",
+        "LG" => "the built-in Guest",
+        _ => return sid.to_owned(),
+    };
+    format!("{alias} ({sid})")
+}
+
+/// Whether it is a group that is nearly as wide as Everyone: whoever has an account, or comes without one. SDDL has aliases for
+/// those of a domain.
+pub fn is_wide(sid: &str) -> bool {
+    const WIDE: [&str; 9] = [AUTHENTICATED, USERS, GUESTS, ANONYMOUS, NETWORK, INTERACTIVE, "DU", "DG", "LG"];
+    let of_domain = || sid.starts_with("S-1-5-21-") && ["-513", "-514", "-501"].iter().any(|end| sid.ends_with(end));
+    WIDE.contains(&sid) || of_domain()
 }
 
 /// Whether it is a SID at all, and not a name.
 pub fn is_sid(text: &str) -> bool {
     text.strip_prefix("S-1-").is_some_and(|rest| {
         !rest.is_empty()
-            && rest.split('-').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+            && rest.split('-').all(|part| {
+                let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+                plain && (part == "0" || !part.starts_with('0'))
+            })
     })
 }
 
@@ -136,6 +160,7 @@ mod tests {
         assert_eq!(of_alias("wd"), EVERYONE);
         assert_eq!(of_alias("DA"), "DA");
         assert_eq!(name(ADMINISTRATORS, &[]), "Administrators (S-1-5-32-544)");
+        assert!(!is_sid("S-1-01-00") && is_wide("S-1-5-21-1-2-3-513") && !is_wide("S-1-5-21-1-2-3-1513"));
         assert!(is_sid(EVERYONE) && !is_sid("S-1-") && !is_sid("Everyone") && !is_sid("S-1-x"));
     }
 }

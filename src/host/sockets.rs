@@ -1,6 +1,6 @@
 //! What listens on the host: `netstat -ano`, and `tasklist /svc /fo csv /nh` for the names.
 
-use super::Line;
+use super::{Line, number as number_of};
 use crate::catalog::diagnostic::Diagnostic;
 use crate::model::ports::Transport;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub fn read(file: &str, text: &str) -> Result<Vec<Listener>, Box<Diagnostic>> {
         if words.len() < if transport == Transport::Tcp { 5 } else { 4 } {
             return Err(wrong("a socket has two addresses and a process: the line was cut off"));
         }
-        let pid = pid.parse().map_err(|_| wrong("a line ends with the number of the process (`netstat -ano`)"))?;
+        let pid = number_of(pid).ok_or_else(|| wrong("a line ends with the number of the process (`netstat -ano`)"))?;
         let (address, port) = endpoint(local).ok_or_else(|| wrong("this is no address with a port"))?;
         lines_of_sockets += 1;
         let listens = match transport {
@@ -89,7 +89,7 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     let (address, port) = text.rsplit_once(':')?;
     let address = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
     let address = address.split('%').next().unwrap_or(address);
-    Some((address.parse().ok()?, port.parse().ok()?))
+    Some((address.parse().ok()?, number_of(port)?))
 }
 
 /// A process.
@@ -115,7 +115,7 @@ pub fn read_tasks(file: &str, text: &str) -> Result<BTreeMap<u32, Process>, Box<
         let fields = line.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(|rest| rest.split("\",\""));
         let fields: Vec<&str> = fields.map(Iterator::collect).unwrap_or_default();
         let parsed = match fields.as_slice() {
-            [name, pid, services, ..] => pid.parse::<u32>().ok().map(|pid| (pid, name, services)),
+            [name, pid, services, ..] => number_of::<u32>(pid).map(|pid| (pid, name, services)),
             _ => None,
         };
         let Some((pid, name, services)) = parsed else {
@@ -123,7 +123,10 @@ pub fn read_tasks(file: &str, text: &str) -> Result<BTreeMap<u32, Process>, Box<
             return Err(Box::new(Diagnostic::at(file, text, span, message, Some("Collect it again.".to_owned()))));
         };
         let services = services.split(',').map(|service| service.trim().to_owned()).collect();
-        found.insert(pid, Process { name: (*name).to_owned(), services });
+        if found.insert(pid, Process { name: (*name).to_owned(), services }).is_some() {
+            let message = "a process stands here twice: lists of two times, or of two hosts, were mixed";
+            return Err(Box::new(Diagnostic::at(file, text, span, message, Some("Collect it again.".to_owned()))));
+        }
         if found.len() > LIMIT {
             return Err(Box::new(Diagnostic::at(file, text, span, "more processes than are read", None)));
         }
@@ -195,6 +198,10 @@ mod tests {
             found[&1200],
             Process { name: "svchost.exe".into(), services: vec!["Dhcp".into(), "EventLog".into()] }
         );
+        let twice = "\"nginx.exe\",\"7\",\"N/A\"\r\n\"svchost.exe\",\"7\",\"N/A\"\r\n";
+        assert!(read_tasks("t", "\"a.exe\",\"+7\",\"N/A\"\r\n").is_err());
+        assert!(read("n", &GERMAN.replace(" 2212", " +2212")).is_err());
+        assert!(read_tasks("t", twice).unwrap_err().to_string().starts_with("t:2:"));
         assert!(read_tasks("t", "").is_err() && read_tasks("t", "INFO: nothing\r\n").is_err());
     }
 

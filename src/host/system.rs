@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::catalog::diagnostic::Diagnostic;
+use crate::model::peer_text::PeerText;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -19,10 +20,15 @@ pub fn read(file: &str, text: &str) -> Result<System, Box<Diagnostic>> {
     let mut found = System::default();
     for (number, line) in (1..).zip(text.lines()) {
         if let Some((key, value)) = line.split_once('=') {
-            found.values.insert(key.trim().to_owned(), (value.trim().to_owned(), Line::new(file, number, line)));
+            let value = (value.trim().to_owned(), Line::new(file, number, line));
+            if let Some((_, first)) = found.values.insert(key.to_owned(), value) {
+                let message =
+                    format!("`{}` stands in it twice, in lines {} and {number}", PeerText::new(key, 60), first.number);
+                return Err(Box::new(Diagnostic::whole(file, &message, Some("Collect it again.".to_owned()))));
+            }
         }
     }
-    if found.get("complete").is_none_or(|(value, _)| value != "yes") {
+    if text.lines().next_back().is_none_or(|last| last.trim_end() != "complete=yes") {
         let message = "the last line, `complete=yes`, is missing: the command broke off or never ran";
         return Err(Box::new(Diagnostic::whole(
             file,
@@ -68,11 +74,18 @@ impl System {
     }
 }
 
-/// Whether `whoami /groups` shows an elevated process, and by which line. An empty answer shows nothing.
+/// Whether `whoami /groups /fo csv /nh` shows an elevated process, and by which line: that of the one mandatory label, told by
+/// its SID alone, which is the last column but one. What a group is called says nothing. An empty answer shows nothing, nor does
+/// one of two labels.
 pub fn elevated(file: &str, text: &str) -> Option<(bool, Line)> {
-    let label = (1..).zip(text.lines()).find(|(_, line)| line.contains("S-1-16-"));
-    let (number, line) = label?;
-    Some((ELEVATED.iter().any(|sid| line.contains(sid)), Line::new(file, number, line)))
+    let label = |(number, line): (usize, &str)| {
+        let fields: Vec<&str> = line.trim().strip_prefix('"')?.strip_suffix('"')?.split("\",\"").collect();
+        let sid = fields.iter().nth_back(1).filter(|sid| fields.len() == 4 && sid.starts_with("S-1-16-"))?;
+        Some((ELEVATED.contains(sid), Line::new(file, number, line)))
+    };
+    let mut labels = (1..).zip(text.lines()).filter_map(label);
+    let first = labels.next()?;
+    labels.next().is_none().then_some(first)
 }
 
 #[cfg(test)]
@@ -86,6 +99,10 @@ mod tests {
         assert_eq!(found.time("boot").unwrap().0.to_string(), "2026-11-20T01:02:03Z");
         assert!(!found.part_of_domain().unwrap().0);
         assert_eq!(found.profiles(), ["Public", "Domain"]);
+        for twice in ["boot=2026-11-21T00:00:00Z\r\n", "part_of_domain=True\r\n", "complete=yes\r\n"] {
+            assert!(read("system.txt", &text.replace("complete=", &format!("{twice}complete="))).is_err(), "{twice}");
+        }
+        assert!(read("system.txt", "complete=yes\r\nboot=\r\n").is_err(), "complete comes last");
         assert!(read("system.txt", "").is_err() && read("system.txt", "utc=2026-11-21T10:00:00Z\r\n").is_err());
     }
 
@@ -95,5 +112,15 @@ mod tests {
         assert!(elevated("w", csv).unwrap().0);
         assert!(!elevated("w", "\"x\",\"Label\",\"S-1-16-8192\",\"\"\r\n").unwrap().0);
         assert_eq!(elevated("w", ""), None);
+        let medium = "\"Mandatory Label\\Medium Mandatory Level\",\"Label\",\"S-1-16-8192\",\"\"\r\n";
+        for group in [
+            "\"CORP\\S-1-16-12288 admins\",\"Group\",\"S-1-5-21-1-2-3-1109\",\"x\"\r\n",
+            "\"S-1-16-12288\",\"Group\",\"S-1-5-21-1-2-3-1109\",\"S-1-16-12288\"\r\n",
+        ] {
+            assert!(!elevated("w", &format!("{group}{medium}")).unwrap().0, "{group}");
+            assert_eq!(elevated("w", group), None);
+        }
+        assert!(!elevated("w", &csv.replace("12288", "122880")).unwrap().0);
+        assert_eq!(elevated("w", &format!("{csv}{medium}")), None, "two labels");
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn apply(check: HostCheck, by: &str, view: &View<'_>, evidence: &Evid
         HostCheck::LtshareEveryone => folders::everyone(evidence),
         HostCheck::LtsharePools => folders::pools(evidence),
     };
-    let (limit, doubts) = trust(evidence);
+    let (limit, doubts) = trust(view, evidence);
     let parts = parts.into_iter().map(|part| {
         let open = part.verdict() == Verdict::NeedsEvidence;
         let part = if open { part.settle(by) } else { part.at_most(limit) };
@@ -61,8 +61,22 @@ pub(super) fn apply(check: HostCheck, by: &str, view: &View<'_>, evidence: &Evid
     parts.collect()
 }
 
-/// How sure the evidence as a whole can be, and what lowers it.
-pub(super) fn trust(evidence: &Evidence) -> (Confidence, Vec<String>) {
+/// How sure the evidence as a whole can be, and what lowers it: its age, and whether it is of this host at all.
+pub(super) fn trust(view: &View<'_>, evidence: &Evidence) -> (Confidence, Vec<String>) {
+    let (mut limit, mut doubts) = by_age(evidence);
+    let untied = !view.case.evidence_alone && !ports::tied(view, evidence);
+    let untied = untied.then(|| {
+        "nothing ties the bundle to this host: no TCP port that was seen open is one on which something listens by its word"
+            .to_owned()
+    });
+    for doubt in evidence.shared.clone().into_iter().chain(untied) {
+        limit = limit.min(Confidence::Medium);
+        doubts.push(doubt);
+    }
+    (limit, doubts)
+}
+
+fn by_age(evidence: &Evidence) -> (Confidence, Vec<String>) {
     if evidence.by_hand {
         let doubt = "exported by hand: when, and of which host, is not known".to_owned();
         return (Confidence::Medium, vec![doubt]);

@@ -13,5 +13,7 @@ mod parts;
 mod program;
 mod restart;
 mod sources;
+mod strict;
 #[path = "../support/mod.rs"]
 mod support;
+mod tied;

@@ -17,7 +17,8 @@ fn written(schannel: &str) -> Parts {
 /// The same, with the times of SCHANNEL's own key, of a protocol's, and of the one that Windows writes when it starts.
 fn noted(all: &str, protocol: &str, start: &str) -> Parts {
     let text = format!(
-        "{all}|{SCHANNEL}\n{protocol}|{SCHANNEL}\\Protocols\\TLS 1.0\\Server\n2026-11-01T00:00:00Z|{HTTP}\n{start}|{START}\n[complete]\n"
+        "{all}|{SCHANNEL}\n{protocol}|{SCHANNEL}\\Protocols\\TLS 1.0\\Server\n2026-11-01T00:00:00Z|{HTTP}\n{start}|{START}\n\
+         2026-11-01T00:00:00Z|{SCHANNEL}\\Protocols\n2026-11-01T00:00:00Z|{SCHANNEL}\\Protocols\\TLS 1.1\\Server\n[complete]\n"
     );
     Parts::good()
         .text("key-times", "key-times.txt", &text)

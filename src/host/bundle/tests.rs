@@ -67,6 +67,22 @@ fn a_bundle_that_is_not_finished_is_refused() {
     assert!(Bundle::of_files("b", BTreeMap::new()).unwrap_err().to_string().contains("no manifest.txt"));
 }
 
+/// Of two files with one name nobody knows which counts, wherever they lie in the zip.
+#[test]
+fn a_zip_with_a_name_twice_is_refused() {
+    let twice = |second: &str| unzip(&zipped(&[("x/lsa.txt", b"a"), (second, b"b")]), "z").unwrap_err().to_string();
+    for second in ["x/LSA.txt", "y/lsa.txt", "lsa.txt", "x\\lsa.txt"] {
+        assert!(twice(second).contains("twice"), "{second}: {}", twice(second));
+    }
+    // The writer would refuse the very same name: another one of its length becomes it.
+    let mut bytes = zipped(&[("x/lsa.txt", b"a"), ("x/lsb.txt", b"b")]);
+    let at: Vec<usize> =
+        bytes.windows(9).enumerate().filter(|(_, name)| *name == b"x/lsb.txt").map(|(at, _)| at).collect();
+    assert_eq!(at.len(), 2, "in its own header and in the directory");
+    at.iter().for_each(|at| bytes[at + 4] = b'a');
+    assert!(unzip(&bytes, "z").unwrap_err().to_string().contains("twice"));
+}
+
 #[test]
 fn a_zip_is_read_and_a_dangerous_one_is_not() {
     let files = unzip(&zipped(&[("bundle\\manifest.txt", b"a"), ("bundle\\x.txt", b"b")]), "z").unwrap();

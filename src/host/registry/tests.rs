@@ -99,6 +99,84 @@ fn a_file_that_is_of_another_key_proves_nothing() {
     assert!(matches!(registry.value(r"HKLM\SOFTWARE\Bar", "A"), State::NotCollected(_)));
 }
 
+/// Which of two counts nobody knows; Windows writes each once.
+#[test]
+fn what_stands_twice_in_a_file_is_an_error() {
+    let export = |text: &str| {
+        let text = format!("{HEADER}\r\n\r\n[HKEY_LOCAL_MACHINE\\A\\B]\r\n\"X\"=dword:00000001\r\n{text}");
+        Registry::default().add_export("a.reg", &text)
+    };
+    export("\"X \"=dword:00000000\r\n[HKEY_LOCAL_MACHINE\\A\\B\\C]\r\n").unwrap();
+    for text in [
+        "\"x\"=dword:00000000\r\n",
+        "[HKEY_LOCAL_MACHINE\\a\\b]\r\n",
+        "[HKEY_LOCAL_MACHINE\\A\\B\\C]\r\n[HKEY_LOCAL_MACHINE\\A\\b\\c]\r\n",
+    ] {
+        let error = export(text).unwrap_err().to_string();
+        assert!(error.contains("twice") && error.starts_with("a.reg"), "{text}: {error}");
+    }
+    let listing = |text: &str| {
+        let mut registry = Registry::default();
+        let text = format!("HKEY_LOCAL_MACHINE\\A\r\n    X    REG_DWORD    0x1\r\n{text}");
+        registry.add_listing("a.txt", &text, "HKLM\\A").map(|()| registry)
+    };
+    listing("    X     REG_SZ    a\r\n\r\nHKEY_LOCAL_MACHINE\\A\\C\r\n").unwrap();
+    for text in [
+        "    x    REG_DWORD    0x0\r\n",
+        "HKEY_LOCAL_MACHINE\\a\r\n",
+        "    Z    REG_SZ    a\r\n    X    REG_DWORD    0x0\r\n",
+        // A text of several lines.
+        "    Z    REG_SZ    a\n    Y    REG_DWORD    0x1\r\n",
+        "    Z    REG_SZ    a\r\nb\r\n",
+    ] {
+        assert!(listing(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn names_are_not_trimmed_and_numbers_are_plain() {
+    let listed = |text: &str| {
+        let mut registry = Registry::default();
+        registry.add_listing("a.txt", &format!("HKEY_LOCAL_MACHINE\\A\r\n{text}"), "HKLM\\A").map(|()| registry)
+    };
+    let one = listed("     X    REG_DWORD    0x1\r\nHKEY_LOCAL_MACHINE\\A\\WMSVC \r\n").unwrap();
+    assert!(matches!(one.value("HKLM\\A", "X"), State::NotSet(_)), "a value with a leading blank is another one");
+    assert!(matches!(one.key(r"HKLM\A\WMSVC"), State::Absent(_)), "so is a key with one behind");
+    for number in ["0x+1", "0x1 ", "+0x1", "1", "0x", "0x100000000", " 0x1"] {
+        assert!(listed(&format!("    X    REG_DWORD    {number}\r\n")).is_err(), "{number}");
+    }
+    for data in ["dword:+0000001", "dword:00000001 ", "hex:+1,00", "hex(+7):00"] {
+        let text = format!("{HEADER}\r\n\r\n[HKEY_LOCAL_MACHINE\\A]\r\n\"X\"={data}\r\n");
+        assert!(Registry::default().add_export("a.reg", &text).is_err(), "{data}");
+    }
+}
+
+/// Of two files that differ the last does not win.
+#[test]
+fn two_files_that_say_different_things_are_an_error_that_names_both() {
+    let file = |keys: &str| format!("{HEADER}\r\n\r\n{keys}");
+    let (a, b) = (r"[HKEY_LOCAL_MACHINE\A]", r"[HKEY_LOCAL_MACHINE\A\B]");
+    let (off, on) = ("\"X\"=dword:00000000\r\n", "\"X\"=dword:00000001\r\n");
+    let error = |first: &str, second: &str| {
+        let mut registry = Registry::default();
+        registry.add_export("a.reg", &file(first)).unwrap();
+        registry.add_export("c.reg", &file(second)).err().map(|error| error.to_string())
+    };
+    let with = |key: &str, value: &str| format!("{key}\r\n{value}");
+    for (first, second) in [
+        (with(b, on), with(b, off)),
+        (with(b, on), with(b, "")),
+        (with(b, ""), with(b, on)),
+        (with(b, on), with(a, "")),
+        (with(a, ""), with(b, on)),
+    ] {
+        let error = error(&first, &second).unwrap_or_else(|| panic!("{first} {second}"));
+        assert!(error.contains("a.reg") && error.contains("c.reg"), "{error}");
+    }
+    assert_eq!(error(&with(b, on), &with(b, on)), None);
+    assert_eq!(error(&with(b, on), &format!("{a}\r\n{b}\r\n{on}")), None);
+}
+
 #[test]
 fn a_recorded_command_tells_what_it_asked_for() {
     let query = |arguments: &str| not_of("query", r"HKLM\SOFTWARE\A B", arguments);

@@ -56,7 +56,7 @@ pub(in crate::judge) fn merge(
     evidence: &Evidence,
 ) -> (Check, Vec<Contradiction>) {
     let claims = claims(rule, view, evidence);
-    let (limit, doubts) = trust(evidence);
+    let (limit, doubts) = trust(view, evidence);
     let mut merged = check;
     let mut contradictions = Vec::new();
     let network = merged.verdict;
@@ -152,7 +152,7 @@ fn settles_silence(rule: &Rule, claims: &[Claim], network: Verdict, view: &View<
 
 /// The check of one rule by the host's word alone.
 pub(in crate::judge) fn alone(rule: &Rule, view: &View<'_>, evidence: &Evidence) -> Check {
-    let (limit, doubts) = trust(evidence);
+    let (limit, doubts) = trust(view, evidence);
     let scan = "Scan the host from outside with this bundle: `portreeve scan HOST --host-evidence BUNDLE`.";
     let mut claims = claims(rule, view, evidence);
     if claims.iter().any(|claim| claim.own) {

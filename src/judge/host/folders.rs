@@ -101,12 +101,17 @@ fn open_to_all(name: &str, acl: &Acl, line: &Line) -> Part {
     if !wide.is_empty() {
         return on(Part::fail("Everyone has permissions").seen(name.to_string()), line);
     }
-    let near: Vec<String> = allows(acl)
-        .filter(|entry| [sids::AUTHENTICATED, sids::USERS].contains(&entry.sid.as_str()))
-        .map(|entry| format!("{name}: {}, which is nearly as wide as Everyone", entry.describe(&[])))
-        .collect();
-    let part = on(Part::pass("the folder has no entry for Everyone"), line);
-    near.into_iter().fold(part, Part::seen)
+    let wide: Vec<&Entry> = allows(acl).filter(|entry| sids::is_wide(&entry.sid)).collect();
+    let near = wide.iter().map(|entry| format!("{name}: {}, which is nearly as wide as Everyone", entry.describe(&[])));
+    // The item asks of Everyone alone; who is nearly as wide and may write is no reason to be at ease.
+    let part = if wide.iter().any(|entry| entry.writes()) {
+        Part::pass("the folder has no entry for Everyone, but a group that is nearly as wide may write there")
+            .at_most(Confidence::Low)
+    } else {
+        Part::pass("the folder has no entry for Everyone")
+    };
+    let part = on(part, line);
+    near.fold(part, Part::seen)
 }
 
 const ONLY_POOLS: &str = "only the three application pools and System have permissions";
@@ -155,7 +160,7 @@ fn of_pools(name: &str, acl: &Acl, line: &Line, configured: &[String]) -> Vec<Pa
         let said = format!("{name}: {}", entry.describe(configured));
         let is_pool = POOLS.iter().any(|pool| sids::of_pool(pool) == entry.sid);
         let part = match &entry.kind {
-            Kind::Deny | Kind::Other(_) => Part::pass(ONLY_POOLS),
+            Kind::Deny => Part::pass(ONLY_POOLS),
             Kind::Allow if entry.sid == sids::SYSTEM => Part::pass(ONLY_POOLS),
             Kind::Allow if is_pool && entry.rights & !MODIFY == 0 => Part::pass(ONLY_POOLS),
             Kind::Allow if is_pool => Part::fail("a pool has more than modify (0x1301bf)"),

@@ -98,6 +98,14 @@ pub(super) fn session_manager(evidence: &Evidence) -> Vec<Part> {
             }
         })
         .collect();
+    parts.extend(config.relative.iter().map(|line| {
+        on(
+            not_collected(
+                "the transport of an endpoint: neither its address nor a base address of its service says it",
+            ),
+            line,
+        )
+    }));
     if parts.is_empty() {
         let why = "an endpoint of the session manager: there is none with an address in ScreenConnect's web.config";
         parts.push(not_collected(why).seen(config.file.clone()));

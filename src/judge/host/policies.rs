@@ -141,6 +141,16 @@ fn installer(evidence: &Evidence, policies: &str, whose: &str) -> Part {
 /// Users who have a profile and were not signed in: their policies are not in any loaded hive.
 fn unloaded(evidence: &Evidence) -> Option<Part> {
     let users = evidence.users.as_ref().ok()?;
+    // By hand only those users are known whose hives somebody thought of.
+    if evidence.by_hand {
+        let others = "the hives of other users, of whom no file was given";
+        if users.iter().all(|user| user.sid == "HKCU") {
+            return Some(not_collected(others));
+        }
+        return Some(
+            Part::pass("no user is known to have it on").at_most(Confidence::Low).seen(format!("not known: {others}")),
+        );
+    }
     let profiles = evidence.registry.subkeys(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList");
     if profiles.is_empty() {
         return Some(

@@ -178,6 +178,11 @@ pub(in crate::judge) fn fits(view: &View<'_>, evidence: &Evidence) -> bool {
     open_and_listened(view, evidence).is_some_and(|(open, listened)| !open.is_empty() && open == listened)
 }
 
+/// Whether anything ties the bundle to what was scanned: something listens, by its word, on a port that is open.
+pub(in crate::judge) fn tied(view: &View<'_>, evidence: &Evidence) -> bool {
+    open_and_listened(view, evidence).is_some_and(|(_, listened)| !listened.is_empty())
+}
+
 /// Why the bundle may be of another host than the one that was scanned: TCP ports are open, and on none of them anything listens
 /// by the bundle's own word.
 pub(in crate::judge) fn another_host(view: &View<'_>, evidence: &Evidence) -> Option<String> {

@@ -10,8 +10,10 @@ use crate::model::verdict::{Check, Verdict};
 const NAMED: usize = 8;
 
 /// What to do about evidence that is not whole.
-const AGAIN: &str = "Run the collector again from an elevated prompt, or as SYSTEM where LTShare's own list keeps administrators out, and give the \
-                     folder or zip as it is";
+const AGAIN: &str = "Run the collector again, and give the folder or zip as it is";
+/// The same where the collector was not elevated, or nobody knows that it was.
+const ELEVATED: &str = "Run the collector again from an elevated prompt, or as SYSTEM where LTShare's own list keeps administrators out, \
+                        and give the folder or zip as it is";
 
 /// Whether what `item` asks was to be answered by something that was not collected. What no command of Windows tells is nothing
 /// that is missing, nor is a host without MySQL or IIS, where the network answered.
@@ -53,9 +55,25 @@ pub(in crate::judge) fn troubles(evidence: &Evidence, lacking: &[String]) -> Vec
     match &evidence.elevated {
         Some((true, _)) => {}
         Some((false, _)) => {
-            found.push(format!("the collector was not elevated, so part of it was not collected. {AGAIN}"));
+            found.push(format!("the collector was not elevated, so part of it was not collected. {ELEVATED}"));
         }
-        None => found.push(format!("the bundle does not show that the collector was elevated. {AGAIN}")),
+        None => found.push(format!("the bundle does not show that the collector was elevated. {ELEVATED}")),
+    }
+    let again = if matches!(evidence.elevated, Some((true, _))) { AGAIN } else { ELEVATED };
+    // What the host says of itself, of which its age is told, is needed for everything.
+    match &evidence.system {
+        Err(why) => {
+            found.push(format!("what the host says of its clock, build and domain was not collected: {why}. {again}"))
+        }
+        Ok(system) => {
+            let lacking: Vec<&str> = ["utc", "boot"].into_iter().filter(|key| system.time(key).is_none()).collect();
+            if !lacking.is_empty() {
+                let lacking = lacking.join(" and ");
+                found.push(format!(
+                    "the host's word for its clock or its start ({lacking}) is missing or no time. {again}"
+                ));
+            }
+        }
     }
     if !lacking.is_empty() {
         let named: Vec<&str> = lacking.iter().take(NAMED).map(String::as_str).collect();
@@ -64,7 +82,7 @@ pub(in crate::judge) fn troubles(evidence: &Evidence, lacking: &[String]) -> Vec
             more => format!(" and {more} more"),
         };
         let named = named.join(", ");
-        found.push(format!("what {named}{more} needed was not collected; each says why. {AGAIN}"));
+        found.push(format!("what {named}{more} needed was not collected; each says why. {again}"));
     }
     found.into_iter().map(|message| Trouble::Evidence { message }).collect()
 }

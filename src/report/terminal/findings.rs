@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 /// The width of the column of labels.
 const LABELS: usize = 9;
 const INDENT: usize = 6;
+/// How many lines of evidence a pass shows; the JSON and the page have all.
+const LINES: usize = 4;
 
 pub(super) fn in_full(page: &mut Page, target: &TargetRun, finding: &Finding, options: &Options) {
     page.gap();
@@ -92,6 +94,21 @@ fn remedy(page: &mut Page, finding: &Finding) {
     }
     for (number, reference) in finding.references.iter().enumerate() {
         page.labelled(INDENT, if number == 0 { "See" } else { "" }, LABELS, &Reference::read(reference).plain());
+    }
+}
+
+/// What the host's evidence says of a finding that is not told in full: the lines that a pass rests on, or why it is open.
+pub(super) fn of_host(page: &mut Page, finding: &Finding) {
+    for check in &finding.checks {
+        match check.verdict {
+            Verdict::Pass => {
+                for (number, seen) in check.seen.iter().take(LINES).enumerate() {
+                    page.labelled(INDENT, if number == 0 { "Seen" } else { "" }, LABELS, seen);
+                }
+            }
+            Verdict::NeedsEvidence => page.labelled(INDENT, "Why", LABELS, &check.why),
+            _ => {}
+        }
     }
 }
 

@@ -153,6 +153,10 @@ fn list(page: &mut Page, target: &TargetRun, found: &[&Finding], options: &Optio
         for (label, text) in beside(finding, page.day()) {
             page.block(6, &[(label, DIM), ("  ", PLAIN)], 8, PLAIN, &text);
         }
+        let long = options.lists == Lists::Full || options.evidence;
+        if long && target.evidence.is_some() {
+            findings::of_host(page, finding);
+        }
         if options.evidence {
             findings::evidence(page, target, finding);
         }

@@ -73,7 +73,7 @@ pub(super) fn shut(view: &View<'_>, evidence: &Evidence, ports: &[Ports], grows:
         }
     }
     if places.contains(&(Transport::Tcp, view.target().actual(Transport::Tcp, WEB_MANAGEMENT))) {
-        claims.push(web_management(evidence));
+        claims.push(web_management(view, evidence));
     }
     claims
 }
@@ -182,8 +182,8 @@ fn mysql(evidence: &Evidence) -> Vec<String> {
     }
 }
 
-/// The Web Management Service: disabled or absent.
-fn web_management(evidence: &Evidence) -> Claim {
+/// The Web Management Service: disabled or absent, and nothing else in its place.
+fn web_management(view: &View<'_>, evidence: &Evidence) -> Claim {
     let start = evidence.registry.value(&format!(r"{SERVICES}\WMSVC"), "Start");
     let running = evidence.services.as_ref().map(|services| services.get("wmsvc").cloned());
     let quoted = |line: &Line| line.quote();
@@ -192,7 +192,7 @@ fn web_management(evidence: &Evidence) -> Claim {
         lacking = true;
         (None, vec![format!("not collected: {why}")])
     };
-    let (holds, seen) = match (&start, dword(&start), &running) {
+    let (mut holds, mut seen) = match (&start, dword(&start), &running) {
         (State::Absent(line), _, Ok(None)) => {
             (Some(true), vec![format!("the Web Management Service is not installed ({})", line.quote())])
         }
@@ -210,6 +210,16 @@ fn web_management(evidence: &Evidence) -> Claim {
         (_, _, Err(why)) => not_collected(&format!("whether it runs: {why}")),
         _ => not_collected("the registry and the list of services say different things of it"),
     };
+    // Without the service something may hold its port all the same.
+    let port = view.target().actual(Transport::Tcp, WEB_MANAGEMENT);
+    match side(view, evidence, Transport::Tcp, port) {
+        Side::Nothing(_) => {}
+        here => {
+            holds = holds.filter(|holds| !holds);
+            lacking |= matches!(here, Side::Unknown(_));
+            seen.push(here.text().to_owned());
+        }
+    }
     Claim {
         subject: format!("tcp/{WEB_MANAGEMENT}"),
         holds,

@@ -67,7 +67,8 @@ fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (boo
         seen.insert(
             1,
             "no bundle holds the web.config files of ordinary folders below an application's root or a virtual directory: a \
-             folder may have settings of its own"
+             folder may have settings of its own; nor redirection.config, which says whether IIS reads its configuration from \
+             elsewhere"
                 .to_owned(),
         );
     }
