@@ -15,7 +15,7 @@ fn wine(folder: &Path, arguments: &[&str]) -> Option<std::process::Output> {
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     command.env("WINEPREFIX", folder.join("prefix")).env("WINEDEBUG", "-all").env_remove("DISPLAY");
     // A prefix of its own, made at the first start; no window, no browser, no mono.
-    command.env("WINEDLLOVERRIDES", "mscoree,mshtml=");
+    command.env("WINEDLLOVERRIDES", "mscoree,mshtml=").env("LC_ALL", "C.UTF-8");
     command.output().ok()
 }
 
@@ -90,10 +90,69 @@ fn the_collector_runs_and_what_it_could_not_collect_is_not_collected() {
         assert!(needs.contains(item), "{item}: {said}");
     }
 
-    // A folder that exists already is left alone.
-    let again = wine(folder.path(), &["cmd", "/d", "/c", "collector.cmd", "evidence with blanks"]).unwrap();
-    assert!(String::from_utf8_lossy(&again.stdout).contains("exists already"));
+    // A folder that exists already is left alone, and nothing is collected where an older zip would be handed out.
+    std::fs::write(folder.path().join("new.zip"), "of yesterday").unwrap();
+    for old in ["evidence with blanks", "new"] {
+        let again = wine(folder.path(), &["cmd", "/d", "/c", "collector.cmd", old]).unwrap();
+        assert!(String::from_utf8_lossy(&again.stdout).contains("exists already"), "{old}");
+    }
     settle(folder.path());
+    assert!(!folder.path().join("new").exists());
+}
+
+/// A certutil as Windows has it: of what it cannot hash it says so, on two lines, where the digest would be.
+const CERTUTIL: &str = "@echo off\r\nif %2==\"lsa.txt\" goto failed\r\nfor %%F in (%2) do if \"%%~zF\"==\"0\" goto failed\r\n\
+    echo SHA256 hash of %2:\r\necho e3b0c442 98fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\r\n\
+    echo CertUtil: -hashfile command completed successfully.\r\nexit /b 0\r\n:failed\r\necho SHA256 hash of %2:\r\n\
+    echo CertUtil: -hashfile command FAILED: 0x800703ee (WIN32: 1006 ERROR_FILE_INVALID)\r\n\
+    echo CertUtil: The volume for a file has been externally altered.\r\nexit /b 1\r\n";
+
+/// Names that cmd takes for its own, the way of a 32-bit agent, a program that somebody puts into the new folder while the
+/// collector works there, and the errors of certutil.
+#[test]
+fn names_and_what_others_put_there_do_not_mislead_the_collector() {
+    if !available() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let replaced = [
+        ("if not exist \"%windir%\\Sysnative\\cmd.exe\" goto native", "if defined LED goto native\r\nset LED=1"),
+        ("%windir%\\Sysnative\\cmd.exe", "%windir%\\System32\\cmd.exe"),
+        ("set /a COUNT=0", "copy \"%windir%\\System32\\hostname.exe\" reg.exe >nul\r\nset /a COUNT=0"),
+        ("%SYS%certutil.exe", "%windir%\\certutil.cmd"),
+        (
+            ">manifest.txt echo portreeve-evidence;1\r\n",
+            ">manifest.txt echo portreeve-evidence;1\r\n>>manifest.txt echo fact;led;%LED%\r\n",
+        ),
+    ];
+    let script = replaced.iter().fold(collector::script(), |script, (from, to)| {
+        assert!(script.contains(from), "{from}");
+        script.replacen(from, to, 1)
+    });
+    let place = folder.path().join("Program Files (x86)").join("R&D B\u{fc}ro");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("collector (1).cmd"), script).unwrap();
+    wine(folder.path(), &["cmd", "/d", "/c", "echo made"]).unwrap();
+    std::fs::write(folder.path().join("prefix/drive_c/windows/certutil.cmd"), CERTUTIL).unwrap();
+    let name = "ev (1) & \u{dc}";
+    let script = "Program Files (x86)\\R&D B\u{fc}ro\\collector (1).cmd";
+    let output = wine(folder.path(), &["cmd", "/d", "/c", "call", script, name]).unwrap();
+    settle(folder.path());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let bundle = Bundle::open(&folder.path().join(name), "evidence").unwrap_or_else(|error| panic!("{error}\n{said}"));
+    assert_eq!(bundle.manifest.facts["led"], "1");
+    // The planted program was there all the time and was not run.
+    assert!(folder.path().join(name).join("reg.exe").exists());
+    let listing = std::fs::read_to_string(folder.path().join(name).join("lsa.txt")).unwrap();
+    assert!(listing.contains(r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Lsa"), "{listing}");
+    let mut digests = 0;
+    for run in &bundle.manifest.runs {
+        let hashed = run.size.is_some_and(|size| size > 0) && run.id != "lsa";
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(run.sha256.as_deref(), hashed.then_some(digest), "{run:?}");
+        digests += usize::from(hashed);
+    }
+    assert!(digests > 5, "{digests}");
 }
 
 /// The reader refuses files of commands that ask for something else: the collector's own must be those it takes.
