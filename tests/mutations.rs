@@ -31,6 +31,7 @@ mod targets {
     pub(super) mod host_acl;
     pub(super) mod host_bundle;
     pub(super) mod host_config;
+    pub(super) mod host_evidence;
     pub(super) mod host_firewall;
     pub(super) mod host_http_sys;
     pub(super) mod host_inf;
@@ -108,6 +109,7 @@ tests!(
     host_acl,
     host_bundle,
     host_config,
+    host_evidence,
     host_firewall,
     host_http_sys,
     host_inf,

@@ -162,9 +162,15 @@ impl Bundle {
                 bytes.len()
             ));
         }
-        if let Some(wanted) = &run.sha256
-            && *wanted != hex(&Sha256::digest(bytes))
-        {
+        let Some(wanted) = run.sha256.as_ref().filter(|_| size > 0) else { return Ok(bytes) };
+        if !manifest::is_digest(wanted) {
+            return Err(format!(
+                "the manifest has `{}` where the SHA-256 of {} would be: the host could not compute it",
+                PeerText::new(wanted, 80),
+                run.file
+            ));
+        }
+        if *wanted != hex(&Sha256::digest(bytes)) {
             return Err(format!("{} does not have the SHA-256 of the manifest: it was changed", run.file));
         }
         Ok(bytes)
@@ -189,7 +195,12 @@ impl Bundle {
     /// that the collector should have taken out.
     pub fn oddities(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let without = self.manifest.runs.iter().filter(|run| run.size.is_some() && run.sha256.is_none()).count();
+        let without = self
+            .manifest
+            .runs
+            .iter()
+            .filter(|run| run.size.is_some_and(|size| size > 0) && run.sha256.is_none())
+            .count();
         if without > 0 {
             found.push(format!(
                 "the host computed no SHA-256 of {without} files, of which only the sizes could be checked"
@@ -265,7 +276,8 @@ fn bounded(name: &str, count: usize, size: u64, total: u64) -> Result<(), Refuse
     Err(Refused::TooLarge { name: name.to_owned(), what })
 }
 
-/// Unpacks a zip into memory. What the archive says of sizes is not believed.
+/// Unpacks a zip into memory. What the archive says of unpacked sizes is not believed. Of packed ones it is, for [`RATIO`] alone:
+/// an archive that lies there still unpacks to no more than [`TOTAL`].
 pub fn unzip(bytes: &[u8], name: &str) -> Result<BTreeMap<String, Vec<u8>>, Refused> {
     let unreadable = |message: String| Refused::Unreadable { name: name.to_owned(), message };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| {

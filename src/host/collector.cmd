@@ -7,27 +7,39 @@ rem It only reads. It writes one new folder, and a zip of it beside it, and noth
 rem change of any setting. Values of passwords and keys in configuration files are replaced by 'redacted' before they are
 rem written. For each command the manifest says what was run, how it ended, and what its file must be.
 
-rem A 32-bit agent is led to the 64-bit commands.
-if exist "%windir%\Sysnative\cmd.exe" (
-    "%windir%\Sysnative\cmd.exe" /d /c ""%~f0" %*"
-    exit /b
-)
+rem A 32-bit agent is led to the 64-bit commands. No line here is in a block: a name with brackets would end it.
+if not exist "%windir%\Sysnative\cmd.exe" goto native
+"%windir%\Sysnative\cmd.exe" /d /c call "%~f0" %*
+exit /b
+
+:native
 setlocal EnableExtensions DisableDelayedExpansion
 set "OUT=%~1"
 if not defined OUT set "OUT=%TEMP%\portreeve-evidence-%COMPUTERNAME%"
-if exist "%OUT%" (
-    echo "%OUT%" exists already. Name a new folder: %~nx0 FOLDER
-    exit /b 2
-)
+for %%F in ("%OUT%\.") do set "OUT=%%~fF"
+if exist "%OUT%" goto old
+if exist "%OUT%.zip" goto old
 mkdir "%OUT%"
-if not exist "%OUT%\" exit /b 2
+if errorlevel 1 exit /b 2
 pushd "%OUT%"
 if errorlevel 1 exit /b 2
-set "BUNDLE=%CD%"
+rem Every command is that of System32: cmd would look in the new folder first, where others may be able to write.
+set NoDefaultCurrentDirectoryInExePath=1
+set "SYS=%SystemRoot%\System32\"
+set "PATH=%SystemRoot%\System32;%SystemRoot%\System32\WindowsPowerShell\v1.0"
 set /a COUNT=0
-set "PS=powershell.exe -NoLogo -NoProfile -NonInteractive -Command"
+for /f "tokens=2 delims=:." %%C in ('%SYS%chcp.com') do set "PAGE=%%C"
+set "PS=WindowsPowerShell\v1.0\powershell.exe -NoLogo -NoProfile -NonInteractive -Command"
 set "UTF8=[Console]::OutputEncoding = [Text.Encoding]::UTF8;"
-set "HIDE=-replace '(?is)((?:password|sessionKey|validationKey|decryptionKey|connectionString)\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)((?:key|name)\s*=\s*\x22[\w.:-]*(?:password|secret|token|apikey|license)[\w.:-]*\x22\s+value\s*=\s*)\x22.*?\x22','$1''redacted''' -replace '(?is)\[enc:.+?:enc\]','redacted'"
+
+rem --- what is secret in a configuration file: attributes; the value beside such a key, and before it; elements; parts of texts
+set "WORD=(?:password|passphrase|pwd|secret|token|apikey|license)"
+set "HIDE=-replace '(?is)((?:%WORD%|sessionKey|validationKey|decryptionKey|connectionString|encryptedValue)\s*=\s*([\x22\x27]))(?:(?!\2)[^<])*(?=\2[\s/>?;]|\x27\x22)','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?is)((?:key|name)\s*=\s*[\x22\x27][^\x22\x27<>]*%WORD%[^<>]*?\svalue\s*=\s*([\x22\x27]))(?:(?!\2)[^<])*','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?is)(\svalue\s*=\s*([\x22\x27]))(?:(?!\2)[^<])*(\2\s[^<>]*?(?:key|name)\s*=\s*[\x22\x27][^\x22\x27<>]*%WORD%)','${1}redacted${3}'"
+set "HIDE=%HIDE% -replace '(?is)(<[\w:.]*%WORD%[\w:.]*(?:\s[^<>]*)?>|<[^<>]+name\s*=\s*[\x22\x27][^\x22\x27<>]*%WORD%[^<>]*>\s*<value>)[^<>]+(?=</)','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?i)((?:password|pwd|secret|accountkey|accesskey)\s*=\s*)(?:&quot;.*?&quot;|(?:&#?\w+;|[^\s\x22\x27;<>])(?:&#?\w+;|[^\x22\x27;<>])*)','${1}redacted'"
+set "HIDE=%HIDE% -replace '(?is)\[enc:.+?:enc\]','redacted'"
 
 >manifest.txt echo portreeve-evidence;1
 >>manifest.txt echo fact;computer;%COMPUTERNAME%
@@ -64,7 +76,7 @@ set RUN=reg.exe query HKU
 call :print hku hku.txt
 set RUN=reg.exe query "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList" /reg:64
 call :print profiles profiles.txt
-for /f "tokens=2 delims=\" %%S in ('reg.exe query HKU') do call :user "%%S"
+for /f "tokens=2 delims=\" %%S in ('%SYS%reg.exe query HKU') do call :user "%%S"
 
 rem --- services and what listens
 set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services" /reg:64
@@ -93,9 +105,9 @@ set RUN=reg.exe export "HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall" firewa
 call :write firewall-policy firewall-policy.reg
 
 rem --- IIS: the server's configuration, and the web.config of each application's root and each virtual directory
-set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
+set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 -ErrorAction Stop ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
 call :print iis applicationHost.xml
-set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw -Encoding UTF8 -ErrorAction Stop ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; try { if ((Get-ChildItem -LiteralPath $f -Force -Name -ErrorAction Stop) -contains 'web.config') { $c = Get-Content -Raw -Encoding UTF8 -LiteralPath ($f + '\web.config') -ErrorAction Stop; '[there]'; $c %HIDE% -replace '(?m)^','|' } else { '[none]' } } catch { '[unreachable]' } } } }; '[complete]'"
 call :print web-configs web-configs.txt
 
 rem --- the products: LTShare, MySQL (the options that its service names), ScreenConnect. No /c for icacls: what it may not read must end it with an error
@@ -109,17 +121,24 @@ set RUN=icacls.exe "%LTSHARE%\*" /save ltshare-beneath.acl
 call :write ltshare-beneath ltshare-beneath.acl
 set RUN=%PS% "%UTF8% $n = 0; $bad = 0; $known = @{}; '[folder] ' + $env:LTSHARE; Get-ChildItem -LiteralPath $env:LTSHARE -Recurse -Force -ErrorAction SilentlyContinue -ErrorVariable e | Select-Object -First 20001 | ForEach-Object { $n++; try { $a = (Get-Acl -LiteralPath $_.FullName -ErrorAction Stop).GetSecurityDescriptorSddlForm('Access'); if (-not $known[$a]) { $known[$a] = 1; $_.FullName.Substring($env:LTSHARE.Length) + '|' + $a } } catch { $bad++ } }; '[looked] ' + $n; '[unread] ' + ($bad + $e.Count); '[complete]'"
 call :print ltshare-below ltshare-below.txt
-set RUN=%PS% "%UTF8% Get-ChildItem HKLM:\SYSTEM\CurrentControlSet\Services | ForEach-Object { $i = [string]$_.GetValue('ImagePath'); if ($i -match 'mysqld|mariadbd') { '[service] ' + $_.PSChildName; '[image] ' + $i; if ($i -match '\x22--defaults.file=([^\x22]+)\x22|--defaults.file=(?:\x22([^\x22]+)\x22|(\S+))') { $f = $Matches[1] + $Matches[2] + $Matches[3]; '[file] ' + $f; if (Test-Path -LiteralPath $f) { '[there]'; Get-Content -LiteralPath $f -ErrorAction Stop | Where-Object { $_ -notmatch 'password' } | ForEach-Object { '|' + $_ } } else { '[none]' } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% Get-ChildItem HKLM:\SYSTEM\CurrentControlSet\Services | ForEach-Object { $i = [string]$_.GetValue('ImagePath'); if ($i -match 'mysqld|mariadbd') { '[service] ' + $_.PSChildName; '[image] ' + $i; if ($i -match '\x22--defaults.file=([^\x22]+)\x22|--defaults.file=(?:\x22([^\x22]+)\x22|(\S+))') { $f = $Matches[1] + $Matches[2] + $Matches[3]; '[file] ' + $f; if (Test-Path -LiteralPath $f) { '[there]'; Get-Content -LiteralPath $f -ErrorAction Stop | ForEach-Object { if ($_ -match 'password') { '|#' } else { '|' + $_ } } } else { '[none]' } } } }; '[complete]'"
 call :print mysql mysql.txt
-set RUN=%PS% "%UTF8% (Get-Content -Raw -ErrorAction Stop (${env:ProgramFiles(x86)} + '\ScreenConnect\web.config')) %HIDE%"
+set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 -ErrorAction Stop (${env:ProgramFiles(x86)} + '\ScreenConnect\web.config')) %HIDE%"
 call :print screenconnect screenconnect.xml
 
 >>manifest.txt echo done;%COUNT%
 popd
-%PS% "Compress-Archive -LiteralPath $env:BUNDLE -DestinationPath ($env:BUNDLE + '.zip')" 2>nul
-if not exist "%BUNDLE%.zip" echo The folder could not be zipped; it is whole without that.
-echo Done, %COUNT% commands. Give portreeve this folder, or the zip beside it: "%BUNDLE%"
+%SYS%%PS% "Compress-Archive -LiteralPath $env:OUT -DestinationPath ($env:OUT + '.zip') -ErrorAction Stop" 2>nul
+if errorlevel 1 goto nozip
+if not exist "%OUT%.zip" goto nozip
+echo Done, %COUNT% commands. Give portreeve this folder, or the zip beside it: "%OUT%"
 exit /b 0
+:nozip
+echo Done, %COUNT% commands. The folder could not be zipped; it is whole without that. Give portreeve this folder: "%OUT%"
+exit /b 0
+:old
+echo "%OUT%" or its zip exists already. Name a new folder: collector.cmd FOLDER
+exit /b 2
 
 rem --- one user: the names of the subkeys of Software prove whether there are policies
 :user
@@ -134,23 +153,28 @@ exit /b
 rem --- :print ID FILE: what %RUN% prints is the evidence
 :print
 set "BEGIN=%DATE% %TIME%"
-%RUN% >"%~2" 2>>errors.log
+%SYS%%RUN% >"%~2" 2>>errors.log
 set "CODE=%ERRORLEVEL%"
 goto note
 
 rem --- :write ID FILE: %RUN% writes the file itself
 :write
 set "BEGIN=%DATE% %TIME%"
-%RUN% >>output.log 2>>errors.log
+%SYS%%RUN% >>output.log 2>>errors.log
 set "CODE=%ERRORLEVEL%"
 goto note
 
-rem --- one line of the manifest
+rem --- the console's code page as it was, for PowerShell changes it; and one line of the manifest. certutil cannot hash an empty file, and says so where the digest would be
 :note
+%SYS%chcp.com %PAGE% >nul 2>nul
 set "SIZE=-"
 set "HASH="
 if exist "%~2" for %%F in ("%~2") do set "SIZE=%%~zF"
-if exist "%~2" for /f "skip=1 delims=" %%H in ('certutil.exe -hashfile "%~2" SHA256 2^>nul') do if not defined HASH set "HASH=%%H"
+if "%SIZE%"=="-" goto line
+if "%SIZE%"=="0" goto line
+for /f "skip=1 delims=" %%H in ('%SYS%certutil.exe -hashfile "%~2" SHA256 2^>nul') do if not defined HASH set "HASH=%%H"
+for /f "delims=0123456789abcdefABCDEF " %%X in ("%HASH%") do set "HASH="
+:line
 if not defined HASH set "HASH=-"
 >>manifest.txt echo run;%~1;%CODE%;%BEGIN%;%DATE% %TIME%;%~2;%SIZE%;%HASH: =%;%RUN%
 set /a COUNT+=1

@@ -31,7 +31,8 @@ pub fn compiled() -> String {
         1,
     );
     let adds = format!(
-        "rem --- what no built-in command shows\r\nset RUN={KEY_TIMES}\r\ncall :print key-times key-times.txt\r\n\r\n"
+        "rem --- what no built-in command shows: portreeve itself, which is not in System32\r\nset RUN={KEY_TIMES}\r\n\
+         set \"SYS=\"\r\ncall :print key-times key-times.txt\r\nset \"SYS=%SystemRoot%\\System32\\\"\r\n\r\n"
     );
     script.replacen(END, &(adds + END), 1)
 }
@@ -53,15 +54,18 @@ pub struct Command {
 pub fn commands() -> &'static [Command] {
     static COMMANDS: LazyLock<Vec<Command>> = LazyLock::new(|| {
         let mut found = Vec::new();
-        let mut variables: Vec<(String, &str)> = Vec::new();
+        let mut variables: Vec<(String, String)> = Vec::new();
         let mut arguments = None;
         for line in SCRIPT.lines().map(str::trim) {
+            let expanded =
+                |text: &str| variables.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
             if let Some(run) = line.strip_prefix("set RUN=") {
-                let expanded = variables.iter().fold(run.to_owned(), |run, (name, value)| run.replace(name, value));
-                arguments = Some(expanded);
+                arguments = Some(expanded(run));
             } else if let Some((name, value)) = line.strip_prefix("set \"").and_then(|set| set.split_once('=')) {
-                if matches!(name, "PS" | "UTF8" | "HIDE") {
-                    variables.push((format!("%{name}%"), value.strip_suffix('"').unwrap_or(value)));
+                if matches!(name, "PS" | "UTF8" | "WORD" | "HIDE") {
+                    let (name, value) = (format!("%{name}%"), expanded(value.strip_suffix('"').unwrap_or(value)));
+                    variables.retain(|(known, _)| *known != name);
+                    variables.push((name, value));
                 }
             } else if let Some((verb, rest)) = line.strip_prefix("call :").and_then(|call| call.split_once(' '))
                 && let Some((id, file)) = rest.split_once(' ')
@@ -131,9 +135,10 @@ mod tests {
     fn the_compiled_collector_runs_the_same_script_and_adds_the_times_of_keys() {
         let (own, script) = (compiled(), script());
         let added: Vec<&str> = own.lines().filter(|line| !script.lines().any(|known| known == *line)).collect();
-        let [out, fact, comment, run, call] = added.as_slice() else { panic!("{added:#?}") };
+        let [out, fact, comment, run, elsewhere, call] = added.as_slice() else { panic!("{added:#?}") };
         assert_eq!(*out, "set \"OUT=%PORTREEVE_OUT%\"");
         assert!(fact.starts_with(">>manifest.txt echo fact;collector;portreeve ") && comment.starts_with("rem"));
+        assert_eq!(*elsewhere, "set \"SYS=\"");
         assert_eq!((*run, *call), ("set RUN=\"%PORTREEVE%\" host key-times", "call :print key-times key-times.txt"));
         let left: Vec<&str> = script.lines().filter(|line| !own.lines().any(|known| known == *line)).collect();
         assert_eq!(left, ["set \"OUT=%~1\""]);

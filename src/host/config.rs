@@ -21,6 +21,10 @@ const APPLICATIONS: usize = 2000;
 /// The most places whose settings are worked out: applications, virtual directories and `<location>`s of all files together.
 const PLACES: usize = 4000;
 
+/// The most headers and methods that are followed over all places together, each counted at each place that it reaches. A server
+/// of a hundred applications has some hundreds.
+const FOLLOWED: usize = 200_000;
+
 /// The longest path of an application, in bytes, and the most levels of one that are followed. Windows allows 260 characters.
 const PATH: usize = 1024;
 const DEPTH: usize = 32;
@@ -177,27 +181,42 @@ fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     node.children().find(|child| child.is_element() && child.tag_name().name() == name)
 }
 
-fn at<'a, 'i>(node: Node<'a, 'i>, path: &str) -> Option<Node<'a, 'i>> {
-    path.split('/').try_fold(node, child)
+/// All elements of a path: a group of sections may stand in a file several times, each with some of its sections.
+fn all<'a, 'i>(node: Node<'a, 'i>, path: &str) -> Vec<Node<'a, 'i>> {
+    path.split('/').fold(vec![node], |nodes, name| {
+        let beneath = nodes.into_iter().flat_map(|node| node.children());
+        beneath.filter(|child| child.is_element() && child.tag_name().name() == name).collect()
+    })
 }
 
-fn named<'a, 'i>(node: Option<Node<'a, 'i>>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
-    node.into_iter().flat_map(move |node| node.children().filter(move |child| child.has_tag_name(name)))
+fn named<'a, 'i: 'a>(
+    nodes: impl IntoIterator<Item = Node<'a, 'i>>,
+    name: &'static str,
+) -> impl Iterator<Item = Node<'a, 'i>> {
+    nodes.into_iter().flat_map(move |node| node.children().filter(move |child| child.has_tag_name(name)))
 }
 
-fn flag(place: &Place<'_>, node: Option<Node<'_, '_>>, attribute: &str) -> Option<(bool, Line)> {
-    let node = node?;
-    let value = node.attribute(attribute)?;
-    Some((value.trim().eq_ignore_ascii_case("true") || value.trim() == "1", line_of(place, node)))
+fn flag(place: &Place<'_>, nodes: &[Node<'_, '_>], attribute: &str) -> Result<Option<(bool, Line)>, Box<Diagnostic>> {
+    let mut found: Option<(bool, Line)> = None;
+    for node in nodes {
+        let Some(value) = node.attribute(attribute) else { continue };
+        let on = value.trim().eq_ignore_ascii_case("true") || value.trim() == "1";
+        if found.as_ref().is_some_and(|(known, _)| *known != on) {
+            let message = format!("`{attribute}` is set twice, and not to the same: what holds is not known");
+            return Err(Box::new(Diagnostic::whole(place.file, &message, None)));
+        }
+        found = Some((on, line_of(place, *node)));
+    }
+    Ok(found)
 }
 
 fn changes<T>(
     place: &Place<'_>,
-    node: Option<Node<'_, '_>>,
+    nodes: &[Node<'_, '_>],
     key: &str,
     value: impl Fn(Node<'_, '_>) -> T,
 ) -> Vec<Change<T>> {
-    let elements = node.into_iter().flat_map(|node| node.children().filter(Node::is_element));
+    let elements = nodes.iter().flat_map(|node| node.children().filter(Node::is_element));
     let change = |element: Node<'_, '_>| match element.tag_name().name() {
         "clear" => Some(Change::Clear),
         "remove" => Some(Change::Remove(element.attribute(key)?.to_owned())),
@@ -207,19 +226,19 @@ fn changes<T>(
     elements.filter_map(change).collect()
 }
 
-fn section(place: &Place<'_>, node: Node<'_, '_>) -> Section {
-    let filtering = at(node, "system.webServer/security/requestFiltering");
-    let verbs = filtering.and_then(|node| child(node, "verbs"));
-    let headers = at(node, "system.webServer/httpProtocol/customHeaders");
-    let runtime = at(node, "system.web/httpRuntime");
+fn section(place: &Place<'_>, node: Node<'_, '_>) -> Result<Section, Box<Diagnostic>> {
+    let filtering = all(node, "system.webServer/security/requestFiltering");
+    let verbs = all(node, "system.webServer/security/requestFiltering/verbs");
+    let headers = all(node, "system.webServer/httpProtocol/customHeaders");
+    let runtime = all(node, "system.web/httpRuntime");
     let allowed = |node: Node<'_, '_>| node.attribute("allowed").is_none_or(|value| value.eq_ignore_ascii_case("true"));
-    Section {
-        remove_server_header: flag(place, filtering, "removeServerHeader"),
-        allow_unlisted: flag(place, verbs, "allowUnlisted"),
-        verbs: changes(place, verbs, "verb", allowed),
-        headers: changes(place, headers, "name", |node| node.attribute("value").unwrap_or_default().to_owned()),
-        version_header: flag(place, runtime, "enableVersionHeader"),
-    }
+    Ok(Section {
+        remove_server_header: flag(place, &filtering, "removeServerHeader")?,
+        allow_unlisted: flag(place, &verbs, "allowUnlisted")?,
+        verbs: changes(place, &verbs, "verb", allowed),
+        headers: changes(place, &headers, "name", |node| node.attribute("value").unwrap_or_default().to_owned()),
+        version_header: flag(place, &runtime, "enableVersionHeader")?,
+    })
 }
 
 /// The elements whose settings are read, and those above them.
@@ -266,11 +285,11 @@ fn sections(place: &Place<'_>, root: Node<'_, '_>) -> Result<File, Box<Diagnosti
         return Err(Box::new(Diagnostic::whole(place.file, &why, None)));
     }
     let mut found = File::default();
-    found.sections.insert(String::new(), section(place, root));
+    found.sections.insert(String::new(), section(place, root)?);
     for location in named(Some(root), "location") {
         let path = location.attribute("path").unwrap_or_default().trim_matches('/').to_lowercase();
         let path = if path == "." { String::new() } else { path };
-        let said = section(place, location);
+        let said = section(place, location)?;
         let inherits = location.attribute("inheritInChildApplications").map(|value| value.trim().to_ascii_lowercase());
         let inherits = !matches!(inherits.as_deref(), Some("false" | "0"));
         let known = if inherits { &mut found.sections } else { &mut found.own }.entry(path).or_default();
@@ -294,27 +313,27 @@ fn sections(place: &Place<'_>, root: Node<'_, '_>) -> Result<File, Box<Diagnosti
 pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
     let document = parse(file, text)?;
     let root = document.root_element();
-    let Some(host) = child(root, "system.applicationHost") else {
+    if child(root, "system.applicationHost").is_none() {
         let message = "there is no <system.applicationHost> in it: this is not the server's applicationHost.config";
         return Err(Box::new(Diagnostic::whole(file, message, None)));
-    };
+    }
     let place = &Place::new(file, text);
-    let pools = named(child(host, "applicationPools"), "add").filter_map(|pool| pool.attribute("name"));
+    let pools =
+        named(all(root, "system.applicationHost/applicationPools"), "add").filter_map(|pool| pool.attribute("name"));
     let mut iis = Iis {
         pools: pools.map(str::to_owned).collect(),
         file: file.to_owned(),
         host: sections(place, root)?,
         ..Iis::default()
     };
-    let sites = child(host, "sites");
-    let default_pool = |node: Option<Node<'_, '_>>| {
-        node.and_then(|node| child(node, "applicationDefaults"))
-            .and_then(|node| node.attribute("applicationPool"))
-            .map(str::to_owned)
+    let sites = all(root, "system.applicationHost/sites");
+    let default_pool = |nodes: &[Node<'_, '_>]| {
+        let mut defaults = nodes.iter().filter_map(|node| child(*node, "applicationDefaults"));
+        defaults.find_map(|node| node.attribute("applicationPool")).map(str::to_owned)
     };
-    for site in named(sites, "site") {
+    for site in named(sites.iter().copied(), "site") {
         let name = site.attribute("name").unwrap_or_default();
-        let pool = default_pool(Some(site)).or_else(|| default_pool(sites));
+        let pool = default_pool(&[site]).or_else(|| default_pool(&sites));
         let application = |node: Node<'_, '_>| {
             let path = node.attribute("path").unwrap_or("/").trim_end_matches('/');
             let root = named(Some(node), "virtualDirectory").find(|folder| folder.attribute("path") == Some("/"));
@@ -324,7 +343,7 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
                 folder: root.and_then(|folder| folder.attribute("physicalPath")).map(str::to_owned),
             }
         };
-        let bindings = named(child(site, "bindings"), "binding").filter_map(|binding| {
+        let bindings = named(all(site, "bindings"), "binding").filter_map(|binding| {
             let tls = match binding.attribute("protocol")? {
                 "http" => false,
                 "https" => true,
@@ -413,10 +432,29 @@ impl Iis {
         Ok(found)
     }
 
+    /// Every place, and what holds for it. Why not, where that is more than is worked out.
+    pub fn each(&self, mut told: impl FnMut(&str, &Effective)) -> Result<(), String> {
+        let mut followed = 0;
+        for place in self.places()? {
+            told(&place, &self.followed(&place, &mut followed));
+            if followed > FOLLOWED {
+                return Err(format!(
+                    "over all places the configuration has more than {FOLLOWED} headers and methods, which are not followed"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// What holds for a place, an application among others: what all levels above it and its own files leave.
     pub fn effective(&self, path: &str) -> Effective {
+        self.followed(path, &mut 0)
+    }
+
+    /// The same, and how many headers and methods were followed for it.
+    fn followed(&self, path: &str, followed: &mut usize) -> Effective {
         let path = path.to_lowercase();
-        let mut found = Effective::default();
+        let mut found = Left::default();
         let ends: Vec<usize> = path
             .match_indices('/')
             .map(|(at, _)| at)
@@ -425,10 +463,8 @@ impl Iis {
             .take(DEPTH + 1)
             .collect();
         if path.len() > PATH || ends.len() > DEPTH {
-            found
-                .unknown
-                .push(format!("its path is longer than {PATH} bytes or {DEPTH} levels, which are not followed"));
-            return found;
+            let why = format!("its path is longer than {PATH} bytes or {DEPTH} levels, which are not followed");
+            return Effective { unknown: vec![why], ..Effective::default() };
         }
         let levels: Vec<&str> = ends.iter().filter_map(|end| path.get(..*end)).collect();
         found.apply(self.host.sections.get(""));
@@ -460,33 +496,61 @@ impl Iis {
                 Some(Own::None) | None => {}
             }
         }
-        found
+        *followed += found.changes;
+        found.all()
     }
 }
 
-impl Effective {
+/// What the levels that were followed so far leave.
+#[derive(Default)]
+struct Left<'a> {
+    remove_server_header: Option<&'a (bool, Line)>,
+    allow_unlisted: Option<&'a (bool, Line)>,
+    version_header: Option<&'a (bool, Line)>,
+    verbs: Entries<'a, bool>,
+    headers: Entries<'a, String>,
+    unknown: Vec<String>,
+    changes: usize,
+}
+
+/// What is left of a collection, by name in lower case.
+type Entries<'a, T> = BTreeMap<String, (&'a String, &'a T, &'a Line)>;
+
+impl<'a> Left<'a> {
     /// What a file says of one level; `left` where the application is another one below it.
-    fn apply_of(&mut self, file: &File, level: &str, left: bool) {
+    fn apply_of(&mut self, file: &'a File, level: &str, left: bool) {
         self.apply(file.sections.get(level));
         if !left {
             self.apply(file.own.get(level));
         }
     }
 
-    fn apply(&mut self, section: Option<&Section>) {
+    fn apply(&mut self, section: Option<&'a Section>) {
         let Some(section) = section else { return };
-        let set = |known: &mut Option<(bool, Line)>, said: &Option<(bool, Line)>| {
-            if said.is_some() {
-                known.clone_from(said);
-            }
-        };
-        set(&mut self.remove_server_header, &section.remove_server_header);
-        set(&mut self.allow_unlisted, &section.allow_unlisted);
-        set(&mut self.version_header, &section.version_header);
+        self.remove_server_header = section.remove_server_header.as_ref().or(self.remove_server_header);
+        self.allow_unlisted = section.allow_unlisted.as_ref().or(self.allow_unlisted);
+        self.version_header = section.version_header.as_ref().or(self.version_header);
+        self.changes += section.verbs.len() + section.headers.len();
         change(&mut self.verbs, &section.verbs);
         change(&mut self.headers, &section.headers);
     }
 
+    fn all(self) -> Effective {
+        fn entries<T: Clone>(entries: Entries<'_, T>) -> Vec<(String, T, Line)> {
+            entries.into_values().map(|(name, value, line)| (name.clone(), value.clone(), line.clone())).collect()
+        }
+        Effective {
+            remove_server_header: self.remove_server_header.cloned(),
+            allow_unlisted: self.allow_unlisted.cloned(),
+            verbs: entries(self.verbs),
+            headers: entries(self.headers),
+            version_header: self.version_header.cloned(),
+            unknown: self.unknown,
+        }
+    }
+}
+
+impl Effective {
     /// Whether a method is denied, and by which line.
     pub fn denies(&self, method: &str) -> Option<&Line> {
         let named = self.verbs.iter().find(|(verb, _, _)| verb.eq_ignore_ascii_case(method));
@@ -497,22 +561,16 @@ impl Effective {
     }
 }
 
-fn change<T: Clone>(known: &mut Vec<(String, T, Line)>, changes: &[Change<T>]) {
-    if changes.is_empty() {
-        return;
-    }
-    let mut all: BTreeMap<String, (String, T, Line)> =
-        known.drain(..).map(|entry| (entry.0.to_ascii_lowercase(), entry)).collect();
+fn change<'a, T>(known: &mut Entries<'a, T>, changes: &'a [Change<T>]) {
     for change in changes {
         match change {
-            Change::Clear => all.clear(),
-            Change::Remove(name) => drop(all.remove(&name.to_ascii_lowercase())),
+            Change::Clear => known.clear(),
+            Change::Remove(name) => drop(known.remove(&name.to_ascii_lowercase())),
             Change::Add(name, value, line) => {
-                all.insert(name.to_ascii_lowercase(), (name.clone(), value.clone(), line.clone()));
+                known.insert(name.to_ascii_lowercase(), (name, value, line));
             }
         }
     }
-    known.extend(all.into_values());
 }
 
 /// An address that ScreenConnect's own `web.config` names, and an endpoint of its session manager.
@@ -546,7 +604,7 @@ pub fn read_screenconnect(file: &str, text: &str) -> Result<ScreenConnect, Box<D
             return wrong(&why);
         }
     }
-    for setting in named(child(document.root_element(), "appSettings"), "add") {
+    for setting in named(all(document.root_element(), "appSettings"), "add") {
         if let (Some(key), Some(value)) = (setting.attribute("key"), setting.attribute("value"))
             && LISTEN.iter().any(|known| known.eq_ignore_ascii_case(key))
         {
@@ -556,11 +614,11 @@ pub fn read_screenconnect(file: &str, text: &str) -> Result<ScreenConnect, Box<D
             found.listen.push((key.to_owned(), value.to_owned(), line_of(place, setting)));
         }
     }
-    let services = child(document.root_element(), "system.serviceModel");
+    let services = all(document.root_element(), "system.serviceModel");
     for node in services.into_iter().flat_map(|node| node.descendants()) {
         let based = |node: Node<'_, '_>| {
             let service = node.parent().filter(|parent| parent.has_tag_name("service"));
-            service.and_then(|service| at(service, "host/baseAddresses/add")).is_some()
+            service.is_some_and(|service| !all(service, "host/baseAddresses/add").is_empty())
         };
         let address = match node.tag_name().name() {
             "endpoint" => node.attribute("address").unwrap_or_default(),

@@ -324,24 +324,49 @@ fn unknown(iis: &mut Iis, why: &str) {
     }
 }
 
-/// Reads the web.config files, each beneath a line with its application or virtual directory and one that says whether it is there.
+/// One place of `web-configs.txt`: what was said of it, and its file.
+struct WebConfig {
+    place: String,
+    state: String,
+    content: String,
+}
+
+/// Reads the web.config files: `[application] PLACE`, then `[there]`, `[none]` or `[unreachable]`, and the lines of a file that is
+/// there, with `|` before each, so that nothing in it reads as the collector's word. `[complete]` is the last line.
 fn web_configs(iis: &mut Iis, file: &str, text: &str) {
     if text.lines().next_back().is_none_or(|last| last.trim() != "[complete]") {
         unknown(iis, &format!("{file} was cut off"));
         return;
     }
-    for part in text.split("[application] ").skip(1) {
-        let (application, rest) = part.split_once('\n').unwrap_or((part, ""));
-        let application = application.trim().trim_end_matches('/');
-        let (state, content) = rest.split_once('\n').unwrap_or((rest, ""));
-        match state.trim() {
+    let mut found: Vec<WebConfig> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(place) = line.strip_prefix("[application] ") {
+            let place = place.trim().trim_end_matches('/').to_owned();
+            found.push(WebConfig { place, state: String::new(), content: String::new() });
+        } else if let (Some(one), Some(content)) = (found.last_mut(), line.strip_prefix('|')) {
+            one.content.push_str(content);
+            one.content.push('\n');
+        } else if let Some(one) = found.last_mut().filter(|one| one.state.is_empty()) {
+            line.trim().clone_into(&mut one.state);
+        } else if line.trim() != "[complete]" && !line.trim().is_empty() {
+            unknown(iis, &format!("{file}:{number} is no line of the collector"));
+            return;
+        }
+    }
+    let mut known = BTreeSet::new();
+    for WebConfig { place, state, content } in found {
+        if !known.insert(place.to_lowercase()) {
+            iis.add_unknown(&place, &format!("it stands twice in {file}"));
+            continue;
+        }
+        match state.as_str() {
             "[there]" => {
-                let content = content.trim_end().trim_end_matches("[complete]").trim_start_matches('\u{feff}');
                 // The error is kept with the application, and told where it matters.
-                let _ = iis.add_own(application, &format!("{file} ({application}/web.config)"), content);
+                let content = content.trim_start_matches('\u{feff}');
+                let _ = iis.add_own(&place, &format!("{file} ({place}/web.config)"), content);
             }
-            "[none]" => iis.add_none(application),
-            _ => iis.add_unknown(application, "the collector could not reach its folder"),
+            "[none]" if content.is_empty() => iis.add_none(&place),
+            _ => iis.add_unknown(&place, "the collector could not reach its folder"),
         }
     }
 }

@@ -7,10 +7,20 @@ use crate::model::peer_text::PeerText;
 /// The sections that a server of MySQL or MariaDB reads, but for those with its version in their names.
 const SERVER: [&str; 5] = ["mysqld", "server", "mariadb", "mariadbd", "mariadb-server"];
 
+/// An option of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Set {
+    key: String,
+    value: Option<String>,
+    /// It stands in the section that is named like the service.
+    of_service: bool,
+    line: Line,
+}
+
 /// The options of the server, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    set: Vec<(String, Option<String>, Line)>,
+    set: Vec<Set>,
     /// A line that includes other files, which nobody collected.
     pub includes: Option<Line>,
     /// The last line.
@@ -20,8 +30,15 @@ pub struct Options {
 
 /// Reads an options file.
 pub fn read(file: &str, text: &str) -> Result<Options, Box<Diagnostic>> {
+    read_of(file, text, None)
+}
+
+/// Reads it as a service of that name does, which reads the section named like itself too.
+fn read_of(file: &str, text: &str, service: Option<&str>) -> Result<Options, Box<Diagnostic>> {
+    let service = service.map(str::to_lowercase);
     let mut found = Options { file: file.to_owned(), ..Options::default() };
     let mut section: Option<bool> = None;
+    let mut of_service = false;
     let mut at = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let span = at..at + line.trim_end().len();
@@ -37,14 +54,17 @@ pub fn read(file: &str, text: &str) -> Result<Options, Box<Diagnostic>> {
         } else if let Some(name) = line.strip_prefix('[') {
             let name = name.split(']').next().filter(|name| name.len() + 1 < line.len());
             let name = name.ok_or_else(|| wrong("a section without its closing bracket"))?.trim().to_lowercase();
-            section =
-                Some(SERVER.contains(&name.as_str()) || name.starts_with("mysqld-") || name.starts_with("mariadb-"));
+            let of_servers =
+                SERVER.contains(&name.as_str()) || name.starts_with("mysqld-") || name.starts_with("mariadb-");
+            of_service = !of_servers && service.as_ref() == Some(&name);
+            section = Some(of_servers || of_service);
         } else {
             let reads = section.ok_or_else(|| wrong("an option before the first section"))?;
             let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value.trim())));
             if reads {
                 let value = value.map(unquoted);
-                found.set.push((key.trim().to_lowercase().replace('-', "_"), value, Line::new(file, number, line)));
+                let key = key.trim().to_lowercase().replace('-', "_");
+                found.set.push(Set { key, value, of_service, line: Line::new(file, number, line) });
             }
         }
     }
@@ -155,7 +175,8 @@ impl Found {
         if !self.there {
             return Err(format!("{shown}, which the service's command names, is not there"));
         }
-        let options = read(&format!("{file} ({shown})"), &self.content).map_err(|error| error.to_string())?;
+        let options = read_of(&format!("{file} ({shown})"), &self.content, Some(&self.service))
+            .map_err(|error| error.to_string())?;
         match &options.includes {
             Some(line) => Err(format!("it includes other files, which are not collected ({})", line.quote())),
             None => Ok(options),
@@ -180,33 +201,43 @@ pub enum Network {
 }
 
 impl Options {
-    fn last(&self, key: &str) -> Option<(&Option<String>, &Line)> {
-        self.set.iter().rev().find(|(known, _, _)| known == key).map(|(_, value, line)| (value, line))
+    fn last(&self, of_service: bool, key: &str) -> Option<(&Option<String>, &Line)> {
+        let mut of = self.set.iter().rev().filter(|one| one.of_service == of_service);
+        of.find(|one| one.key == key).map(|one| (&one.value, &one.line))
     }
 
     /// What the options say of the network: the last of each option counts, and without any every interface is served (since
-    /// MySQL 5.6.6, MariaDB 10.0).
+    /// MySQL 5.6.6, MariaDB 10.0). Where the section that is named like the service says something too, it serves this machine
+    /// only if both say so.
     pub fn network(&self) -> Network {
-        if let Some((value, line)) = self.last("skip_networking")
-            && value
-                .as_deref()
-                .is_none_or(|value| ["1", "on", "true", "yes", ""].contains(&value.to_lowercase().as_str()))
-        {
-            return Network::Local(line.clone());
+        let said = [true, false].map(|of_service| self.network_of(of_service));
+        let open = said.iter().flatten().find(|one| matches!(one, Network::Open(_)));
+        let found = open.or_else(|| said.iter().flatten().next());
+        let every = || Network::Open(Line::new(&self.file, 0, "neither bind-address nor skip-networking"));
+        found.cloned().unwrap_or_else(every)
+    }
+
+    /// What the sections of servers say of it, or the one that is named like the service; `None` where they say nothing.
+    fn network_of(&self, of_service: bool) -> Option<Network> {
+        let skipped = self.last(of_service, "skip_networking").map(|(value, line)| {
+            let on = |value: &str| ["1", "on", "true", "yes", ""].contains(&value.to_lowercase().as_str());
+            (value.as_deref().is_none_or(on), line)
+        });
+        if let Some((true, line)) = skipped {
+            return Some(Network::Local(line.clone()));
         }
-        match self.last("bind_address") {
+        match self.last(of_service, "bind_address") {
             Some((Some(value), line)) => {
                 let local = |address: &str| {
                     let address = address.trim().to_lowercase();
                     address.starts_with("127.") || address == "::1" || address == "localhost"
                 };
-                if !value.trim().is_empty() && value.split(',').all(local) {
-                    Network::Local(line.clone())
-                } else {
-                    Network::Open(line.clone())
-                }
+                let local = !value.trim().is_empty() && value.split(',').all(local);
+                Some(if local { Network::Local(line.clone()) } else { Network::Open(line.clone()) })
             }
-            _ => Network::Open(Line::new(&self.file, 0, "neither bind-address nor skip-networking")),
+            Some((None, line)) => Some(Network::Open(line.clone())),
+            // That it is not skipped overrules what skips it, and says nothing of addresses.
+            None => skipped.filter(|_| of_service).map(|(_, line)| Network::Open(line.clone())),
         }
     }
 }
@@ -247,6 +278,23 @@ mod tests {
         let content: String = content.lines().flat_map(|line| ["|", line, "\r\n"]).collect();
         let path = if path.is_empty() { String::new() } else { format!("[file] {path}\r\n") };
         format!("[service] MySQL80\r\n[image] {image}\r\n{path}{state}\r\n{content}[complete]\r\n")
+    }
+
+    /// A server reads the group that is named like its service too; which goes before is not relied on.
+    #[test]
+    fn the_group_that_is_named_like_the_service_is_read() {
+        let image = "mysqld.exe --defaults-file=my.ini MySQL80";
+        let network = |ini: &str| {
+            let servers = read_servers("mysql.txt", &written(image, "my.ini", "[there]", ini)).unwrap();
+            servers[0].options.clone().unwrap().network()
+        };
+        let own = "[mysqld]\nbind-address=127.0.0.1\n";
+        let is_open = |ini: &str| matches!(network(ini), Network::Open(line) if line.text.contains("0.0.0.0"));
+        assert!(is_open(&format!("{own}[MySQL80]\nbind-address=0.0.0.0\n")));
+        assert!(is_open(&format!("[MySQL80]\nbind-address=0.0.0.0\n{own}")), "the order of groups is not the server's");
+        assert!(is_open("[mysqld]\nskip-networking\n[mysql80]\nbind-address=0.0.0.0\nskip-networking=0\n"));
+        assert!(matches!(network(&format!("{own}[MySQL57]\nbind-address=0.0.0.0\n")), Network::Local(_)));
+        assert!(matches!(network("[mysqld]\n[mysql80]\nbind-address=::1\n"), Network::Local(_)));
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub struct Run {
     pub file: String,
     /// How large that is, where it was written at all.
     pub size: Option<u64>,
-    /// Its SHA-256, lower case, where the host could compute it.
+    /// What the host noted as its SHA-256, lower case and without blanks. What is no digest, such as the words of an error, is
+    /// kept: of such a file nobody knows that it is whole.
     pub sha256: Option<String>,
     /// The command.
     pub arguments: String,
@@ -125,6 +126,11 @@ pub fn read(file: &str, text: &str) -> Result<Manifest, Box<Diagnostic>> {
     Ok(found)
 }
 
+/// Whether it is a SHA-256 in hexadecimal digits.
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn run(rest: &str) -> Option<Run> {
     let mut fields = rest.splitn(8, ';');
     let mut next = || fields.next().map(str::trim);
@@ -136,7 +142,6 @@ fn run(rest: &str) -> Option<Run> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     let hash = hash.replace(' ', "").to_ascii_lowercase();
-    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     (plain(id) && plain(file) && !file.starts_with('.')).then_some(())?;
     Some(Run {
         id: id.to_owned(),
@@ -145,7 +150,7 @@ fn run(rest: &str) -> Option<Run> {
         end: end.to_owned(),
         file: file.to_owned(),
         size: if size == "-" { None } else { Some(super::number(size)?) },
-        sha256: if hash == "-" || hash.is_empty() { None } else { Some(is_hash.then_some(hash)?) },
+        sha256: Some(hash).filter(|hash| hash != "-" && !hash.is_empty()),
         arguments: arguments.to_owned(),
     })
 }
@@ -175,7 +180,6 @@ mod tests {
             ("portreeve-evidence;2\n", "version"),
             ("portreeve-evidence;1\nrun;a;0\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;../x;1;-;c\n", "manifest.txt:2:1"),
-            ("portreeve-evidence;1\nrun;a;0;s;e;x;1;abc;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;+1;-;c\n", "manifest.txt:2:1"),
             ("portreeve-evidence;1\nrun;a;0;s;e;x;1;-;c\nrun;a;0;s;e;y;1;-;c\n", "same"),
             ("portreeve-evidence;1\nfact;computer;A\nfact;computer;B\n", "twice"),

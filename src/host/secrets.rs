@@ -73,7 +73,9 @@ fn attribute(lower: &str, name: &str) -> Option<(usize, usize)> {
             None => (begin, value.find(['\r', '\n', ' ']).unwrap_or(value.len())),
         };
         let held = lower.get(begin..begin + length).unwrap_or_default();
-        (!held.is_empty() && held != REDACTED).then_some((begin, begin + length))
+        // In a text, such as a connection string, more stands behind it.
+        let redacted = held.strip_prefix(REDACTED).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+        (!held.is_empty() && !redacted).then_some((begin, begin + length))
     })
 }
 
@@ -96,6 +98,8 @@ mod tests {
             assert_eq!(first(&blacked_out(text)), None);
         }
         assert_eq!(first("[client]\npassword = abc\n"), Some(2));
+        assert_eq!(first("<add value=\"a;Password=redacted;b\"/> <b c=\"password=redacted\"/>"), None);
+        assert_eq!(first("password=redactedx"), Some(1));
     }
 
     #[test]

@@ -20,8 +20,8 @@ use crate::host::{Line, State};
 use crate::model::run::Trouble;
 use crate::model::verdict::{Check, Confidence, Verdict};
 
-/// Evidence older than this, in seconds, may no longer be so: a week.
-const STALE: i64 = 7 * 24 * 3600;
+/// Evidence older than this, in seconds, may no longer be so: a day, for what is seen from outside is of today.
+const STALE: i64 = 24 * 3600;
 /// Older than this it says what once was: 90 days.
 const OLD: i64 = 90 * 24 * 3600;
 /// How far two clocks may be apart, in seconds, before it matters.
@@ -77,7 +77,6 @@ pub(super) fn trust(view: &View<'_>, evidence: &Evidence) -> (Confidence, Vec<St
 }
 
 fn by_age(evidence: &Evidence) -> (Confidence, Vec<String>) {
-    let days = |seconds: i64| seconds / (24 * 3600);
     if evidence.by_hand {
         let doubt = "exported by hand: when, and of which host, is not known".to_owned();
         return (Confidence::Medium, vec![doubt]);
@@ -88,8 +87,8 @@ fn by_age(evidence: &Evidence) -> (Confidence, Vec<String>) {
             Confidence::Low,
             vec![format!("the host's clock is {} ahead of this machine's, so the age is not known", in_words(-age))],
         ),
-        Some(age) if age > OLD => (Confidence::Low, vec![format!("the bundle is {} days old", days(age))]),
-        Some(age) if age > STALE => (Confidence::Medium, vec![format!("the bundle is {} days old", days(age))]),
+        Some(age) if age > OLD => (Confidence::Low, vec![format!("the bundle is {} old", in_words(age))]),
+        Some(age) if age > STALE => (Confidence::Medium, vec![format!("the bundle is {} old", in_words(age))]),
         Some(_) => (Confidence::High, Vec::new()),
     }
 }

@@ -115,3 +115,79 @@ fn the_collector_asks_as_the_reader_wants_it() {
     }
     assert_eq!(compared, 18);
 }
+
+/// What the script replaces, by its own patterns: PowerShell's are those of .NET, which these are written to share.
+fn hidden(text: &str) -> String {
+    let command = collector::commands().iter().find(|command| command.id == "iis").unwrap();
+    let mut replaced = text.to_owned();
+    let mut count = 0;
+    for part in command.arguments.split("-replace '").skip(1) {
+        let (pattern, rest) = part.split_once("','").unwrap();
+        let with = rest.split('\'').next().unwrap();
+        replaced = fancy_regex::Regex::new(pattern).unwrap().replace_all(&replaced, with).into_owned();
+        count += 1;
+    }
+    assert_eq!(count, 6, "{}", command.arguments);
+    replaced
+}
+
+#[test]
+fn no_secret_of_a_configuration_file_goes_into_the_bundle() {
+    for (line, wanted) in [
+        (r#"<p userName="svc" password="S3" /><q a="b"/>"#, r#"<p userName="svc" password="redacted" /><q a="b"/>"#),
+        ("<p password='S3' a=\"b\"/>", "<p password='redacted' a=\"b\"/>"),
+        ("<p userPassword = \"S3\n\tS3\"/>", "<p userPassword = \"redacted\"/>"),
+        (r#"<m validationKey="S3" decryptionKey='S3'/>"#, r#"<m validationKey="redacted" decryptionKey='redacted'/>"#),
+        (r#"<add key="Db.Password" value="S3"/>"#, r#"<add key="Db.Password" value="redacted"/>"#),
+        ("<add value=\"S3\" key='password' />", "<add value=\"redacted\" key='password' />"),
+        (r#"<add key="ApiToken" x="y" value='S"3'/>"#, r#"<add key="ApiToken" x="y" value='redacted'/>"#),
+        (
+            r#"<add key="Db" value="Server=a;Password=S3 S3;Database=b"/>"#,
+            r#"<add key="Db" value="Server=a;Password=redacted;Database=b"/>"#,
+        ),
+        (r#"<add key="Db" value="x;pwd=S3&amp;S3"/>"#, r#"<add key="Db" value="x;pwd=redacted"/>"#),
+        (r#"<add key="Db" value="x;Pwd='S3;S3';y"/>"#, r#"<add key="Db" value="x;Pwd='redacted';y"/>"#),
+        (r#"<add key="Db" value="x;Pwd='S3'"/>"#, r#"<add key="Db" value="x;Pwd='redacted'"/>"#),
+        (r#"<add key="Db" value="x;Pwd=&quot;S3;S3&quot;;y"/>"#, r#"<add key="Db" value="x;Pwd=redacted;y"/>"#),
+        (r#"<add name="x" connectionString="S3"/>"#, r#"<add name="x" connectionString="redacted"/>"#),
+        ("<c><password>S3</password></c>", "<c><password>redacted</password></c>"),
+        (
+            "<c><x.smtpPassword a=\"b\">S3</x.smtpPassword></c>",
+            "<c><x.smtpPassword a=\"b\">redacted</x.smtpPassword></c>",
+        ),
+        (
+            "<setting name=\"Password\" serializeAs=\"String\">\n <value>S3</value></setting>",
+            "<setting name=\"Password\" serializeAs=\"String\">\n <value>redacted</value></setting>",
+        ),
+        ("<a x=\"[enc:AesProvider:S3:enc]\"/>", "<a x=\"redacted\"/>"),
+    ] {
+        let found = hidden(line);
+        assert_eq!(found, wanted);
+        assert!(!found.contains("S3") && roxmltree::Document::parse(&format!("<r>{found}</r>")).is_ok(), "{found}");
+    }
+    // What is no secret stays, and what stays is still whole.
+    for line in [
+        r#"<add name="X-Powered-By" value="ASP.NET" /><remove name="X-Powered-By" />"#,
+        r#"<add key="a" value="Server=a;Password=" other="x"/><p removeServerHeader="true"/>"#,
+        r#"<add key="abc=" type="A.B, PublicKeyToken=31bf3856ad364e35" />"#,
+        "<tokens>\n<add key=\"WebServerListenUri\" value=\"https://+:8040/\" /></tokens>",
+        "<!-- it's the password -->\n<a b=\"c\">don't</a>",
+    ] {
+        assert_eq!(hidden(line), line);
+    }
+    assert_eq!(hidden(crate::parts::IIS), crate::parts::IIS);
+}
+
+/// A folder that may not be listed is not one without the file, and names are read as what they are.
+#[test]
+fn a_web_config_is_missing_only_where_its_folder_was_listed() {
+    let asks = |id: &str| collector::commands().iter().find(|command| command.id == id).unwrap().arguments.as_str();
+    let (listed, none) = asks("web-configs").split_once("'[none]'").unwrap();
+    assert!(listed.contains("Get-ChildItem -LiteralPath $f -Force -Name -ErrorAction Stop) -contains 'web.config'"));
+    assert!(none.starts_with(" } } catch { '[unreachable]' }") && !listed.contains("Test-Path"), "{none}");
+    for id in ["iis", "web-configs", "screenconnect"] {
+        for read in asks(id).split("Get-Content").skip(1) {
+            assert!(read.starts_with(" -Raw -Encoding UTF8 ") && read.contains(" -ErrorAction Stop"), "{id}: {read}");
+        }
+    }
+}

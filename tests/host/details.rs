@@ -40,7 +40,7 @@ fn a_bindings_own_floor_is_shown_and_makes_no_pass() {
 fn only_the_options_that_the_service_reads_are_believed() {
     let said = |text: &str| seen(&Parts::good().with("mysql", text), "AUT-NET-12").2;
     assert!(
-        said(MYSQL).contains("MySQL80 serves this machine only (mysql.txt (C:\\ProgramData\\MySQL 8\\my.ini):2:"),
+        said(MYSQL).contains("MySQL80 serves this machine only by its file of options, which SET PERSIST overrules (mysql.txt (C:\\ProgramData\\MySQL 8\\my.ini):2:"),
         "{}",
         said(MYSQL)
     );
@@ -80,6 +80,20 @@ fn what_is_deep_in_the_folder_counts_and_what_was_not_looked_at_is_said() {
             assert_eq!((verdict, confidence), (Verdict::Pass, Confidence::Medium), "{item} {why}");
             assert!(said.contains(why), "{said}");
         }
+        // What could not be read is missing, and an administrator may be kept out just where all is well.
+        for unread in [
+            BELOW.replace("[unread] 0", "[unread] 3"),
+            "[folder] D:\\LTShare\n[looked] 5\n[unread] 5\n[complete]\n".into(),
+        ] {
+            let judgement = judged(&Parts::good().with("ltshare-below", &unread).evidence());
+            let check = &find(&judgement, item).checks[0];
+            assert!(check.lacking && check.confidence == Confidence::Medium, "{item}: {check:#?}");
+            assert!(check.seen.join("; ").contains("as SYSTEM"), "{:#?}", check.seen);
+            assert!(format!("{:?}", judgement.troubles).contains("as SYSTEM"), "{:?}", judgement.troubles);
+        }
+        let judgement = judged(&Parts::good().failing("ltshare-beneath", "ltshare-beneath.acl", 5).evidence());
+        let check = &find(&judgement, item).checks[0];
+        assert!(check.verdict == Verdict::NeedsEvidence && check.why.contains("as SYSTEM"), "{check:#?}");
         let judgement = judged(&Parts::good().silent("ltshare-below").evidence());
         let check = &find(&judgement, item).checks[0];
         assert!(check.lacking && check.confidence == Confidence::Medium && !judgement.troubles.is_empty());

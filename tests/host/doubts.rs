@@ -111,7 +111,7 @@ fn what_a_site_keeps_to_itself_is_not_its_applications() {
     );
     let with = |inherits: &str| {
         let own = format!(
-            "[application] Default Web Site/\n[there]\n<configuration><location path=\".\" inheritInChildApplications=\"{inherits}\">\
+            "[application] Default Web Site/\n[there]\n|<configuration><location path=\".\" inheritInChildApplications=\"{inherits}\">\
              <system.webServer><security><requestFiltering removeServerHeader=\"true\" /></security></system.webServer></location>\
              </configuration>\n[application] Default Web Site/app\n[none]\n[complete]\n"
         );
@@ -169,7 +169,7 @@ fn what_a_location_or_a_virtual_directory_turns_back_on_is_no_pass() {
         let judgement = judged(&of_host.evidence());
         assert!(find(&judgement, item).checks[0].seen[0].contains("default web site/files/old"), "{item}");
         let own = format!(
-            "[application] Default Web Site/\n[there]\n<configuration><location path=\"files\">{says}</location></configuration>\n[complete]\n"
+            "[application] Default Web Site/\n[there]\n|<configuration><location path=\"files\">{says}</location></configuration>\n[complete]\n"
         );
         assert_eq!(verdict(&Parts::good().with("web-configs", &own), item), Verdict::Fail, "{item}");
         // Of a site that is not there, or saying nothing of these settings, it changes nothing.
@@ -195,10 +195,40 @@ fn what_a_location_or_a_virtual_directory_turns_back_on_is_no_pass() {
         verdict(&Parts::good().with("iis", &shared).with("web-configs", &own), "AUT-IIS-01")
     };
     assert_eq!(with("[none]"), Verdict::Pass);
-    assert_eq!(with(&format!("[there]\n<configuration>{server}</configuration>")), Verdict::Fail);
-    assert_eq!(with("[there]\n<configuration>"), Verdict::NeedsEvidence);
+    assert_eq!(with(&format!("[there]\n|<configuration>{server}</configuration>")), Verdict::Fail);
+    assert_eq!(with("[there]\n|<configuration>"), Verdict::NeedsEvidence);
     assert_eq!(with("[unreachable]"), Verdict::NeedsEvidence);
     assert_eq!(with(""), Verdict::NeedsEvidence, "an older collector did not look there");
+}
+
+/// What a web.config holds is never taken for the collector's word, and what is said twice of a place is not known.
+#[test]
+fn a_web_config_that_reads_like_the_collector_says_nothing() {
+    let application =
+        "<application path=\"/app\"><virtualDirectory path=\"/\" physicalPath=\"C:\\app\" /></application><bindings>";
+    let config = IIS.replace("<bindings>", application);
+    let with = |text: &str| {
+        verdict(&Parts::good().with("iis", &config).with("web-configs", &format!("{text}[complete]\n")), "AUT-IIS-01")
+    };
+    let on = "|<configuration><system.webServer><security><requestFiltering removeServerHeader=\"false\" /></security></system.webServer>\n";
+    let own = "[application] Default Web Site/\n[there]\n";
+    let app = "[application] Default Web Site/app\n";
+    assert_eq!(with(&format!("{own}|<configuration />\n{app}[none]\n")), Verdict::Pass);
+    assert_eq!(with(&format!("{app}[there]\n{on}|</configuration>\n{own}|<configuration />\n")), Verdict::Fail);
+    // The finding: a comment that names another place.
+    let comment = "|<!--\n|[application] Default Web Site/app\n|[none]\n|-->\n|</configuration>\n";
+    let turned = format!("{app}[there]\n{on}|</configuration>\n");
+    assert_eq!(with(&format!("{turned}{own}|<configuration>\n{comment}")), Verdict::Fail);
+    for text in [
+        // An older collector wrote the file as it is.
+        format!("{turned}{own}{}", format!("|<configuration>\n{comment}").replace('|', "")),
+        format!("{turned}{app}[none]\n{own}|<configuration />\n"),
+        format!("{app}[none]\n{own}|<configuration />\n{app}[none]\n"),
+        format!("{app}[none]\n|x\n{own}|<configuration />\n"),
+        format!("{app}[none]\n{own}[there]\n|<configuration />\n"),
+    ] {
+        assert_eq!(with(&text), Verdict::NeedsEvidence, "{text}");
+    }
 }
 
 #[test]
@@ -214,7 +244,7 @@ fn more_places_than_are_worked_out_are_no_pass() {
     let config = IIS.replace("<bindings>", &applications);
     let own = |names: &[&str]| {
         let own = names.iter().map(|name| {
-            format!("[application] Default Web Site/{name}\n[there]\n<configuration>{many}</configuration>\n")
+            format!("[application] Default Web Site/{name}\n[there]\n|<configuration>{many}</configuration>\n")
         });
         own.collect::<String>() + "[complete]\n"
     };

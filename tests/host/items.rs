@@ -260,7 +260,7 @@ fn spoiled_at_the_end() -> Vec<(&'static str, &'static str, Parts)> {
     let good = Parts::good;
     let joined = "utc=2026-11-21T11:00:00Z\npart_of_domain=True\ncomplete=yes\n";
     let level = "\"Everyone\",\"Group\",\"S-1-1-0\",\"\"\n\"Mandatory Label\\Medium Mandatory Level\",\"Label\",\"S-1-16-8192\",\"\"\n";
-    let application = "[application] Default Web Site/\n[there]\n<configuration><system.webServer><security>\
+    let application = "[application] Default Web Site/\n[there]\n|<configuration><system.webServer><security>\
          <requestFiltering removeServerHeader=\"false\" /></security></system.webServer></configuration>\n[complete]\n";
     let open = "  TCP    0.0.0.0:9000           0.0.0.0:0              LISTENING       2020\n";
     let tasks = "\"System\",\"4\",\"N/A\"\n\"svchost.exe\",\"900\",\"RpcSs\"\n\"ScreenConnect.Service.exe\",\"2000\",\"ScreenConnect Session Manager\"\n\
@@ -553,6 +553,10 @@ fn an_old_bundle_and_a_clock_that_is_ahead_are_believed_less() {
         (finding.verdict, finding.confidence, finding.checks[0].seen.join("; "))
     };
     assert_eq!(at("2026-11-21T11:59:00Z").1, Confidence::High);
+    assert_eq!(at("2026-11-20T13:00:00Z").1, Confidence::High);
+    // What was changed since yesterday, nobody sees in it.
+    let (_, confidence, seen) = at("2026-11-20T02:00:00Z");
+    assert!(confidence == Confidence::Medium && seen.contains("34 hours old"), "{seen}");
     let (verdict, confidence, seen) = at("2026-11-01T00:00:00Z");
     assert_eq!((verdict, confidence), (Verdict::Pass, Confidence::Medium));
     assert!(seen.contains("20 days old"), "{seen}");

@@ -14,6 +14,6 @@ mod program;
 mod restart;
 mod sources;
 mod strict;
-mod tied;
 #[path = "../support/mod.rs"]
 mod support;
+mod tied;

@@ -187,7 +187,7 @@ pub(crate) const MYSQL: &str = "[service] MySQL80\n[image] \"C:\\MySQL\\bin\\mys
 pub(crate) const BELOW: &str =
     "[folder] D:\\LTShare\n\\Transfer|D:AI(A;OICIID;FA;;;SY)\n[looked] 42\n[unread] 0\n[complete]\n";
 
-const WEB_CONFIG: &str = "[application] Default Web Site/\n[there]\n<configuration><system.web><httpRuntime enableVersionHeader=\"false\" />\
+const WEB_CONFIG: &str = "[application] Default Web Site/\n[there]\n|<configuration><system.web><httpRuntime enableVersionHeader=\"false\" />\
                           </system.web></configuration>\n[complete]\n";
 
 pub(crate) fn netstat(more: &str) -> String {

@@ -48,10 +48,11 @@ fn a_clock_that_the_host_did_not_tell_makes_the_run_partial() {
     for parts in [
         Parts::good().failing("system", "system.txt", 1),
         Parts::good().with("system", &system("yesterday")),
-        Parts::good().with("system", "utc=2026-11-21T11:00:00Z\nbuild=17763\npart_of_domain=False\nrole=2\ncomplete=yes\n"),
+        Parts::good()
+            .with("system", "utc=2026-11-21T11:00:00Z\nbuild=17763\npart_of_domain=False\nrole=2\ncomplete=yes\n"),
     ] {
         let told = troubles(&parts);
-        assert!(told.contains("clock") && told.contains("Run the collector again, and"), "{told}");
+        assert!(told.contains("clock") && told.contains("Run the collector again, as SYSTEM where"), "{told}");
         assert!(!told.contains("elevated"), "it was: {told}");
     }
     let told = troubles(&Parts::good().with("whoami", "\"x\",\"Label\",\"S-1-16-8192\",\"\"\n").silent("lsa"));
@@ -67,7 +68,8 @@ fn export(folder: &Path, name: &str, keys: &str) -> String {
 /// The verdict and the first check of AUT-GPO-06, of these files.
 fn elevating(folder: &Path, files: &[&str]) -> String {
     let report = folder.join("run.json");
-    let mut arguments = vec!["host", "check", "--role", "automate", "--fail-on", "never", "--json", report.to_str().unwrap()];
+    let mut arguments =
+        vec!["host", "check", "--role", "automate", "--fail-on", "never", "--json", report.to_str().unwrap()];
     files.iter().for_each(|file| arguments.extend(["--reg", file]));
     let output = run(&arguments);
     ended(&output, 0);
@@ -126,7 +128,8 @@ fn an_error_names_its_bundle() {
     Parts::good().write(&bundle);
     let manifest = bundle.join("manifest.txt");
     let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, text.replacen("fact;computer;RMM01", "fact;computer;RMM01\r\nfact;computer;OTHER", 1)).unwrap();
+    std::fs::write(&manifest, text.replacen("fact;computer;RMM01", "fact;computer;RMM01\r\nfact;computer;OTHER", 1))
+        .unwrap();
     let output = run(&["host", "check", bundle.to_str().unwrap(), "--role", "automate"]);
     ended(&output, 2);
     assert!(stderr(&output).contains("of-that-server") && stderr(&output).contains("twice"), "{}", stderr(&output));

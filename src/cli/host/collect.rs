@@ -23,6 +23,7 @@ pub(super) use windows::{collect, key_times};
 #[cfg(windows)]
 mod windows {
     use super::{CliError, Exit, Path};
+    use crate::cli::host::open;
     use crate::cli::output::print;
     use crate::host::collector;
     use crate::host::key_times::{self, LIMIT, Noted, ROOTS};
@@ -32,32 +33,40 @@ mod windows {
     use winreg::RegKey;
     use winreg::enums::{HKEY_LOCAL_MACHINE, KEY_READ, KEY_WOW64_64KEY};
 
-    /// Runs the script from a file of its own, which is gone afterwards. What differs comes in variables: no quoting can break.
+    /// Runs the script from a file of its own, which is gone afterwards, and opens what it wrote. What differs comes in variables:
+    /// no quoting can break. The script has its full path, since cmd may be told not to look in the folder where it is, and that
+    /// may be one of another machine, where cmd does not work.
     pub(in crate::cli::host) fn collect(output: Option<&Path>) -> Result<Exit, CliError> {
         let broken = |what: &str, error: &io::Error| CliError::Usage(format!("{what}: {error}"));
         let program = std::env::current_exe().map_err(|error| broken("where portreeve itself is", &error))?;
-        let output = output.map(std::path::absolute).transpose().map_err(|error| broken("--output", &error))?;
         let folder = std::env::temp_dir();
-        let name = format!("portreeve-collector-{}.cmd", std::process::id());
-        let script = folder.join(&name);
+        let output = output.map_or_else(
+            || {
+                let computer = std::env::var("COMPUTERNAME").unwrap_or_else(|_| "host".to_owned());
+                folder.join(format!("portreeve-evidence-{computer}"))
+            },
+            Path::to_owned,
+        );
+        let output = std::path::absolute(output).map_err(|error| broken("--output", &error))?;
+        let script = folder.join(format!("portreeve-collector-{}.cmd", std::process::id()));
         let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&script);
         let written = file.and_then(|mut file| file.write_all(collector::compiled().as_bytes()));
         written.map_err(|error| broken(&script.display().to_string(), &error))?;
-        let mut command = Command::new("cmd.exe");
-        command.args(["/d", "/c", &name]).current_dir(&folder).env("PORTREEVE", program);
-        match output {
-            Some(output) => command.env("PORTREEVE_OUT", output),
-            None => command.env_remove("PORTREEVE_OUT"),
-        };
-        let status = command.status();
+        // Of a .cmd the standard library makes a command line for the system's own cmd.exe, with the path quoted.
+        let status = Command::new(&script).env("PORTREEVE", program).env("PORTREEVE_OUT", &output).status();
         let _ = std::fs::remove_file(&script);
-        match status.map_err(|error| broken("cmd.exe", &error))?.code() {
-            Some(0) => Ok(Exit::Clean),
-            code => Err(CliError::Usage(format!(
-                "the collector ended with code {} and wrote no whole bundle; what it said stands above",
-                code.map_or_else(|| "none".to_owned(), |code| code.to_string())
-            ))),
+        match status.map_err(|error| broken(&script.display().to_string(), &error))?.code() {
+            Some(0) => {}
+            code => {
+                return Err(CliError::Usage(format!(
+                    "the collector ended with code {} and wrote no whole bundle; what it said stands above",
+                    code.map_or_else(|| "none".to_owned(), |code| code.to_string())
+                )));
+            }
         }
+        // Better here than where the bundle was sent.
+        open(&output)?;
+        Ok(Exit::Clean)
     }
 
     pub(in crate::cli::host) fn key_times() -> Result<Exit, CliError> {

@@ -46,6 +46,20 @@ fn a_file_counts_only_as_the_manifest_says() {
     assert!(why(&line("lsa.txt", odd), &[("lsa.txt", odd)]).contains("half a UTF-16"));
 }
 
+/// certutil cannot hash an empty file, and its error stands where the digest would be: that file is not collected, the others are.
+#[test]
+fn an_error_in_place_of_a_digest_is_of_its_own_file_only() {
+    let error = "CertUtil: -hashfile command FAILED: 0x800703ee (WIN32: 1006 ERROR_FILE_INVALID)";
+    let noted = |id: &str, size: usize| format!("run;{id};0;s;e;{id}.txt;{size};{error};reg query\r\n");
+    let all = line("a.txt", b"text") + &noted("empty", 0) + &noted("other", 3);
+    let bundle = bundle(&manifest(&all), &[("a.txt", b"text"), ("empty.txt", b""), ("other.txt", b"abc")]).unwrap();
+    assert_eq!(bundle.text("lsa").unwrap().1, "text");
+    assert!(bundle.text("empty").unwrap_err().contains("is empty"));
+    let other = bundle.text("other").unwrap_err();
+    assert!(other.contains("0x800703ee") && other.contains("could not compute"), "{other}");
+    assert_eq!(bundle.changed(), [other]);
+}
+
 #[test]
 fn a_bundle_that_is_not_finished_is_refused() {
     let text = "portreeve-evidence;1\r\nrun;lsa;0;s;e;lsa.txt;1;-;x\r\n";

@@ -116,6 +116,78 @@ fn a_path_without_an_end_is_not_followed() {
     assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
+/// Groups of sections may stand in a file several times.
+#[test]
+fn a_group_that_stands_twice_is_read_twice() {
+    let group = |inner: &str| format!("<system.webServer>{inner}</system.webServer>");
+    let header = "<httpProtocol><customHeaders><add name=\"X-B\" value=\"1\" /></customHeaders></httpProtocol>";
+    let filtering = |on: &str| {
+        format!(
+            "<security><requestFiltering removeServerHeader=\"{on}\"><verbs><clear /></verbs></requestFiltering></security>"
+        )
+    };
+    let with = |groups: &str| {
+        let mut iis = read("applicationHost.config", HOST).unwrap();
+        let added = iis.add_own("Default Web Site", "web.xml", &format!("<configuration>{groups}</configuration>"));
+        (iis.effective("Default Web Site"), added.map_err(|error| error.to_string()))
+    };
+    let (found, _) = with(&(group("<defaultDocument />") + &group(header) + &group(&filtering("false"))));
+    assert!(found.remove_server_header.is_some_and(|(on, _)| !on) && found.verbs.is_empty());
+    assert!(found.headers.iter().any(|(name, ..)| name == "X-B"));
+    let inner = format!("<security></security>{}", filtering("false"));
+    assert!(with(&group(&inner)).0.remove_server_header.is_some_and(|(on, _)| !on));
+    let (found, added) = with(&(group(&filtering("true")) + &group(&filtering("false"))));
+    assert!(added.is_err_and(|why| why.contains("twice")) && found.unknown.len() == 1);
+    // What is encrypted is as unknown as what is kept elsewhere.
+    let secret = group("<httpProtocol configProtectionProvider=\"x\"><EncryptedData /></httpProtocol>");
+    assert!(with(&secret).1.is_err_and(|why| why.contains("encrypted")));
+    // So may the group of the sites.
+    let more = "<system.applicationHost><sites><site name=\"Two\"><application path=\"/\" /></site></sites></system.applicationHost></configuration>";
+    let iis = read("applicationHost.config", &HOST.replace("</configuration>", more)).unwrap();
+    assert!(iis.applications().any(|application| application.path == "Two"), "{:?}", iis.sites);
+}
+
+/// Each file may have a thousand headers, and a path may lead through thirty of them to thousands of places.
+#[test]
+fn more_than_is_followed_is_not_followed() {
+    let paths: Vec<String> = (0..31).map(|depth| "/a".repeat(depth)).collect();
+    let applications =
+        paths.iter().map(|path| format!("<application path=\"{}\" />", if path.is_empty() { "/" } else { path }));
+    let config = format!(
+        "<configuration><system.applicationHost><sites><site name=\"S\">{}</site></sites></system.applicationHost></configuration>",
+        applications.collect::<String>()
+    );
+    let mut iis = read("applicationHost.config", &config).unwrap();
+    let own = |headers: usize, locations: usize| {
+        let headers = (0..headers).map(|number| format!("<add name=\"h{number}\" value=\"\" />"));
+        let headers = headers.collect::<Vec<String>>().concat();
+        let location = |number: usize| {
+            format!(
+                "<location path=\"f{number}\"><system.web><httpRuntime enableVersionHeader=\"true\" /></system.web></location>"
+            )
+        };
+        let locations: String = (0..locations).map(location).collect();
+        format!(
+            "<configuration><system.webServer><httpProtocol><customHeaders>{headers}</customHeaders></httpProtocol></system.webServer>\
+             {locations}</configuration>"
+        )
+    };
+    for (depth, path) in paths.iter().enumerate() {
+        let locations = if depth >= 29 { 1950 } else { 0 };
+        iis.add_own(&format!("S{path}"), "web.xml", &own(900, locations)).unwrap();
+    }
+    let mut told = 0;
+    let error = iis.each(|_, _| told += 1).unwrap_err();
+    assert!(error.contains("not followed") && told < 100, "{told}: {error}");
+    // A tenth of the headers at a tenth of the places is a server's day.
+    for path in &paths {
+        iis.add_own(&format!("S{path}"), "web.xml", &own(20, 0)).unwrap();
+    }
+    let mut told = 0;
+    iis.each(|_, _| told += 1).unwrap();
+    assert_eq!(told, 31);
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in "(<configuration>|</configuration>|<location path=\"a\"/>|<system.applicationHost/>|[<>/=\" aé])*") {

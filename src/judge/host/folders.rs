@@ -10,6 +10,15 @@ use crate::model::verdict::Confidence;
 /// The application pools that need the folder.
 const POOLS: [&str; 3] = ["LabTech", "LabTech WebCC", "CwaRestApi"];
 
+/// What to do where a list could not be read: on a server that is as these items ask, administrators may not read it.
+const AS_SYSTEM: &str = "Where LTShare lets in its pools and System only, an elevated administrator may not look either: run the \
+                         collector as SYSTEM, as an RMM's agent does";
+
+/// A list of the folder that was not collected.
+fn unread(what: &str, why: &str) -> Part {
+    not_collected(&format!("{what}: {why}. {AS_SYSTEM}"))
+}
+
 /// The share of LTShare and its own list, which is a second one: both must let somebody in.
 fn share(evidence: &Evidence) -> Result<(&Share, &Acl), String> {
     let shares = evidence.shares.as_ref().map_err(|why| format!("the shares: {why}"))?;
@@ -28,7 +37,12 @@ fn within(evidence: &Evidence, part: Part) -> Part {
                 unread => format!("; {unread} could not be read"),
             };
             let seen = format!("of what is in the folder at any depth, {} were looked at{more}{unread}", below.looked);
-            part.at_most(Confidence::Medium).seen(seen)
+            let part = part.at_most(Confidence::Medium);
+            if below.unread > 0 {
+                part.lacking().seen(format!("not collected: {seen}. {AS_SYSTEM}"))
+            } else {
+                part.seen(seen)
+            }
         }
         Ok(_) => part,
         Err(why) => part.at_most(Confidence::Medium).lacking().seen(format!(
@@ -49,11 +63,11 @@ fn allows(acl: &Acl) -> impl Iterator<Item = &Entry> {
 pub(super) fn everyone(evidence: &Evidence) -> Vec<Part> {
     let mut parts = Vec::new();
     match &evidence.ltshare {
-        Err(why) => parts.push(not_collected(&format!("the folder's access list: {why}"))),
+        Err(why) => parts.push(unread("the folder's access list", why)),
         Ok(lists) => parts.extend(lists.iter().map(|(name, acl, line)| open_to_all(name, acl, line))),
     }
     match &evidence.ltshare_beneath {
-        Err(why) => parts.push(not_collected(&format!("what is beneath the folder: {why}"))),
+        Err(why) => parts.push(unread("what is beneath the folder", why)),
         Ok(lists) => {
             let all = lists.iter().chain(deeper(evidence));
             parts.extend(all.map(|(name, acl, line)| within(evidence, open_to_all(name, acl, line))));
@@ -109,7 +123,7 @@ pub(super) fn pools(evidence: &Evidence) -> Vec<Part> {
     };
     let mut parts = Vec::new();
     match &evidence.ltshare {
-        Err(why) => parts.push(not_collected(&format!("the folder's access list: {why}"))),
+        Err(why) => parts.push(unread("the folder's access list", why)),
         Ok(lists) => {
             for (name, acl, line) in lists {
                 parts.extend(of_pools(name, acl, line, configured));
@@ -118,7 +132,7 @@ pub(super) fn pools(evidence: &Evidence) -> Vec<Part> {
         }
     }
     match &evidence.ltshare_beneath {
-        Err(why) => parts.push(not_collected(&format!("what is beneath the folder: {why}"))),
+        Err(why) => parts.push(unread("what is beneath the folder", why)),
         Ok(lists) => parts.extend(lists.iter().chain(deeper(evidence)).flat_map(|(name, acl, line)| {
             of_pools(name, acl, line, configured).into_iter().map(|part| within(evidence, part))
         })),

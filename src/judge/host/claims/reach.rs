@@ -171,7 +171,10 @@ fn mysql(evidence: &Evidence) -> Vec<String> {
                 let name = crate::model::peer_text::PeerText::new(&server.service, 60);
                 match server.options.as_ref().map(Options::network) {
                     Err(why) => format!("what {name} serves is not known: {why} ({})", server.image.quote()),
-                    Ok(Network::Local(line)) => format!("{name} serves this machine only ({})", line.quote()),
+                    Ok(Network::Local(line)) => format!(
+                        "{name} serves this machine only by its file of options, which SET PERSIST overrules ({})",
+                        line.quote()
+                    ),
                     Ok(Network::Open(line)) => format!("{name} serves other machines too ({})", line.quote()),
                 }
             })

@@ -36,14 +36,9 @@ impl Said {
 
 /// What is said of all places of IIS together: applications, virtual directories, paths that a `<location>` is about.
 fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (bool, String)) -> Said {
-    let places = match iis.places() {
-        Ok(places) => places,
-        Err(why) => return Said::not_collected(&why),
-    };
     let (mut failing, mut unknown, mut fine) = (Vec::new(), Vec::new(), Vec::new());
-    for place in &places {
-        let effective = iis.effective(place);
-        let (holds, line) = holds(&effective);
+    let followed = iis.each(|place, effective| {
+        let (holds, line) = holds(effective);
         let name = crate::model::peer_text::PeerText::new(place, 120);
         if !effective.unknown.is_empty() {
             unknown.push(format!("{name}: not collected: {}", effective.unknown.join("; ")));
@@ -52,8 +47,11 @@ fn everywhere(iis: &Iis, holds: impl Fn(&crate::host::config::Effective) -> (boo
         } else {
             failing.push(format!("{name}: {line}"));
         }
+    });
+    if let Err(why) = followed {
+        return Said::not_collected(&why);
     }
-    if places.is_empty() {
+    if failing.is_empty() && unknown.is_empty() && fine.is_empty() {
         return Said::of(None, vec![format!("no site is configured ({})", iis.line().quote())]);
     }
     let holds = match (failing.is_empty(), unknown.is_empty()) {
