@@ -52,7 +52,7 @@ fn a_clock_that_the_host_did_not_tell_makes_the_run_partial() {
             .with("system", "utc=2026-11-21T11:00:00Z\nbuild=17763\npart_of_domain=False\nrole=2\ncomplete=yes\n"),
     ] {
         let told = troubles(&parts);
-        assert!(told.contains("clock") && told.contains("Run the collector again, and"), "{told}");
+        assert!(told.contains("clock") && told.contains("Run the collector again, as SYSTEM where"), "{told}");
         assert!(!told.contains("elevated"), "it was: {told}");
     }
     let told = troubles(&Parts::good().with("whoami", "\"x\",\"Label\",\"S-1-16-8192\",\"\"\n").silent("lsa"));

@@ -10,10 +10,10 @@ use crate::model::verdict::{Check, Verdict};
 const NAMED: usize = 8;
 
 /// What to do about evidence that is not whole.
-const AGAIN: &str = "Run the collector again, and give the folder or zip as it is";
+const AGAIN: &str = "Run the collector again, as SYSTEM where LTShare's own list keeps administrators out, and give the folder or zip as it is";
 /// The same where the collector was not elevated, or nobody knows that it was.
-const ELEVATED: &str = "Run the collector again from an elevated prompt, or as SYSTEM where LTShare's own list keeps administrators out, \
-                        and give the folder or zip as it is";
+const ELEVATED: &str = "Run the collector again from an elevated prompt, or as SYSTEM where LTShare's own list keeps administrators out, and give the \
+                         folder or zip as it is";
 
 /// Whether what `item` asks was to be answered by something that was not collected. What no command of Windows tells is nothing
 /// that is missing, nor is a host without MySQL or IIS, where the network answered.

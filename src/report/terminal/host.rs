@@ -137,8 +137,10 @@ fn warn(page: &mut Page, caution: &Caution) {
 /// Findings that need no work from the reader now: ids, or a line each. What is doubtful, or stands on what people say, gets
 /// its line in any case.
 fn list(page: &mut Page, target: &TargetRun, found: &[&Finding], options: &Options) {
+    // What the host's own evidence says is looked for with either option.
+    let long = options.lists == Lists::Full || options.evidence && target.evidence.is_some();
     let (lines, ids): (Vec<&Finding>, Vec<&Finding>) =
-        found.iter().partition(|finding| options.lists == Lists::Full || is_doubtful(finding) || is_stated(finding));
+        found.iter().partition(|finding| long || is_doubtful(finding) || is_stated(finding));
     let ids: Vec<&str> = ids.iter().map(|finding| finding.item.as_str()).collect();
     page_ids(page, &ids);
     let column = lines.iter().map(|finding| display_width(&finding.item)).max().unwrap_or_default().min(16) + 2;
@@ -153,7 +155,6 @@ fn list(page: &mut Page, target: &TargetRun, found: &[&Finding], options: &Optio
         for (label, text) in beside(finding, page.day()) {
             page.block(6, &[(label, DIM), ("  ", PLAIN)], 8, PLAIN, &text);
         }
-        let long = options.lists == Lists::Full || options.evidence;
         if long && target.evidence.is_some() {
             findings::of_host(page, finding);
         }
