@@ -12,5 +12,6 @@ pub mod model;
 pub mod net;
 pub mod probe;
 pub mod report;
+pub mod schedule;
 pub mod wire;
 pub mod witness;
