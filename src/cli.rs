@@ -7,13 +7,16 @@ mod doctor;
 mod dry_run;
 mod exit;
 mod guides;
+mod history;
 mod host;
+mod keep;
 mod output;
 mod pending;
 mod probe;
 mod progress;
 mod scan;
 mod session;
+mod store;
 mod vantage;
 mod witness;
 
@@ -62,6 +65,11 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
     match command {
         Command::Guides(command) => guides::run(&command, shared),
         Command::Host(command) => host::run(&command, shared),
+        Command::History(args) => history::list(&args, shared),
+        Command::Show(args) => history::show(&args, shared),
+        Command::Export(args) => history::export(&args, shared),
+        Command::Import(args) => history::import(&args, shared),
+        Command::Prune(args) => history::prune(&args, shared),
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::report::json::schema());
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
@@ -130,7 +138,9 @@ fn man() -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::Bug(format!("the manual page: {error}"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
-    for name in ["scan", "demo", "probe", "doctor", "witness", "host", "guides"] {
+    for name in
+        ["scan", "demo", "history", "show", "export", "import", "prune", "probe", "doctor", "witness", "host", "guides"]
+    {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());
             page.extend(format!(".SH PORTREEVE {}\n", name.to_uppercase()).bytes());

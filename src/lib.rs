@@ -1,11 +1,12 @@
 //! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
 //!
 //! The modules, each using only those before it: [`model`] → wire → catalog → host → net → witness → probe → engine → judge →
-//! report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
+//! history → report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod catalog;
 pub mod cli;
 pub mod engine;
+pub mod history;
 pub mod host;
 pub mod judge;
 pub mod model;

@@ -24,12 +24,14 @@ use crate::model::run::Run;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod kept;
 
 pub use certificate::chain;
 pub use describe::describe;
 pub use reading::{
     Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, doubts_of_vantage, duration, instant,
-    products_seen,
+    products_seen, tallied,
 };
 pub use reference::Reference;
 

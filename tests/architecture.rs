@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 11] =
-    ["model", "wire", "catalog", "host", "net", "witness", "probe", "engine", "judge", "report", "cli"];
+const ORDER: [&str; 12] =
+    ["model", "wire", "catalog", "host", "net", "witness", "probe", "engine", "judge", "history", "report", "cli"];
 
 /// The modules that wait for something.
 const ASYNC: [&str; 5] = ["net", "witness", "probe", "engine", "cli"];

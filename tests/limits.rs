@@ -59,6 +59,7 @@ fn serve(mut stream: TcpStream) {
 fn a_server_that_serves_few_at_a_time_is_not_said_to_refuse_old_tls() {
     let port = two_at_a_time();
     let output = Command::new(env!("CARGO_BIN_EXE_portreeve"))
+        .env("PORTREEVE_STORE", "none")
         .args([
             "scan",
             "127.0.0.1",

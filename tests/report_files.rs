@@ -261,6 +261,7 @@ fn few_open_files_are_told_of_and_bring_no_needless_waits() {
                 format!("ulimit -n {files}; exec \"$0\" scan --targets \"$1\" --guide \"$2\" --json \"$3\" {quiet}");
             let mut command = Command::new("sh");
             command
+                .env("PORTREEVE_STORE", "none")
                 .args(["-c", &script, env!("CARGO_BIN_EXE_portreeve")])
                 .arg(&inventory)
                 .arg(support::root().join(SMALL));
@@ -280,7 +281,11 @@ fn few_open_files_are_told_of_and_bring_no_needless_waits() {
 fn too_few_open_files_end_a_scan_before_it_begins() {
     let begin = Instant::now();
     let script = "ulimit -n 10; exec \"$0\" scan no-such-host.invalid --role iis";
-    let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_portreeve")]).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_portreeve")])
+        .env("PORTREEVE_STORE", "none")
+        .output()
+        .unwrap();
     ended(&output, 3);
     assert!(stderr(&output).contains("only 10 open files, too few"), "{}", stderr(&output));
     assert!(begin.elapsed() < Duration::from_secs(10));

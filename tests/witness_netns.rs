@@ -110,7 +110,7 @@ impl Lab {
     fn exec(&self, namespace: &str, program: &Path) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &format!("{}{namespace}", self.prefix)]).arg(program);
-        command.current_dir(self.folder.path());
+        command.current_dir(self.folder.path()).env("PORTREEVE_STORE", "none");
         command
     }
 

@@ -166,6 +166,15 @@ pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     })
 }
 
+/// The files that [`load`] reads.
+pub fn files(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    for path in paths {
+        collect(path, 0, true, &mut files, &mut found);
+    }
+    files
+}
+
 fn collect(path: &Path, depth: usize, named: bool, files: &mut Vec<PathBuf>, found: &mut Vec<Diagnostic>) {
     if path.is_dir() {
         if depth >= DEPTH_LIMIT {
@@ -429,12 +438,20 @@ pub struct Selection {
 impl Selection {
     /// Whether `target` is selected.
     pub fn selects(&self, target: &Target) -> bool {
-        let any =
-            |wanted: &[String], matches: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|w| matches(w));
-        any(&self.clients, &|client| client.eq_ignore_ascii_case(&target.client))
-            && any(&self.tags, &|tag| target.tags.iter().any(|known| known.eq_ignore_ascii_case(tag)))
-            && any(&self.names, &|name| glob(name, &target.name) || glob(name, &target.label()))
+        any(&self.tags, |tag| target.tags.iter().any(|known| known.eq_ignore_ascii_case(tag)))
+            && selects(&self.clients, &self.names, &target.client, &target.name)
     }
+}
+
+/// Whether a target of this client and name is among these clients, whatever their case, and has one of these names, or
+/// `client/name`, with `*` for any characters. An empty list is no restriction.
+pub fn selects(clients: &[String], names: &[String], client: &str, name: &str) -> bool {
+    any(clients, |known| known.eq_ignore_ascii_case(client))
+        && any(names, |known| glob(known, name) || glob(known, &format!("{client}/{name}")))
+}
+
+fn any(wanted: &[String], matches: impl Fn(&str) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(|one| matches(one))
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any characters; case is ignored.

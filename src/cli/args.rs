@@ -1,7 +1,9 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+pub(super) mod history;
 mod values;
 
+use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
@@ -111,6 +113,17 @@ pub(super) enum Command {
     /// Start mock servers on loopback, scan them, and show the report: a first look, without any server of yours.
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
+    /// List the runs that were kept.
+    History(HistoryArgs),
+    /// Show a run that was kept, as `scan` did. The exit code is that of the scan.
+    #[command(after_long_help = EXIT_CODES)]
+    Show(Box<ShowArgs>),
+    /// Write runs to a file, to be imported into another store.
+    Export(ExportArgs),
+    /// Take in what `export` wrote; a run that is here already is not taken twice.
+    Import(ImportArgs),
+    /// Forget old runs, but never the last one of a target.
+    Prune(PruneArgs),
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -144,7 +157,7 @@ pub(super) enum Command {
 #[derive(Args, Debug)]
 pub(super) struct ScanArgs {
     /// Servers to scan, each with all roles of --role: names or addresses.
-    #[arg(value_name = "HOST", value_parser = host, required_unless_present = "targets")]
+    #[arg(value_name = "HOST", value_parser = host, required_unless_present_any = ["targets", "resume"])]
     pub(super) hosts: Vec<Host>,
     /// What the servers are for; give several where a server has several roles.
     #[arg(short, long = "role", value_name = "ROLE", value_parser = role_parser(), value_delimiter = ',', conflicts_with = "targets")]
@@ -170,6 +183,9 @@ pub(super) struct ScanArgs {
     /// What to write.
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    /// What becomes of the run.
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
     /// Print the plan (what would be asked, of which address, for which items) and ask nothing but DNS.
     #[arg(long)]
     pub(super) dry_run: bool,

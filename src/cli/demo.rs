@@ -61,8 +61,9 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
         extra: &Extra::default(),
         vantage: &vantage,
         hosts: &session::HostEvidences::new(),
+        earlier: None,
     };
-    let run = session::run(&engine, targets, brief, shared, interrupted, |_| {}).await;
+    let run = session::run(&engine, targets, brief, shared, interrupted, |_, _| {}).await;
     for server in servers {
         server.stop().await;
     }

@@ -78,9 +78,14 @@ impl PendingFile {
     }
 
     /// Writes the content and gives the file its name.
-    pub(super) fn finish(mut self, content: &str) -> Result<(), CliError> {
+    pub(super) fn finish(self, content: &str) -> Result<(), CliError> {
+        self.finish_by(|file| file.write_all(content.as_bytes()))
+    }
+
+    /// Lets `write` write the content, and gives the file its name.
+    pub(super) fn finish_by(mut self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), CliError> {
         let written = self.file.take().map_or(Ok(()), |mut file| {
-            file.write_all(content.as_bytes())?;
+            write(&mut file)?;
             match &self.temporary {
                 Some(temporary) => {
                     file.sync_all()?;

@@ -2,6 +2,7 @@
 
 use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
 use super::exit::{CliError, Exit};
+use super::keep::{self, Keeping};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
@@ -20,7 +21,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Runs `portreeve scan`.
-pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
+pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
+    let mut keeping = Keeping::open(&mut args)?;
     let mut catalogs = guides::catalogs(&args.what.guides)?;
     if !args.what.ciphers {
         catalogs.guides.iter_mut().for_each(Guide::leave_out_suites);
@@ -49,6 +51,9 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
         shared,
     )?;
     engine.settings.witness.clone_from(&witness);
+    if let Some(keeping) = &mut keeping {
+        keeping.with(&args, &targets, &catalogs.guides)?;
+    }
     let hosts = host::of_targets(&targets, &args.what.host_evidence)?;
     let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
@@ -58,36 +63,57 @@ pub(super) async fn run(args: ScanArgs, shared: &Shared) -> Result<Exit, CliErro
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
     let interrupted = session::interrupts(shared);
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
-    let (stream, keep) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
+    let (stream, whole) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
+    // What was written need not be kept in memory; the exit code needs the verdicts.
+    let whole = whole || args.output.format != Format::Jsonl;
+    let earlier = keeping.as_ref().and_then(Keeping::resumed).cloned();
+    let started = session::now();
+    let recording = keeping.map(|keeping| keeping.begin(&started, &targets, stream)).transpose()?;
     let mut written = Ok(());
-    let finished = |target: &mut TargetRun| {
-        if stream && written.is_ok() {
-            written = output::lines(target);
+    let finished = |place, target: &mut TargetRun| {
+        match &recording {
+            // Printed once it is kept.
+            Some(recording) => recording.finished(place, target),
+            None if stream && written.is_ok() => written = output::lines(target),
+            None => {}
         }
-        if args.output.format == Format::Jsonl && !keep {
-            // What was written need not be kept; the exit code needs the verdicts.
-            target.observations = Vec::new();
-            for finding in &mut target.findings {
-                finding.forget_texts();
-            }
-            for rule in &mut target.rules {
-                rule.check.seen = Vec::new();
-            }
+        if !whole {
+            forget(target);
         }
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
-    let brief = Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage, hosts: &hosts };
+    let brief =
+        Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage, hosts: &hosts, earlier: earlier.as_ref() };
     let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
+    if earlier.is_none() {
+        run.started = started;
+    }
+    let unused = witness::note_unused(&mut run, witness.as_deref());
+    let kept = recording.map_or(Ok(()), |recording| {
+        let (settled, printed) = recording.settle();
+        written = printed;
+        keep::finish(settled, &run, whole, shared)
+    });
     if stream && written.is_ok() {
         written = output::last_line(&run.vantage);
     }
-    let unused = witness::note_unused(&mut run, witness.as_deref());
     // The files first: what is on a terminal can be had again from them.
-    both(both(written, files.finish(&run)), show(&run, &args.output, shared))?;
+    both(both(kept, both(written, files.finish(&run))), show(&run, &args.output, shared))?;
     match Exit::of_run(&run, args.output.fail_on) {
         // What was asked for was not done, even where no report may say so.
         Exit::Clean | Exit::Findings if unused => Ok(Exit::Partial),
         exit => Ok(exit),
+    }
+}
+
+/// Keeps of a target only what the exit code needs.
+fn forget(target: &mut TargetRun) {
+    target.observations = Vec::new();
+    for finding in &mut target.findings {
+        finding.forget_texts();
+    }
+    for rule in &mut target.rules {
+        rule.check.seen = Vec::new();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::{Method, Shared, TimingArgs};
 use super::exit::CliError;
+use super::keep::is_finished;
 use super::output::complain;
 use super::pending::discard_unfinished;
 use super::progress;
@@ -295,41 +296,62 @@ pub(super) struct Brief<'a> {
     pub(super) vantage: &'a Vantage,
     /// What hosts say of themselves.
     pub(super) hosts: &'a HostEvidences,
+    /// The run that this one goes on with: what it knows is not asked again.
+    pub(super) earlier: Option<&'a Run>,
 }
 
 /// Evidence from inside, by the label of its target.
 pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
 
-/// Scans `targets` and judges them.
+/// Scans `targets` and judges them. `finished` is told of each, with its place.
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Brief { catalogs, extra, vantage, hosts }: Brief<'_>,
+    Brief { catalogs, extra, vantage, hosts, earlier }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
-    mut finished: impl FnMut(&mut TargetRun),
+    mut finished: impl FnMut(usize, &mut TargetRun),
 ) -> Run {
     let mut run = empty_run();
+    if let Some(earlier) = earlier {
+        run.started.clone_from(&earlier.started);
+        run.elapsed_ms = earlier.elapsed_ms;
+    }
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
     let inquire = |target: Target| {
         let plan = Arc::new(Plan::new(&target, &catalogs.guides, extra));
         Inquiry::new(target, plan)
     };
-    let inquiries: Vec<Inquiry> = targets.into_iter().map(inquire).collect();
-    let listener = progress::listen(receiver, &inquiries, shared.quiet);
     let mut evidence = Evidence::default();
-    let mut done: Vec<Option<TargetRun>> = inquiries.iter().map(|_| None).collect();
+    let mut done: Vec<Option<TargetRun>> = Vec::with_capacity(targets.len());
+    let (mut inquiries, mut places) = (Vec::new(), Vec::new());
+    for (place, target) in targets.into_iter().enumerate() {
+        let known = earlier.and_then(|run| run.targets.get(place)).filter(|known| is_finished(known)).cloned();
+        if let Some(mut known) = known {
+            evidence.add(seen(&as_scanned(&known)));
+            finished(place, &mut known);
+            done.push(Some(known));
+        } else {
+            inquiries.push(inquire(target));
+            places.push(place);
+            done.push(None);
+        }
+    }
+    let listener = progress::listen(receiver, &inquiries, shared.quiet);
     let asked = engine.run(&inquiries, interrupted.clone(), sender, |number, scan| {
-        if let (Some(inquiry), Some(place)) = (inquiries.get(number), done.get_mut(number)) {
+        let place = places.get(number).copied();
+        if let (Some(inquiry), Some(place)) = (inquiries.get(number), place) {
             evidence.add(seen(&scan));
             let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways, hosts);
-            finished(&mut target);
-            *place = Some(target);
+            finished(place, &mut target);
+            if let Some(done) = done.get_mut(place) {
+                *done = Some(target);
+            }
         }
     });
     tokio::join!(asked, listener);
-    run.elapsed_ms = millis(begin.elapsed());
+    run.elapsed_ms += millis(begin.elapsed());
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     run.vantage = vantage.clone();
@@ -339,11 +361,25 @@ pub(super) async fn run(
     run
 }
 
+/// What the scan of a target had brought that was kept.
+fn as_scanned(target: &TargetRun) -> TargetScan {
+    TargetScan {
+        addresses: target.addresses.clone(),
+        observations: target.observations.clone(),
+        troubles: target.troubles.clone(),
+    }
+}
+
+/// The time, as runs note it.
+pub(super) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// A run that begins now and has nothing in it.
 pub(super) fn empty_run() -> Run {
     Run {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        started: now(),
         elapsed_ms: 0,
         guides: Vec::new(),
         targets: Vec::new(),

@@ -9,8 +9,29 @@ use std::fmt::{self, Write as _};
 /// written as `\n`, `\r`, `\t`, `\xNN` or `\u{NNNN}`, and a backslash as `\\`; all else stays as it was sent. HTML and
 /// CSV still need their own escaping of `<`, `&`, `"` and of leading `=`, which their writers do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub struct PeerText(String);
+
+/// Text that was escaped before, and was kept in a file since. Whoever wrote that file, nothing in it is obeyed: what should have been
+/// escaped is.
+impl From<String> for PeerText {
+    fn from(text: String) -> Self {
+        if !text.chars().any(|character| character.is_control() || is_invisible(character)) {
+            return Self(text);
+        }
+        let mut escaped = String::with_capacity(text.len() + 16);
+        for character in text.chars() {
+            if character == '\\' { escaped.push(character) } else { push_escaped(&mut escaped, character) }
+        }
+        Self(escaped)
+    }
+}
+
+impl From<PeerText> for String {
+    fn from(text: PeerText) -> Self {
+        text.0
+    }
+}
 
 impl PeerText {
     /// Escapes `bytes`, of which at most `limit` are kept; a cut is shown by a final `…`.
@@ -93,6 +114,15 @@ mod tests {
     fn a_cut_is_visible() {
         assert_eq!(PeerText::new("abcdef", 3).as_str(), "abc…");
         assert_eq!(PeerText::new("abc", 3).as_str(), "abc");
+    }
+
+    #[test]
+    fn what_is_read_back_is_what_was_written_and_is_never_obeyed() {
+        let text = PeerText::from_bytes(b"a\\b\x1b\xff\n", 100);
+        let written = serde_json::to_string(&text).unwrap();
+        assert_eq!(serde_json::from_str::<PeerText>(&written).unwrap(), text);
+        let forged: PeerText = serde_json::from_str("\"\\u001b[2J\u{9b}1m\u{202e}\"").unwrap();
+        assert_eq!(forged.as_str(), "\\x1b[2J\\u{9b}1m\\u{202e}");
     }
 
     proptest! {

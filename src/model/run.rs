@@ -324,6 +324,15 @@ impl Run {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally(BTreeMap<Verdict, usize>);
 
+/// Counts that were made before.
+impl Extend<(Verdict, usize)> for Tally {
+    fn extend<T: IntoIterator<Item = (Verdict, usize)>>(&mut self, counts: T) {
+        for (verdict, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            *self.0.entry(verdict).or_default() += count;
+        }
+    }
+}
+
 impl Tally {
     /// Counts `findings`.
     pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {

@@ -51,7 +51,7 @@ pub(super) fn is_doubtful(finding: &Finding) -> bool {
 }
 
 /// `3 need evidence`, `1 pass`.
-pub(super) fn tallied(count: usize, verdict: Verdict) -> String {
+pub fn tallied(count: usize, verdict: Verdict) -> String {
     let words = verdict.words();
     let plural = words.strip_prefix("needs ").filter(|_| count != 1);
     plural.map_or_else(|| format!("{count} {words}"), |rest| format!("{count} need {rest}"))

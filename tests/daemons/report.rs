@@ -67,7 +67,7 @@ fn portreeve(arguments: &[&str], exits: &[i32]) -> Report {
 fn run(arguments: &[&str], exits: &[i32]) -> Report {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
     command.args(arguments).args(["--format", "json"]);
-    command.env_remove("PORTREEVE_LOG");
+    command.env_remove("PORTREEVE_LOG").env("PORTREEVE_STORE", "none");
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     let command_line = format!("portreeve {}", arguments.join(" "));

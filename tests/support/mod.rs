@@ -38,13 +38,15 @@ pub(crate) fn portreeve() -> Command {
     for name in ["COLUMNS", "NO_COLOR", "PORTREEVE_LOG", "CLICOLOR_FORCE", "TERM"] {
         command.env_remove(name);
     }
+    // Nothing of a test is kept in the history of whoever runs it.
+    command.env("PORTREEVE_STORE", "none");
     command
 }
 
 /// The same for tests that must hold the running process.
 pub(crate) fn process() -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"));
-    command.current_dir(root());
+    command.current_dir(root()).env("PORTREEVE_STORE", "none");
     command
 }
 
@@ -197,6 +199,7 @@ pub(crate) fn in_namespace(script: &str, folder: &Path) -> Option<Output> {
     let run = |namespace: &namespaces::Namespace, script: &str| {
         let mut command = std::process::Command::new("sh");
         command.args(["-ec", script]).current_dir(folder).env("PORTREEVE", env!("CARGO_BIN_EXE_portreeve"));
+        command.env("PORTREEVE_STORE", "none");
         namespace.inside(|| command.output().unwrap())
     };
     let namespace = namespaces::Namespace::new();

@@ -1,0 +1,226 @@
+//! History: every run is kept, and none is kept twice.
+//!
+//! [`Archive`] is what the rest of the program knows of it; [`sqlite`] is the form that it has today, one file.
+//! [`keeper`] writes what a running scan learns while it learns it.
+//!
+//! # What is kept, and what is not
+//!
+//! A night's scan says almost word for word what the night before said. So each observation and each finding is kept
+//! once, under the SHA-256 of what it says, and a run's target is a reference to a list of them. What differs with every
+//! asking although nothing changed is left out of that hash ([`content`] says exactly what): an answer that differs in
+//! nothing else is not kept again, so a run that is loaded has these values from the answer's first sighting:
+//!
+//! - when a question was asked, how long it took and how many tries (the run's own begin and duration are kept);
+//! - `Date`, `Age`, `Expires`, `Last-Modified`, `ETag`, the values of cookies, ids of requests and nonces in HTTP headers, and
+//!   the beginning of a page, but for `TRACE`, where it is the evidence;
+//! - round trips, lost SYNs and other measures of the way, the drawn decoy ports, rations of refusals, counts of messages of a
+//!   witness, how long was waited for what did not come;
+//! - the beginning of a datagram, and the dates of an OCSP staple (whether it is in date is kept).
+//!
+//! Days that are left, or have gone, are counted anew from the run's begin when it is loaded, in numbers and in sentences.
+
+mod content;
+mod dates;
+mod error;
+mod holder;
+pub mod keeper;
+mod name;
+mod schema;
+pub mod sqlite;
+pub mod transfer;
+
+pub use error::{Blamed, HistoryError};
+pub use name::RunName;
+
+use crate::catalog::inventory::selects;
+use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
+use crate::model::target::Target;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A run's number within a store, from 1 on, never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunNumber(pub i64);
+
+impl fmt::Display for RunNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What is known of a run before anything is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// The options as given, without the program's name.
+    pub arguments: Vec<String>,
+    /// The folder in which it was started, to which paths in the options are relative.
+    pub folder: String,
+    /// The inventory's files.
+    pub inventories: Vec<FileUsed>,
+    /// Every guide that was read, whether or not a target needs it.
+    pub guides: Vec<GuideUsed>,
+    /// The name of the scanning machine.
+    pub machine: String,
+    /// The scanning process's id.
+    pub process: u32,
+}
+
+/// A file as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileUsed {
+    /// As the user named it, or as it was found in a folder.
+    pub path: String,
+    /// SHA-256 of it, hexadecimal.
+    pub sha256: String,
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A process is at it.
+    Running,
+    /// It was interrupted, or ended without saying so: killed, out of power, out of disk.
+    Interrupted,
+    /// It came to its end.
+    Finished,
+}
+
+impl State {
+    /// The state as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// A run in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its number.
+    pub number: RunNumber,
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took, in milliseconds; `None` where it has not come to its end.
+    pub elapsed_ms: Option<u64>,
+    /// How far it came.
+    pub state: State,
+    /// Something that should have been asked was not.
+    pub partial: bool,
+    /// How many targets it has.
+    pub targets: usize,
+    /// How many of them are not finished.
+    pub unfinished: usize,
+    /// How many findings have each verdict.
+    pub findings: Tally,
+    /// How many expected rules are violated.
+    pub violated: usize,
+    /// portreeve's version.
+    pub tool_version: String,
+}
+
+/// Which targets; no restriction where a list is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only of these clients, whatever their case.
+    pub clients: Vec<String>,
+    /// Only of these names, or `CLIENT/NAME`, with `*` for any characters.
+    pub names: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether every target is wanted.
+    pub fn is_everything(&self) -> bool {
+        self.clients.is_empty() && self.names.is_empty()
+    }
+
+    /// Whether this target is wanted.
+    pub fn wants(&self, client: &str, name: &str) -> bool {
+        selects(&self.clients, &self.names, client, name)
+    }
+}
+
+/// What is kept while a run goes on. Targets are named by their place in the run.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// A target is finished.
+    Finished {
+        /// The target.
+        target: usize,
+        /// What came of it.
+        run: Box<TargetRun>,
+    },
+}
+
+/// Everything of a run, to be carried to another store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What tells this run from every other, whatever store it is in: 32 hexadecimal digits.
+    pub uid: String,
+    /// How far it came; never running.
+    pub state: State,
+    /// What was known before.
+    pub beginning: Beginning,
+    /// The run.
+    pub run: Run,
+}
+
+/// What `prune` is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prune {
+    /// So many runs, the newest.
+    Keep(usize),
+    /// What began at this time or later, in seconds since 1970.
+    Since(i64),
+}
+
+/// What pruning did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The runs that went.
+    pub runs: Vec<RunNumber>,
+    /// Those that the rule would have taken, and that stay because they are the last of a target, or going on.
+    pub spared: Vec<RunNumber>,
+    /// How many bytes the store became smaller by; 0 where nothing was done.
+    pub freed: u64,
+}
+
+/// Where runs are kept. Small, so that a database on a server can take the place of a file.
+pub trait Archive: Send {
+    /// Begins a run of these targets, and holds it until it is finished or the process ends.
+    fn begin(&mut self, started: &str, beginning: &Beginning, targets: &[Target]) -> Result<RunNumber, HistoryError>;
+
+    /// Takes up an interrupted run again.
+    fn resume(&mut self, run: RunNumber) -> Result<(), HistoryError>;
+
+    /// Keeps what was learned: all of it, or nothing and an error.
+    fn keep(&mut self, run: RunNumber, kept: &[Kept]) -> Result<(), HistoryError>;
+
+    /// Ends a run. `changed` are the targets, with their places, of which more may be known than when they were kept.
+    fn finish(&mut self, number: RunNumber, run: &Run, changed: &[(usize, &TargetRun)]) -> Result<(), HistoryError>;
+
+    /// The runs in which any wanted target is, in the order in which they began; counts are of those targets.
+    fn runs(&self, wanted: &Wanted) -> Result<Vec<Summary>, HistoryError>;
+
+    /// The wanted targets of a run.
+    fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError>;
+
+    /// What was known before a run began.
+    fn beginning(&self, run: RunNumber) -> Result<Beginning, HistoryError>;
+
+    /// The places of the targets that are not finished.
+    fn unfinished(&self, run: RunNumber) -> Result<Vec<usize>, HistoryError>;
+
+    /// Everything of a run.
+    fn record(&self, run: RunNumber) -> Result<Record, HistoryError>;
+
+    /// Keeps a run of another store; `None` where it is here already.
+    fn take(&mut self, record: &Record) -> Result<Option<RunNumber>, HistoryError>;
+
+    /// Forgets old runs, but never the last of a target.
+    fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError>;
+}

@@ -1,0 +1,160 @@
+-- Format 1.
+
+-- What is kept once: observations, findings, texts of guides, and what else a run says, as JSON.
+CREATE TABLE content (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- SHA-256 of what two nights must have in common to be the same.
+    hash BLOB NOT NULL UNIQUE,
+    -- 1: deflated; 2: days are counted anew when it is read.
+    form INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+
+-- What can be asked about content, in words.
+CREATE TABLE observation (
+    content INTEGER PRIMARY KEY REFERENCES content,
+    question TEXT NOT NULL,
+    answer TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE finding (
+    content INTEGER PRIMARY KEY REFERENCES content,
+    text INTEGER NOT NULL REFERENCES content,
+    guide TEXT NOT NULL,
+    item TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    confidence TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE rule (
+    content INTEGER PRIMARY KEY REFERENCES content,
+    rule TEXT NOT NULL,
+    verdict TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE address (
+    id INTEGER PRIMARY KEY,
+    address TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE target (
+    id INTEGER PRIMARY KEY,
+    client TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (client, name)
+) STRICT;
+
+-- All that is said of a target: the same night after night, while nothing changes.
+CREATE TABLE snapshot (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash BLOB NOT NULL UNIQUE,
+    definition INTEGER NOT NULL REFERENCES content,
+    head INTEGER NOT NULL REFERENCES content,
+    -- The run ended before the target was finished.
+    unfinished INTEGER NOT NULL,
+    -- Something kept it from being whole.
+    troubled INTEGER NOT NULL,
+    fail INTEGER NOT NULL,
+    inconclusive INTEGER NOT NULL,
+    needs_evidence INTEGER NOT NULL,
+    needs_attestation INTEGER NOT NULL,
+    pass INTEGER NOT NULL,
+    not_applicable INTEGER NOT NULL,
+    violated INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE snapshot_observation (
+    snapshot INTEGER NOT NULL REFERENCES snapshot,
+    place INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    address INTEGER NOT NULL REFERENCES address,
+    observation INTEGER NOT NULL REFERENCES observation,
+    PRIMARY KEY (snapshot, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE snapshot_finding (
+    snapshot INTEGER NOT NULL REFERENCES snapshot,
+    place INTEGER NOT NULL,
+    finding INTEGER NOT NULL REFERENCES finding,
+    -- For each check how many observations it rests on, and their numbers, seven bits in a byte.
+    rests_on BLOB NOT NULL,
+    PRIMARY KEY (snapshot, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE snapshot_rule (
+    snapshot INTEGER NOT NULL REFERENCES snapshot,
+    place INTEGER NOT NULL,
+    rule INTEGER NOT NULL REFERENCES rule,
+    rests_on BLOB NOT NULL,
+    PRIMARY KEY (snapshot, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- What tells it from every run of every store.
+    uid TEXT NOT NULL UNIQUE,
+    -- running, interrupted or finished. Who says running and holds no lock is interrupted.
+    state TEXT NOT NULL,
+    started TEXT NOT NULL,
+    elapsed_ms INTEGER,
+    interrupted INTEGER NOT NULL,
+    partial INTEGER NOT NULL,
+    tool_version TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    beginning INTEGER NOT NULL REFERENCES content,
+    header INTEGER NOT NULL REFERENCES content
+) STRICT;
+
+-- What is counted of all targets of a run that is not going on any more.
+CREATE TABLE run_count (
+    run INTEGER PRIMARY KEY REFERENCES run,
+    targets INTEGER NOT NULL,
+    unfinished INTEGER NOT NULL,
+    fail INTEGER NOT NULL,
+    inconclusive INTEGER NOT NULL,
+    needs_evidence INTEGER NOT NULL,
+    needs_attestation INTEGER NOT NULL,
+    pass INTEGER NOT NULL,
+    not_applicable INTEGER NOT NULL,
+    violated INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE run_target (
+    run INTEGER NOT NULL REFERENCES run,
+    place INTEGER NOT NULL,
+    target INTEGER NOT NULL REFERENCES target,
+    snapshot INTEGER NOT NULL REFERENCES snapshot,
+    PRIMARY KEY (run, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX run_target_by_target ON run_target (target, run);
+
+-- For queries by hand: `SELECT * FROM findings WHERE run = 12 AND verdict = 'fail'`.
+CREATE VIEW findings AS
+SELECT run.id AS run, run.started, target.client, target.name AS target,
+       finding.guide, finding.item, finding.verdict, finding.severity, finding.confidence
+FROM run
+JOIN run_target ON run_target.run = run.id
+JOIN target ON target.id = run_target.target
+JOIN snapshot_finding ON snapshot_finding.snapshot = run_target.snapshot
+JOIN finding ON finding.content = snapshot_finding.finding;
+
+CREATE VIEW rules AS
+SELECT run.id AS run, run.started, target.client, target.name AS target, rule.rule, rule.verdict
+FROM run
+JOIN run_target ON run_target.run = run.id
+JOIN target ON target.id = run_target.target
+JOIN snapshot_rule ON snapshot_rule.snapshot = run_target.snapshot
+JOIN rule ON rule.content = snapshot_rule.rule;
+
+CREATE VIEW observations AS
+SELECT run.id AS run, run.started, target.client, target.name AS target,
+       address.address, observation.question, observation.answer
+FROM run
+JOIN run_target ON run_target.run = run.id
+JOIN target ON target.id = run_target.target
+JOIN snapshot_observation ON snapshot_observation.snapshot = run_target.snapshot
+JOIN address ON address.id = snapshot_observation.address
+JOIN observation ON observation.content = snapshot_observation.observation;

@@ -1,0 +1,415 @@
+//! The archive in one file: an `SQLite` database.
+//!
+//! Write-ahead logging, so that `history` reads while a scan writes. `synchronous = FULL`: a commit is on the disk when it returns.
+//! The writer commits whatever waits in one transaction, so that this costs one flush for many answers, and a power cut, like a
+//! kill, loses only what was under way. Writers wait for each other; each transaction is short.
+
+mod fold;
+mod load;
+mod prune;
+mod take;
+
+use super::content::{self, Kind};
+use super::error::shown;
+use super::holder::Holder;
+use super::schema::{self, FORMAT, Found};
+use super::{Archive, Beginning, HistoryError, Kept, Prune, Pruned, Record, RunNumber, State, Summary, Wanted};
+use crate::model::observation::Observation;
+use crate::model::run::{Run, TargetRun, Trouble};
+use crate::model::target::Target;
+use crate::model::vantage::Vantage;
+use rusqlite::ffi::ErrorCode;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use std::cell::RefCell;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long another writer is waited for. A transaction takes milliseconds; pruning a large store takes seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How an answer is put into words, for queries.
+pub type Words = fn(&Observation) -> String;
+
+/// Whether a file that is not there is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is made, with its folder; both for their owner alone.
+    Create,
+    /// It must be there.
+    Existing,
+}
+
+/// An archive in a file.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    connection: Connection,
+    words: Words,
+    /// The run that this process is at.
+    held: Option<(RunNumber, Holder)>,
+    cache: RefCell<load::Cache>,
+}
+
+/// What the parts of this module end with, until it is known whose file it is about.
+#[derive(Debug)]
+enum Wrong {
+    Sql(rusqlite::Error),
+    History(HistoryError),
+    /// Something that cannot be, or a body that cannot be read.
+    Content(String),
+}
+
+impl From<rusqlite::Error> for Wrong {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(message: String) -> Self {
+        Self::Content(message)
+    }
+}
+
+impl From<HistoryError> for Wrong {
+    fn from(error: HistoryError) -> Self {
+        Self::History(error)
+    }
+}
+
+type Done<T> = Result<T, Wrong>;
+
+impl Sqlite {
+    /// Opens a store, or makes it. A file that is something else is refused and left as it is.
+    pub fn open(path: &Path, mode: Mode, words: Words) -> Result<Self, HistoryError> {
+        let path = std::path::absolute(path).map_err(|error| HistoryError::of_file(path, &error))?;
+        if mode == Mode::Create {
+            make(&path)?;
+        }
+        check_beginning(&path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = || -> Done<Connection> {
+            let mut connection = Connection::open_with_flags(&path, flags)?;
+            connection.busy_timeout(PATIENCE)?;
+            match schema::look(&connection)? {
+                Found::Foreign => return Err(foreign(&path).into()),
+                Found::Store(found) if found > FORMAT => return Err(newer(&path, found).into()),
+                Found::Empty if mode == Mode::Existing => {
+                    return Err(HistoryError::Missing { path: shown(&path) }.into());
+                }
+                Found::Empty => connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?,
+                Found::Store(_) => {}
+            }
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", false)?;
+            connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            match schema::migrate(&mut connection)? {
+                Found::Store(FORMAT) => Ok(connection),
+                Found::Store(found) => Err(newer(&path, found).into()),
+                Found::Foreign | Found::Empty => Err(foreign(&path).into()),
+            }
+        };
+        match opened() {
+            Ok(connection) => Ok(Self { path, connection, words, held: None, cache: RefCell::default() }),
+            Err(wrong) => Err(blame(&path, wrong)),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn blamed<T>(&self, done: Done<T>) -> Result<T, HistoryError> {
+        done.map_err(|wrong| blame(&self.path, wrong))
+    }
+
+    /// Does all of `work`, or nothing of it.
+    fn whole<T>(&mut self, work: impl FnOnce(&Transaction<'_>, Words) -> Done<T>) -> Result<T, HistoryError> {
+        let words = self.words;
+        let done = (|| {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction, words)?;
+            transaction.commit()?;
+            Ok(done)
+        })();
+        self.blamed(done)
+    }
+
+    /// Marks runs whose process is gone, and removes what it left.
+    fn note_gone(&mut self) -> Result<(), HistoryError> {
+        for uid in self.blamed(self.gone())? {
+            self.whole(|store, _| {
+                store.execute("UPDATE run SET state = 'interrupted' WHERE uid = ?1 AND state = 'running'", [&uid])?;
+                let number =
+                    store.query_row("SELECT id FROM run WHERE uid = ?1", [&uid], |row| row.get(0)).optional()?;
+                number.map_or(Ok(()), |number| count(store, RunNumber(number)))
+            })?;
+            Holder::clear(&self.path, &uid);
+        }
+        Ok(())
+    }
+
+    /// The runs that are said to go on, and that no process is at.
+    fn gone(&self) -> Done<Vec<String>> {
+        let mut statement = self.connection.prepare("SELECT uid FROM run WHERE state = 'running'")?;
+        let running = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        Ok(running.into_iter().filter(|uid| !Holder::is_held(&self.path, uid)).collect())
+    }
+
+    fn state(&self, uid: &str, state: &str) -> State {
+        match state {
+            "finished" => State::Finished,
+            "running" if Holder::is_held(&self.path, uid) => State::Running,
+            _ => State::Interrupted,
+        }
+    }
+}
+
+impl Archive for Sqlite {
+    fn begin(&mut self, started: &str, beginning: &Beginning, targets: &[Target]) -> Result<RunNumber, HistoryError> {
+        self.note_gone()?;
+        let uid = new_uid();
+        let held = Holder::take(&self.path, &uid)?;
+        let number = self.whole(|store, words| {
+            let version = env!("CARGO_PKG_VERSION");
+            let empty = Run {
+                tool_version: version.to_owned(),
+                started: String::new(),
+                elapsed_ms: 0,
+                guides: beginning.guides.clone(),
+                targets: Vec::new(),
+                interrupted: true,
+                vantage: Vantage::default(),
+            };
+            let before = fold::content(store, &content::whole(Kind::Beginning, beginning)?)?;
+            let header = fold::content(store, &content::header(&empty)?)?;
+            store.execute(
+                "INSERT INTO run (uid, state, started, interrupted, partial, tool_version, machine, process, beginning, header)
+                 VALUES (?1, 'running', ?2, 1, 1, ?3, ?4, ?5, ?6, ?7)",
+                params![uid, started, version, beginning.machine, beginning.process, before, header],
+            )?;
+            let number = RunNumber(store.last_insert_rowid());
+            for (place, target) in targets.iter().enumerate() {
+                fold::target(store, number, started, (place, &unasked(target)), words)?;
+            }
+            Ok(number)
+        })?;
+        self.held = held.map(|held| (number, held));
+        Ok(number)
+    }
+
+    fn resume(&mut self, run: RunNumber) -> Result<(), HistoryError> {
+        self.note_gone()?;
+        let not = |why: &str| HistoryError::NotResumable { run, why: why.to_owned() };
+        let found = self.connection.query_row("SELECT uid, state FROM run WHERE id = ?1", [run.0], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        let found = self.blamed(found.optional().map_err(Wrong::from))?;
+        let (uid, state) = found.ok_or_else(|| HistoryError::NoRun { name: run.to_string() })?;
+        if self.state(&uid, &state) == State::Finished {
+            return Err(not("it came to its end"));
+        }
+        let held = Holder::take(&self.path, &uid)?.ok_or_else(|| not("a process is at it"))?;
+        let taken = self.whole(|store, _| {
+            store.execute("DELETE FROM run_count WHERE run = ?1", [run.0])?;
+            Ok(store.execute("UPDATE run SET state = 'running' WHERE id = ?1 AND state = 'interrupted'", [run.0])?)
+        })?;
+        if taken == 0 {
+            return Err(not("another process took it up"));
+        }
+        self.held = Some((run, held));
+        Ok(())
+    }
+
+    fn keep(&mut self, run: RunNumber, kept: &[Kept]) -> Result<(), HistoryError> {
+        self.whole(|store, words| {
+            let started: String =
+                store.query_row("SELECT started FROM run WHERE id = ?1", [run.0], |row| row.get(0))?;
+            for one in kept {
+                match one {
+                    Kept::Finished { target, run: done } => fold::target(store, run, &started, (*target, done), words)?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(&mut self, number: RunNumber, run: &Run, changed: &[(usize, &TargetRun)]) -> Result<(), HistoryError> {
+        self.whole(|store, words| {
+            for (place, target) in changed {
+                fold::target(store, number, &run.started, (*place, target), words)?;
+            }
+            let header = fold::content(store, &content::header(run)?)?;
+            let unfinished: i64 = store.query_row(
+                "SELECT count(*) FROM run_target JOIN snapshot ON snapshot.id = snapshot WHERE run = ?1 AND unfinished",
+                [number.0],
+                |row| row.get(0),
+            )?;
+            let state = if run.interrupted || unfinished > 0 { State::Interrupted } else { State::Finished };
+            count(store, number)?;
+            store.execute(
+                "UPDATE run SET state = ?2, elapsed_ms = ?3, interrupted = ?4, partial = ?5, header = ?6, tool_version = ?7
+                 WHERE id = ?1",
+                params![
+                    number.0,
+                    state.as_str(),
+                    i64::try_from(run.elapsed_ms).unwrap_or(i64::MAX),
+                    run.interrupted,
+                    run.is_partial(),
+                    header,
+                    run.tool_version
+                ],
+            )?;
+            Ok(())
+        })?;
+        self.held = None;
+        Ok(())
+    }
+
+    fn runs(&self, wanted: &Wanted) -> Result<Vec<Summary>, HistoryError> {
+        self.blamed(load::runs(self, wanted))
+    }
+
+    fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError> {
+        self.blamed(load::run(self, run, wanted))
+    }
+
+    fn beginning(&self, run: RunNumber) -> Result<Beginning, HistoryError> {
+        self.blamed(load::beginning(self, run))
+    }
+
+    fn unfinished(&self, run: RunNumber) -> Result<Vec<usize>, HistoryError> {
+        self.blamed(load::unfinished(self, run))
+    }
+
+    fn record(&self, run: RunNumber) -> Result<Record, HistoryError> {
+        self.blamed(load::record(self, run))
+    }
+
+    fn take(&mut self, record: &Record) -> Result<Option<RunNumber>, HistoryError> {
+        self.whole(|store, words| take::record(store, record, words))
+    }
+
+    fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError> {
+        self.note_gone()?;
+        prune::prune(self, rule, dry_run)
+    }
+}
+
+/// Keeps what is counted of a run that is not going on any more.
+fn count(store: &Transaction<'_>, run: RunNumber) -> Done<()> {
+    let sql = format!(
+        "INSERT OR REPLACE INTO run_count SELECT ?1, {} FROM run_target JOIN snapshot ON snapshot.id = snapshot WHERE run = ?1",
+        load::COUNTS
+    );
+    store.execute(&sql, [run.0])?;
+    Ok(())
+}
+
+/// A target of which nothing is known yet: what stands in a run whose process was killed.
+fn unasked(target: &Target) -> TargetRun {
+    TargetRun {
+        target: target.clone(),
+        addresses: Vec::new(),
+        observations: Vec::new(),
+        findings: Vec::new(),
+        rules: Vec::new(),
+        disagreements: Vec::new(),
+        troubles: vec![Trouble::Interrupted],
+        evidence: None,
+    }
+}
+
+/// 128 random bits: no two runs of any two stores have the same.
+fn new_uid() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+/// Makes the file and its folder, for their owner alone, where they are missing.
+fn make(path: &Path) -> Result<(), HistoryError> {
+    if let Some(folder) = path.parent() {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|error| HistoryError::of_file(folder, &error))?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(HistoryError::of_file(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// A file that does not begin as a database does is not even opened as one.
+fn check_beginning(path: &Path) -> Result<(), HistoryError> {
+    let wrong = |error: std::io::Error| HistoryError::of_file(path, &error);
+    if std::fs::metadata(path).map_err(wrong)?.is_dir() {
+        return Err(HistoryError::NotAStore { path: shown(path), why: "it is a folder".to_owned() });
+    }
+    let mut beginning = Vec::new();
+    std::fs::File::open(path).map_err(wrong)?.take(16).read_to_end(&mut beginning).map_err(wrong)?;
+    if beginning.is_empty() || beginning == b"SQLite format 3\0" { Ok(()) } else { Err(foreign(path)) }
+}
+
+fn foreign(path: &Path) -> HistoryError {
+    HistoryError::NotAStore { path: shown(path), why: "it is somebody else's file".to_owned() }
+}
+
+fn newer(path: &Path, found: i64) -> HistoryError {
+    HistoryError::Newer { path: shown(path), found, known: FORMAT }
+}
+
+/// Who is to blame for what the database says.
+fn blame(path: &Path, wrong: Wrong) -> HistoryError {
+    let path = shown(path);
+    match wrong {
+        Wrong::History(error) => error,
+        Wrong::Content(message) => HistoryError::Damaged { path, message },
+        Wrong::Sql(rusqlite::Error::SqliteFailure(code, message)) => {
+            let message = message.unwrap_or_else(|| code.to_string());
+            match code.code {
+                ErrorCode::DiskFull => HistoryError::Full { path, message },
+                // What a full disk does to the log and its index, which are files too.
+                ErrorCode::SystemIoFailure if no_room(code.extended_code) => HistoryError::Full { path, message },
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                    HistoryError::Locked { path, seconds: PATIENCE.as_secs() }
+                }
+                ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::AuthorizationForStatementDenied => HistoryError::Forbidden { path, message },
+                ErrorCode::DatabaseCorrupt => HistoryError::Damaged { path, message },
+                ErrorCode::NotADatabase => HistoryError::NotAStore { path, why: message },
+                ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::TooBig => {
+                    HistoryError::Failed { path, message }
+                }
+                _ => HistoryError::Bug { message },
+            }
+        }
+        Wrong::Sql(error) => match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::QueryReturnedNoRows => HistoryError::Damaged { path, message: error.to_string() },
+            other => HistoryError::Bug { message: other.to_string() },
+        },
+    }
+}
+
+/// Whether writing failed, or growing the shared memory of the log: on a disk that works that is for want of room.
+const fn no_room(extended: i32) -> bool {
+    use rusqlite::ffi;
+    matches!(
+        extended,
+        ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_TRUNCATE | ffi::SQLITE_IOERR_SHMMAP
+    )
+}

@@ -1,0 +1,94 @@
+//! Forgetting old runs, and what only they said.
+
+use super::{Done, Sqlite};
+use crate::history::dates::seconds;
+use crate::history::{Archive as _, HistoryError, Prune, Pruned, RunNumber, State, Wanted};
+use rusqlite::Transaction;
+use std::collections::BTreeSet;
+
+/// What nothing refers to any more, in an order in which nothing is left that refers to what is gone.
+const SWEEP: &str = "
+    DELETE FROM snapshot WHERE id NOT IN (SELECT snapshot FROM run_target);
+    DELETE FROM snapshot_observation WHERE snapshot NOT IN (SELECT id FROM snapshot);
+    DELETE FROM snapshot_finding WHERE snapshot NOT IN (SELECT id FROM snapshot);
+    DELETE FROM snapshot_rule WHERE snapshot NOT IN (SELECT id FROM snapshot);
+    DELETE FROM observation WHERE content NOT IN (SELECT observation FROM snapshot_observation);
+    DELETE FROM finding WHERE content NOT IN (SELECT finding FROM snapshot_finding);
+    DELETE FROM rule WHERE content NOT IN (SELECT rule FROM snapshot_rule);
+    DELETE FROM content WHERE id NOT IN (
+        SELECT content FROM observation UNION ALL SELECT content FROM finding UNION ALL SELECT text FROM finding
+        UNION ALL SELECT content FROM rule UNION ALL SELECT definition FROM snapshot UNION ALL SELECT head FROM snapshot
+        UNION ALL SELECT beginning FROM run UNION ALL SELECT header FROM run);
+    DELETE FROM address WHERE id NOT IN (SELECT address FROM snapshot_observation);
+    DELETE FROM target WHERE id NOT IN (SELECT target FROM run_target);";
+
+/// Forgets what the rule takes.
+pub(super) fn prune(store: &mut Sqlite, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError> {
+    let runs = store.runs(&Wanted::default())?;
+    let old: Vec<(RunNumber, State)> = match rule {
+        Prune::Keep(count) => runs.iter().rev().skip(count).map(|run| (run.number, run.state)).collect(),
+        Prune::Since(time) => {
+            let old = runs.iter().filter(|run| seconds(&run.started).is_some_and(|started| started < time));
+            old.map(|run| (run.number, run.state)).collect()
+        }
+    };
+    let lasts = store.blamed(lasts(store))?;
+    let mut pruned = Pruned::default();
+    for (number, state) in old {
+        let spared = state == State::Running || lasts.contains(&number);
+        if spared { pruned.spared.push(number) } else { pruned.runs.push(number) }
+    }
+    pruned.runs.sort_unstable();
+    pruned.spared.sort_unstable();
+    if dry_run || pruned.runs.is_empty() {
+        return Ok(pruned);
+    }
+    let before = size(store);
+    store.cache = std::cell::RefCell::default();
+    let numbers = pruned.runs.clone();
+    store.whole(|transaction, _| forget(transaction, &numbers))?;
+    let shrunk = (|| -> Done<()> {
+        // Steps through the pragma's rows: each gives back a page.
+        let mut statement = store.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        drop(rows);
+        store.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    })();
+    store.blamed(shrunk)?;
+    pruned.freed = before.saturating_sub(size(store));
+    Ok(pruned)
+}
+
+fn size(store: &Sqlite) -> u64 {
+    std::fs::metadata(store.path()).map_or(0, |file| file.len())
+}
+
+/// For each target the last run that is worth keeping for its sake: the last in which it was finished, and where there is none,
+/// the last in which it is at all.
+fn lasts(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
+    let mut lasts = BTreeSet::new();
+    let mut statement = store.connection.prepare(
+        "SELECT id, max(finished || started || printf('%020d', id)) FROM (
+             SELECT target, run.id AS id, started, NOT unfinished AS finished FROM run_target
+             JOIN run ON run.id = run JOIN snapshot ON snapshot.id = snapshot)
+         GROUP BY target",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        lasts.insert(RunNumber(row.get(0)?));
+    }
+    Ok(lasts)
+}
+
+fn forget(transaction: &Transaction<'_>, runs: &[RunNumber]) -> Done<()> {
+    for run in runs {
+        for table in ["run_target", "run_count"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run.0])?;
+        }
+        transaction.execute("DELETE FROM run WHERE id = ?1", [run.0])?;
+    }
+    transaction.execute_batch(SWEEP)?;
+    Ok(())
+}
