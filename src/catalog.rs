@@ -1,4 +1,5 @@
-//! What the user and the vendors wrote down: guides, inventories, and the list of exploited versions.
+//! What the user and the vendors wrote down: guides, inventories, statements about their targets, and the list of exploited
+//! versions.
 //!
 //! All of it is TOML. Reading is all or nothing for a file: what is wrong is named with file, line, column and a
 //! suggestion, and nothing of it is used. Texts from files are data: they are shown, never obeyed.
@@ -11,5 +12,6 @@ pub mod exploited;
 pub mod guide;
 pub mod inventory;
 pub mod rule;
+pub mod statements;
 pub mod suite_policy;
 mod toml_file;

@@ -1,6 +1,7 @@
 //! The command line: what the user says, and how the program ends.
 
 mod args;
+mod ask;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
@@ -16,6 +17,8 @@ mod probe;
 mod progress;
 mod scan;
 mod session;
+mod state;
+mod statements;
 mod store;
 mod vantage;
 mod witness;
@@ -70,6 +73,8 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
         Command::Export(args) => history::export(&args, shared),
         Command::Import(args) => history::import(&args, shared),
         Command::Prune(args) => history::prune(&args, shared),
+        Command::Attest(args) => state::attest(&args, shared),
+        Command::Waive(args) => state::waive(&args, shared),
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&crate::report::json::schema());
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
@@ -138,9 +143,10 @@ fn man() -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::Bug(format!("the manual page: {error}"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
-    for name in
-        ["scan", "demo", "history", "show", "export", "import", "prune", "probe", "doctor", "witness", "host", "guides"]
-    {
+    for name in [
+        "scan", "demo", "history", "show", "export", "import", "prune", "probe", "doctor", "witness", "host", "attest",
+        "waive", "guides",
+    ] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());
             page.extend(format!(".SH PORTREEVE {}\n", name.to_uppercase()).bytes());

@@ -8,7 +8,8 @@
 //! A night's scan says almost word for word what the night before said. So each observation and each finding is kept
 //! once, under the SHA-256 of what it says, and a run's target is a reference to a list of them. What differs with every
 //! asking although nothing changed is left out of that hash ([`content`] says exactly what): an answer that differs in
-//! nothing else is not kept again, so a run that is loaded has these values from the answer's first sighting:
+//! nothing else is not kept again. A run that is loaded has these values from the first sighting of that answer, at that server:
+//! servers share no answers, only what guides and the judge say of them alike.
 //!
 //! - when a question was asked, how long it took and how many tries (the run's own begin and duration are kept);
 //! - `Date`, `Age`, `Expires`, `Last-Modified`, `ETag`, the values of cookies, ids of requests and nonces in HTTP headers, and
@@ -33,6 +34,7 @@ pub use error::{Blamed, HistoryError};
 pub use name::RunName;
 
 use crate::catalog::inventory::selects;
+use crate::model::observation::Observation;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
 use serde::{Deserialize, Serialize};
@@ -147,6 +149,13 @@ impl Wanted {
 /// What is kept while a run goes on. Targets are named by their place in the run.
 #[derive(Clone, Debug)]
 pub enum Kept {
+    /// Something was learned of a target that is not finished.
+    Learned {
+        /// The target.
+        target: usize,
+        /// What.
+        observation: Box<Observation>,
+    },
     /// A target is finished.
     Finished {
         /// The target.
@@ -206,7 +215,7 @@ pub trait Archive: Send {
     /// The runs in which any wanted target is, in the order in which they began; counts are of those targets.
     fn runs(&self, wanted: &Wanted) -> Result<Vec<Summary>, HistoryError>;
 
-    /// The wanted targets of a run.
+    /// The wanted targets of a run; of those that are not finished, what was learned.
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError>;
 
     /// What was known before a run began.
@@ -214,6 +223,9 @@ pub trait Archive: Send {
 
     /// The places of the targets that are not finished.
     fn unfinished(&self, run: RunNumber) -> Result<Vec<usize>, HistoryError>;
+
+    /// What was learned of a target, in the order in which it was, until it was finished.
+    fn learned(&self, run: RunNumber, target: usize) -> Result<Vec<Observation>, HistoryError>;
 
     /// Everything of a run.
     fn record(&self, run: RunNumber) -> Result<Record, HistoryError>;

@@ -20,6 +20,7 @@ pub mod firewall;
 pub mod http_sys;
 pub mod inf;
 pub mod ini;
+pub mod key_times;
 pub mod manifest;
 pub mod registry;
 pub mod secrets;
@@ -57,7 +58,8 @@ impl Line {
         let text = secrets::blacked_out(text.get(..end).unwrap_or_default());
         // Paths of Windows are full of backslashes, which the escaping doubles.
         let text = PeerText::new(&text, QUOTE_LIMIT).as_str().replace("\\\\", "\\");
-        Self { file: PeerText::new(file, QUOTE_LIMIT).as_str().to_owned(), number, text }
+        let file = PeerText::new(file, QUOTE_LIMIT).as_str().replace("\\\\", "\\");
+        Self { file, number, text }
     }
 
     /// `file:line: text`.

@@ -3,7 +3,7 @@
 //! Pure: no I/O, no clock, no printing; the same observations give the same findings. Its first law is that a question
 //! without an answer never becomes a pass: every branch that ends in [`Verdict::Pass`] names the answer that it rests
 //! on. Evidence from the host is a second basis beside the network (`host`); where they contradict each other, the network is
-//! believed.
+//! believed. What people say (`statements`) answers only what nobody else can, and hides nothing.
 
 mod certificate;
 mod disagreement;
@@ -13,6 +13,7 @@ mod http;
 mod part;
 mod ports;
 mod product;
+mod statements;
 mod suites;
 mod tls;
 pub mod vantage;
@@ -26,6 +27,7 @@ use crate::model::evidence::{Contradiction, EvidenceRun, NotCollected};
 use crate::model::expected::{ExpectedRule, RuleFinding};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Disagreement, Trouble};
+use crate::model::statement::{About, Statements};
 use crate::model::target::{ControlServer, Role, Target};
 use crate::model::vantage::Ways;
 use crate::model::verdict::{Check, Confidence, Finding, Verdict};
@@ -49,6 +51,8 @@ pub struct Case<'a> {
     pub ways: &'a Ways,
     /// What the host says of itself, where that was collected.
     pub evidence: Option<&'a Evidence>,
+    /// What people say of the target, and the day on which it is read.
+    pub statements: &'a Statements,
     /// Nothing was asked: the evidence alone is judged, and only items that it can speak of.
     pub evidence_alone: bool,
 }
@@ -90,7 +94,7 @@ pub fn judge(case: Case<'_>) -> Judgement {
                 }
                 check
             });
-            let checks: Vec<Check> = judged.collect();
+            let mut checks: Vec<Check> = judged.collect();
             if let Some(evidence) = view.case.evidence
                 && item
                     .rules
@@ -100,8 +104,13 @@ pub fn judge(case: Case<'_>) -> Judgement {
             {
                 lacking.push(item.id.clone());
             }
+            let attested = statements::attest(case.statements, guide, item, &mut checks);
             let mut found = finding(guide, item, checks);
             found.disagreements.extend(against.iter().map(told));
+            found.disagreements.extend(attested.as_deref().and_then(statements::contradiction));
+            found.attestation = attested;
+            let mine = |about: &About| matches!(about, About::Item { item: id, .. } if *id == item.id);
+            found.waiver = statements::waiver(case.statements, mine, found.verdict == Verdict::Fail);
             findings.push(found);
             contradictions.extend(against);
         }
@@ -185,7 +194,10 @@ fn report(
 
 fn expected_rule(rule: &ExpectedRule, view: &View<'_>) -> RuleFinding {
     let check = Part::combine(rule.to_string(), ports::declared(view, rule));
-    RuleFinding { rule: rule.clone(), check, disagreements: Vec::new() }
+    let words = rule.to_string();
+    let mine = |about: &About| matches!(about, About::Rule(rule) if *rule == words);
+    let waiver = statements::waiver(view.case.statements, mine, check.verdict == Verdict::Fail);
+    RuleFinding { rule: rule.clone(), check, disagreements: Vec::new(), waiver }
 }
 
 fn finding(guide: &Guide, item: &Item, checks: Vec<Check>) -> Finding {
@@ -205,6 +217,8 @@ fn finding(guide: &Guide, item: &Item, checks: Vec<Check>) -> Finding {
         remedy: item.remedy.clone(),
         references: item.references.lines(),
         disagreements: item.disputed.iter().cloned().collect(),
+        attestation: None,
+        waiver: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod ports;
 pub mod question;
 pub mod run;
 pub mod service;
+pub mod statement;
 pub mod suites;
 pub mod target;
 pub mod tls;

@@ -31,7 +31,10 @@ fn the_help_is_as_it_was_agreed() {
         ("help-witness", &["witness", "--help"]),
         ("help-host", &["host", "--help"]),
         ("help-host-collector", &["host", "collector", "--help"]),
+        ("help-host-collect", &["host", "collect", "--help"]),
         ("help-host-check", &["host", "check", "--help"]),
+        ("help-attest", &["attest", "--help"]),
+        ("help-waive", &["waive", "--help"]),
         ("help-guides", &["guides", "--help"]),
         ("help-guides-list", &["guides", "list", "--help"]),
     ] {
@@ -67,7 +70,7 @@ fn every_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let output = run(&["completions", shell]);
         ended(&output, 0);
-        for word in ["scan", "demo", "probe", "witness", "guides", "targets", "fail-on"] {
+        for word in ["scan", "demo", "probe", "witness", "attest", "waive", "guides", "targets", "fail-on"] {
             assert!(stdout(&output).contains(word), "{shell} does not know {word}");
         }
     }
@@ -86,6 +89,8 @@ fn the_manual_page_can_be_read() {
         ".SH PORTREEVE SCAN",
         ".SH PORTREEVE PROBE",
         ".SH PORTREEVE WITNESS",
+        ".SH PORTREEVE ATTEST",
+        ".SH PORTREEVE WAIVE",
         "Exit codes",
     ] {
         assert!(page.contains(part), "{part} is not in the manual page");

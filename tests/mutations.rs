@@ -23,9 +23,11 @@ use std::path::Path;
 #[path = "../fuzz/fuzz_targets"]
 #[expect(unused_attributes, reason = "each is a program of its own, without a main function")]
 mod targets {
+    pub(super) mod catalog_statements;
     pub(super) mod certificate;
     pub(super) mod datagram;
     pub(super) mod first_bytes;
+    pub(super) mod history_transfer;
     pub(super) mod host_acl;
     pub(super) mod host_bundle;
     pub(super) mod host_config;
@@ -33,6 +35,7 @@ mod targets {
     pub(super) mod host_http_sys;
     pub(super) mod host_inf;
     pub(super) mod host_ini;
+    pub(super) mod host_key_times;
     pub(super) mod host_manifest;
     pub(super) mod host_registry;
     pub(super) mod host_secrets;
@@ -97,9 +100,11 @@ macro_rules! tests {
 }
 
 tests!(
+    catalog_statements,
     certificate,
     datagram,
     first_bytes,
+    history_transfer,
     host_acl,
     host_bundle,
     host_config,
@@ -107,6 +112,7 @@ tests!(
     host_http_sys,
     host_inf,
     host_ini,
+    host_key_times,
     host_manifest,
     host_registry,
     host_secrets,

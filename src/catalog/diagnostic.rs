@@ -48,8 +48,8 @@ impl Diagnostic {
             file: file.to_owned(),
             line: text.get(..start).unwrap_or_default().matches('\n').count() + 1,
             column: text.get(line_start..start).unwrap_or_default().chars().count() + 1,
-            message: PeerText::new(message.trim(), MESSAGE_LIMIT).as_str().replace("\\\\", "\\"),
-            help,
+            message: safe(message),
+            help: help.map(|help| safe(&help)),
             snippet: excerpt,
         }
     }
@@ -115,6 +115,11 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// A text that may quote a file, with nothing in it that a terminal obeys.
+fn safe(text: &str) -> String {
+    PeerText::new(text.trim(), MESSAGE_LIMIT).as_str().replace("\\\\", "\\")
 }
 
 fn floor_boundary(text: &str, index: usize) -> usize {

@@ -209,7 +209,7 @@ pub const ROLES: [(&str, Role); 7] = {
 
 const HOW: [(&str, How); 3] = [("outside", How::Outside), ("host", How::Host), ("attestation", How::Attestation)];
 
-const SEVERITIES: [(&str, Severity); 4] =
+pub(super) const SEVERITIES: [(&str, Severity); 4] =
     [("low", Severity::Low), ("medium", Severity::Medium), ("high", Severity::High), ("critical", Severity::Critical)];
 
 /// Reads a catalog. `file` is the name that errors show.

@@ -18,6 +18,12 @@ use toml::Spanned;
 /// The client of targets for which none is given.
 pub const NO_CLIENT: &str = "unnamed";
 
+/// The files of statements, beside inventories.
+pub const ATTESTATIONS: &str = "attestations.toml";
+/// The same for waivers.
+pub const WAIVERS: &str = "waivers.toml";
+const STATEMENT_FILES: [&str; 2] = [ATTESTATIONS, WAIVERS];
+
 /// How deep folders of inventories may be nested; also ends loops of symbolic links.
 const DEPTH_LIMIT: usize = 8;
 
@@ -84,14 +90,48 @@ const CONTROL: [(&str, ControlServer); 4] = [
     ("none", ControlServer::None),
 ];
 
+/// What was read of an inventory, and what stands beside it.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// The targets, in the order of the files.
+    pub targets: Vec<Target>,
+    /// The file of each target.
+    pub files: Vec<PathBuf>,
+    /// The files of attestations in the inventory's folders.
+    pub attestations: Vec<PathBuf>,
+    /// The files of waivers.
+    pub waivers: Vec<PathBuf>,
+    /// What other inventories beside these hold: statements may be about their targets too.
+    pub elsewhere: Vec<Named>,
+}
+
+/// A target of an inventory that was not to be read, as far as it could be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its client.
+    pub client: String,
+    /// Its name.
+    pub name: String,
+    /// Its host as it is written.
+    pub host: String,
+}
+
 /// Reads every inventory that `paths` name: files, or folders of `*.toml`, read recursively in the order of their names.
-pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
-    let mut files = Vec::new();
-    let mut found = Vec::new();
+pub fn load(paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
+    let mut collected = Collected::default();
     for path in paths {
-        let before = files.len();
-        collect(path, 0, true, &mut files, &mut found);
-        if files.len() == before && found.is_empty() {
+        let before = collected.files.len();
+        if STATEMENT_FILES.iter().any(|name| path.ends_with(name)) && !path.is_dir() {
+            collected.found.push(Diagnostic::whole(
+                &shown(path),
+                "this file holds statements about targets, and no targets",
+                Some("name the inventory, or its folder: this file is read with it".to_owned()),
+            ));
+            continue;
+        }
+        collect(path, 0, true, &mut collected);
+        if collected.files.len() == before && collected.found.is_empty() {
+            let found = &mut collected.found;
             found.push(Diagnostic::whole(
                 &shown(path),
                 "there is no inventory in this folder",
@@ -99,8 +139,9 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
             ));
         }
     }
+    let Collected { files, statements, folders, mut found } = collected;
+    let mut inventory = Inventory::default();
     let mut seen_files = BTreeSet::new();
-    let mut targets = Vec::new();
     let mut places = Places::default();
     for file in files {
         let same = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
@@ -109,16 +150,59 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Target>, Diagnostics> {
         }
         match read_text(&file) {
             Ok(text) => match parse(&shown(&file), &text, &mut places) {
-                Ok(more) => targets.extend(more.into_iter().map(|target| beside(target, &file))),
+                Ok(more) => {
+                    inventory.files.extend(more.iter().map(|_| file.clone()));
+                    inventory.targets.extend(more.into_iter().map(|target| beside(target, &file)));
+                }
                 Err(Diagnostics(more)) => found.extend(more),
             },
             Err(diagnostic) => found.push(*diagnostic),
         }
     }
-    if targets.len() > TARGET_LIMIT {
+    if inventory.targets.len() > TARGET_LIMIT {
         found.push(Diagnostic::whole("inventory", &format!("more than {TARGET_LIMIT} targets"), None));
     }
-    if found.is_empty() { Ok(targets) } else { Err(Diagnostics(found)) }
+    for folder in folders {
+        inventory.elsewhere.extend(named_in(&folder, &seen_files));
+    }
+    for file in statements {
+        let same = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        if seen_files.insert(same) {
+            let list = if file.ends_with(ATTESTATIONS) { &mut inventory.attestations } else { &mut inventory.waivers };
+            list.push(file);
+        }
+    }
+    if found.is_empty() { Ok(inventory) } else { Err(Diagnostics(found)) }
+}
+
+/// The targets of the inventories of a folder, but for the files that were read already. What cannot be read is left out: it
+/// was not to be read.
+fn named_in(folder: &Path, read: &BTreeSet<PathBuf>) -> Vec<Named> {
+    #[derive(Deserialize)]
+    struct Loose {
+        client: Option<String>,
+        #[serde(default)]
+        target: Vec<LooseTarget>,
+    }
+    #[derive(Deserialize)]
+    struct LooseTarget {
+        client: Option<String>,
+        name: String,
+        host: String,
+    }
+    let mut collected = Collected::default();
+    collect(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }, 0, false, &mut collected);
+    let others =
+        collected.files.into_iter().filter(|file| !std::fs::canonicalize(file).is_ok_and(|file| read.contains(&file)));
+    let loose = others.filter_map(|file| toml::from_str::<Loose>(&read_text(&file).ok()?).ok());
+    let named = loose.flat_map(|Loose { client, target }| {
+        target.into_iter().map(move |target| Named {
+            client: target.client.or_else(|| client.clone()).unwrap_or_else(|| NO_CLIENT.to_owned()),
+            name: target.name,
+            host: target.host,
+        })
+    });
+    named.take(TARGET_LIMIT).collect()
 }
 
 /// Evidence is found from where the inventory is.
@@ -129,7 +213,7 @@ fn beside(mut target: Target, inventory: &Path) -> Target {
     target
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     crate::model::peer_text::PeerText::new(&path.display().to_string(), 400).as_str().to_owned()
 }
 
@@ -168,14 +252,27 @@ pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
 
 /// The files that [`load`] reads.
 pub fn files(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let (mut files, mut found) = (Vec::new(), Vec::new());
+    let mut collected = Collected::default();
     for path in paths {
-        collect(path, 0, true, &mut files, &mut found);
+        collect(path, 0, true, &mut collected);
     }
-    files
+    collected.files
 }
 
-fn collect(path: &Path, depth: usize, named: bool, files: &mut Vec<PathBuf>, found: &mut Vec<Diagnostic>) {
+/// The files that paths lead to.
+#[derive(Debug, Default)]
+struct Collected {
+    /// Inventories.
+    files: Vec<PathBuf>,
+    /// What stands beside them.
+    statements: Vec<PathBuf>,
+    /// Folders of which one file was named, and that hold statements.
+    folders: Vec<PathBuf>,
+    found: Vec<Diagnostic>,
+}
+
+fn collect(path: &Path, depth: usize, named: bool, collected: &mut Collected) {
+    let found = &mut collected.found;
     if path.is_dir() {
         if depth >= DEPTH_LIMIT {
             found.push(Diagnostic::whole(&shown(path), "folders are nested too deeply, or link to each other", None));
@@ -187,14 +284,22 @@ fn collect(path: &Path, depth: usize, named: bool, files: &mut Vec<PathBuf>, fou
                 for entry in entries {
                     let hidden = entry.file_name().to_string_lossy().starts_with('.');
                     if !hidden {
-                        collect(&entry.path(), depth + 1, false, files, found);
+                        collect(&entry.path(), depth + 1, false, collected);
                     }
                 }
             }
             Err(error) => found.push(Diagnostic::whole(&shown(path), &format!("cannot be read: {error}"), None)),
         }
+    } else if !named && STATEMENT_FILES.iter().any(|name| path.ends_with(name)) {
+        collected.statements.push(path.to_owned());
     } else if named || path.extension().is_some_and(|extension| extension == "toml") {
-        files.push(path.to_owned());
+        collected.files.push(path.to_owned());
+        let folder = path.parent().filter(|_| named);
+        let beside = folder.into_iter().flat_map(|folder| STATEMENT_FILES.map(|name| folder.join(name)));
+        // A link that leads nowhere is there all the same, and a mistake.
+        let beside: Vec<PathBuf> = beside.filter(|file| file.symlink_metadata().is_ok()).collect();
+        collected.folders.extend(folder.filter(|_| !beside.is_empty()).map(Path::to_owned));
+        collected.statements.extend(beside);
     }
 }
 

@@ -1,13 +1,16 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
 pub(super) mod history;
+mod statements;
 mod values;
+
+pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -139,6 +142,16 @@ pub(super) enum Command {
     /// Evidence from inside a Windows host: print the collector, check what it brought.
     #[command(subcommand)]
     Host(HostCommand),
+    /// Write down what you looked at on a server: an attestation, which answers an item that only a person can.
+    ///
+    /// It is written to `attestations.toml` beside the server's inventory, to be reviewed like code, and holds until a day that
+    /// you name. What is not said by an option is asked. It never goes before what a scan sees.
+    Attest(Box<AttestArgs>),
+    /// Accept a failure for a time: a waiver, with why, who approved it, until when and at what risk.
+    ///
+    /// It is written to `waivers.toml` beside the server's inventory. The verdict stays what it is, in every report; until the
+    /// waiver's last day is over the failure does not count for the exit code.
+    Waive(Box<WaiveArgs>),
     /// List the guides' items, show one in full, or check a catalog of your own.
     #[command(subcommand)]
     Guides(GuidesCommand),
@@ -177,6 +190,9 @@ pub(super) struct ScanArgs {
     /// What proves the firewall from both ends.
     #[command(flatten)]
     pub(super) prove: ProveArgs,
+    /// What people say of the servers.
+    #[command(flatten)]
+    pub(super) stated: StatedArgs,
     /// How to ask.
     #[command(flatten)]
     pub(super) timing: TimingArgs,
@@ -360,16 +376,33 @@ pub(super) enum HostCommand {
     /// For Windows Server 2016 to 2025, also from a 32-bit agent: `portreeve host collector > collector.cmd`, then on the server
     /// `collector.cmd C:\evidence`. It writes that folder, and a zip of it beside it, and changes nothing else.
     Collector,
+    /// On Windows: run the collector, and note what its commands cannot show (when settings were changed). Run it elevated.
+    ///
+    /// It runs the script that `portreeve host collector` prints, and writes the same bundle; into it goes also when the keys of
+    /// SCHANNEL and http.sys were written last, which tells whether Windows was restarted since.
+    Collect(HostCollectArgs),
+    /// Print when the keys of SCHANNEL and http.sys were written last: what the collector runs.
+    #[command(hide = true)]
+    KeyTimes,
     /// Judge the items that evidence from inside can answer: a bundle of the collector, or single files exported by hand.
     #[command(after_long_help = EXIT_CODES)]
     Check(HostCheckArgs),
 }
 
+/// `host collect`
+#[derive(Args, Debug)]
+pub(super) struct HostCollectArgs {
+    /// The folder to write, which must not exist yet [default: portreeve-evidence-COMPUTER in the folder for temporary files].
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+}
+
 /// `host check`
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("source").required(true).multiple(true).args(["bundle", "reg", "inf", "iis"]))]
 pub(super) struct HostCheckArgs {
     /// The folder or zip that the collector wrote.
-    #[arg(value_name = "BUNDLE", required_unless_present_any = ["reg", "inf", "iis"], conflicts_with_all = ["reg", "inf", "iis"])]
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["reg", "inf", "iis"])]
     pub(super) bundle: Option<PathBuf>,
     /// What `reg export` wrote.
     #[arg(long, value_name = "FILE")]

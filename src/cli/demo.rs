@@ -62,6 +62,9 @@ pub(super) async fn run(args: DemoArgs, shared: &Shared) -> Result<Exit, CliErro
         vantage: &vantage,
         hosts: &session::HostEvidences::new(),
         earlier: None,
+        known: &session::Learned::new(),
+        learner: None,
+        statements: &session::TargetStatements::new(),
     };
     let run = session::run(&engine, targets, brief, shared, interrupted, |_, _| {}).await;
     for server in servers {

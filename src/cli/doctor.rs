@@ -90,7 +90,7 @@ pub(super) async fn run(args: DoctorArgs, shared: &Shared) -> Result<Exit, CliEr
 
 /// What the options ask for.
 fn asked(args: &DoctorArgs) -> Result<Asked, CliError> {
-    let mut servers = if args.targets.is_empty() { Vec::new() } else { inventory::load(&args.targets)? };
+    let mut servers = if args.targets.is_empty() { Vec::new() } else { inventory::load(&args.targets)?.targets };
     let mut hosts: BTreeSet<Host> = servers.iter().map(|server| server.host.clone()).collect();
     let more = args.hosts.iter().filter(|host| hosts.insert((*host).clone()));
     servers.extend(more.map(|host| Target::new(NO_CLIENT, host.clone())));

@@ -3,6 +3,7 @@
 use super::args::{Format, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{called, print, wrapped};
+use super::statements::Said;
 use super::vantage::Control;
 use crate::catalog::builtin::Catalogs;
 use crate::engine::Engine;
@@ -20,12 +21,13 @@ pub(super) struct Asked<'a> {
     pub(super) catalogs: &'a Catalogs,
     pub(super) extra: &'a Extra,
     pub(super) control: Option<&'a Control>,
+    pub(super) said: Said<'a>,
 }
 
 /// Prints the plan. Nothing is asked but DNS.
 pub(super) async fn run(
     engine: &Engine,
-    Asked { targets, catalogs, extra, control }: Asked<'_>,
+    Asked { targets, catalogs, extra, control, said }: Asked<'_>,
     format: Format,
     shared: &Shared,
 ) -> Result<Exit, CliError> {
@@ -57,9 +59,14 @@ pub(super) async fn run(
         };
         if format == Format::Text {
             describe(&mut text, target, &plan, &addresses, shared.columns());
+            text.push_str(&said.describe(target, &catalogs.guides, shared.columns()));
             witness(&mut text, engine, shared.columns());
+            text.push('\n');
         } else {
-            plans.push(as_json(target, &plan, &addresses));
+            let mut plan = as_json(target, &plan, &addresses);
+            plan["attestations"] = said.attestations(target, &catalogs.guides);
+            plan["waivers"] = said.waivers(target, &catalogs.guides);
+            plans.push(plan);
         }
     }
     if format != Format::Text {
@@ -72,7 +79,7 @@ pub(super) async fn run(
 }
 
 /// JSON with what a terminal would obey written as `\uNNNN`; outside of strings only its line ends are special.
-fn showable(json: &str) -> String {
+pub(super) fn showable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         if character == '\n' || !is_special(character) {
@@ -143,7 +150,6 @@ fn describe(text: &mut String, target: &Target, plan: &Plan, addresses: &Result<
     for (what, wanted) in follow_up(plan) {
         line(text, &what, wanted, width);
     }
-    text.push('\n');
 }
 
 /// What is asked besides where a witness stands behind an address.
@@ -154,7 +160,7 @@ fn witness(text: &mut String, engine: &Engine, width: usize) {
         "at {}: some messages to every port that the witness holds, and its account of what arrived",
         addresses.join(", ")
     );
-    let _ = writeln!(text, "{}\n", wrapped(&asked, width, "  ", "    "));
+    let _ = writeln!(text, "{}", wrapped(&asked, width, "  ", "    "));
 }
 
 fn line(text: &mut String, what: &str, wanted: &Wanted, width: usize) {

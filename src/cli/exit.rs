@@ -75,11 +75,19 @@ impl Exit {
             FailOn::Needs => &[Verdict::Fail, Verdict::Inconclusive, Verdict::NeedsEvidence, Verdict::NeedsAttestation],
             FailOn::Never => &[],
         };
-        let tally = run.tally();
-        let rules = run.rule_tally();
-        let broken = RuleVerdict::ALL.into_iter().filter(|verdict| rules.count(*verdict) > 0).map(RuleVerdict::weight);
+        let (tally, rules) = (run.tally(), run.rule_tally());
+        // What is waived is told, and is not held against the run.
+        let of_items = |verdict| match verdict {
+            Verdict::Fail => tally.count(verdict).saturating_sub(tally.waived()),
+            _ => tally.count(verdict),
+        };
+        let of_rules = |verdict| match verdict {
+            RuleVerdict::Violated => rules.count(verdict).saturating_sub(rules.waived()),
+            _ => rules.count(verdict),
+        };
+        let broken = RuleVerdict::ALL.into_iter().filter(|verdict| of_rules(*verdict) > 0).map(RuleVerdict::weight);
         let broken: Vec<Verdict> = broken.collect();
-        if counted.iter().any(|verdict| tally.count(*verdict) > 0 || broken.contains(verdict)) {
+        if counted.iter().any(|verdict| of_items(*verdict) > 0 || broken.contains(verdict)) {
             Self::Findings
         } else {
             Self::Clean

@@ -37,6 +37,13 @@ pub(super) fn catalogs(wanted: &[String]) -> Result<Catalogs, CliError> {
     Ok(catalogs)
 }
 
+/// Every guide that a statement may name: those that were chosen, and the built-in ones that were not.
+pub(super) fn with_others(chosen: &[Guide]) -> Result<Vec<Guide>, CliError> {
+    let built_in = Catalogs::built_in().map_err(|error| CliError::Bug(format!("a built-in catalog: {error}")))?;
+    let others = built_in.guides.into_iter().filter(|guide| chosen.iter().all(|known| known.id != guide.id));
+    Ok(chosen.iter().cloned().chain(others).collect())
+}
+
 fn read(path: &Path) -> Result<Guide, CliError> {
     let text = read_text(path).map_err(|diagnostic| Diagnostics(vec![*diagnostic]))?;
     Ok(guide::parse(shown(path).as_str(), &text, false)?)

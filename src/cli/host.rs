@@ -1,5 +1,7 @@
 //! `portreeve host`: the collector, and what it brought.
 
+mod collect;
+
 use super::args::{Format, HostCheckArgs, HostCommand, Shared};
 use super::exit::{CliError, Exit};
 use super::output::print;
@@ -15,6 +17,7 @@ use crate::host::{collector, text};
 use crate::judge::{Case, judge};
 use crate::model::peer_text::PeerText;
 use crate::model::run::TargetRun;
+use crate::model::statement::Statements;
 use crate::model::target::{Host, Target};
 use crate::model::vantage::Ways;
 use crate::report;
@@ -28,6 +31,8 @@ pub(super) fn run(command: &HostCommand, shared: &Shared) -> Result<Exit, CliErr
             print(&collector::script())?;
             Ok(Exit::Clean)
         }
+        HostCommand::Collect(args) => collect::collect(args.output.as_deref()),
+        HostCommand::KeyTimes => collect::key_times(),
         HostCommand::Check(args) => check(args, shared),
     }
 }
@@ -49,6 +54,7 @@ fn check(args: &HostCheckArgs, shared: &Shared) -> Result<Exit, CliError> {
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
         evidence: Some(&evidence),
+        statements: &Statements::default(),
         evidence_alone: true,
     });
     if judgement.findings.is_empty() {
@@ -92,6 +98,10 @@ fn by_hand(args: &HostCheckArgs) -> Result<Evidence, CliError> {
     let read = |path: &Path, add: &mut Reader<'_>| {
         let name = output::shown(path);
         let about = std::fs::metadata(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+        // A pipe or a device may never end.
+        if !about.is_file() {
+            return Err(CliError::Usage(format!("{name}: this is no regular file. Give the file that was exported")));
+        }
         if about.len() > text::LIMIT as u64 {
             return Err(CliError::Usage(format!(
                 "{name}: the file is larger than 32 MiB; export only the keys that are needed"

@@ -3,9 +3,10 @@
 use super::args::{Cli, Command, ScanArgs, Shared};
 use super::exit::CliError;
 use super::output::{self, complain, shown};
+use super::session::Learned;
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory;
-use crate::history::keeper::{Keeper, Settled, Told};
+use crate::history::keeper::{Keeper, Learner, Settled, Told};
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::{Archive, Beginning, FileUsed, HistoryError, Kept, RunNumber, Wanted};
 use crate::model::run::{Run, TargetRun, Trouble};
@@ -19,8 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Resumed {
     number: RunNumber,
     beginning: Beginning,
-    /// What is known of it.
-    pub(super) run: Run,
+    /// The targets that it finished, and the others.
+    run: Run,
+    /// What was learned of the others.
+    known: Learned,
 }
 
 /// The store of a scan, opened before anything is asked.
@@ -78,7 +81,7 @@ impl Keeping {
     pub(super) fn with(&mut self, args: &ScanArgs, targets: &[Target], guides: &[Guide]) -> Result<(), CliError> {
         self.beginning.inventories = inventory::files(&args.targets).iter().map(|path| used(path)).collect();
         self.beginning.guides = guides.iter().map(Guide::used).collect();
-        let Some(Resumed { number, beginning, run }) = &self.resumed else { return Ok(()) };
+        let Some(Resumed { number, beginning, run, .. }) = &self.resumed else { return Ok(()) };
         let changed = if beginning.inventories != self.beginning.inventories {
             Some("its inventory was changed")
         } else if beginning.guides != self.beginning.guides {
@@ -92,9 +95,9 @@ impl Keeping {
         changed.map_or(Ok(()), |why| Err(not(why).into()))
     }
 
-    /// What is known of the run that is gone on with.
-    pub(super) fn resumed(&self) -> Option<&Run> {
-        self.resumed.as_ref().map(|resumed| &resumed.run)
+    /// The run that is gone on with, and what was learned of targets that it did not finish.
+    pub(super) fn earlier(&self) -> (Option<Run>, Learned) {
+        self.resumed.as_ref().map(|resumed| (Some(resumed.run.clone()), resumed.known.clone())).unwrap_or_default()
     }
 
     /// Begins the run. With `stream`, each target is printed as JSON Lines once it is kept.
@@ -134,6 +137,11 @@ pub(super) struct Recording {
 }
 
 impl Recording {
+    /// Who keeps what is learned of targets that are not finished.
+    pub(super) fn learner(&self) -> Learner {
+        self.keeper.learner()
+    }
+
     /// Keeps a finished target.
     pub(super) fn finished(&self, place: usize, target: &TargetRun) {
         self.keeper.finished(place, target.clone());
@@ -173,7 +181,11 @@ fn resumed(archive: &Sqlite, name: crate::history::RunName) -> Result<Resumed, C
     let number = name.find(&archive.runs(&Wanted::default())?)?.number;
     let beginning = archive.beginning(number)?;
     let run = archive.load(number, &Wanted::default())?;
-    Ok(Resumed { number, beginning, run })
+    let mut known = Learned::new();
+    for place in archive.unfinished(number)? {
+        known.insert(place, archive.learned(number, place)?.into());
+    }
+    Ok(Resumed { number, beginning, run, known })
 }
 
 fn beginning() -> Result<Beginning, CliError> {

@@ -1,22 +1,25 @@
 //! `portreeve scan`.
 
-use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared};
+use super::args::{FactArgs, Format, LookArgs, OutputArgs, ScanArgs, Shared, StatedArgs};
 use super::exit::{CliError, Exit};
-use super::keep::{self, Keeping};
+use super::keep::{self, Keeping, Recording};
 use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
-use super::{dry_run, guides, host, witness};
+use super::{dry_run, guides, host, statements, witness};
+use crate::catalog::builtin::Catalogs;
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::guide::Guide;
-use crate::catalog::inventory::{self, NO_CLIENT, Selection};
+use crate::catalog::inventory::{self, Inventory, NO_CLIENT, Selection};
+use crate::catalog::statements::{Read, Scope};
 use crate::engine::plan::Extra;
 use crate::model::expected::{Direction, ExpectedRule, RulePorts};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
 use crate::model::verdict::Verdict;
 use crate::report;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -24,10 +27,11 @@ use std::path::Path;
 pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, CliError> {
     let mut keeping = Keeping::open(&mut args)?;
     let mut catalogs = guides::catalogs(&args.what.guides)?;
+    let now = Timestamp::now();
+    let (targets, said) = targets(&args, &catalogs, now, shared)?;
     if !args.what.ciphers {
         catalogs.guides.iter_mut().for_each(Guide::leave_out_suites);
     }
-    let targets = targets(&args)?;
     if let Some(target) = targets
         .iter()
         .find(|target| catalogs.guides.iter().all(|guide| guide.items_for(&target.roles).next().is_none()))
@@ -57,7 +61,9 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
     let hosts = host::of_targets(&targets, &args.what.host_evidence)?;
     let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
-        let asked = dry_run::Asked { targets: &targets, catalogs: &catalogs, extra: &extra, control: control.as_ref() };
+        let said = statements::Said { read: &said, now };
+        let (catalogs, extra, control) = (&catalogs, &extra, control.as_ref());
+        let asked = dry_run::Asked { targets: &targets, catalogs, extra, control, said };
         return dry_run::run(&engine, asked, args.output.format, shared).await;
     }
     // Before the files' places are made: whoever stops the program early leaves nothing behind.
@@ -66,7 +72,7 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
     let (stream, whole) = (args.output.format == Format::Jsonl && !shared.quiet, !files.is_empty());
     // What was written need not be kept in memory; the exit code needs the verdicts.
     let whole = whole || args.output.format != Format::Jsonl;
-    let earlier = keeping.as_ref().and_then(Keeping::resumed).cloned();
+    let (earlier, known) = keeping.as_ref().map(Keeping::earlier).unwrap_or_default();
     let started = session::now();
     let recording = keeping.map(|keeping| keeping.begin(&started, &targets, stream)).transpose()?;
     let mut written = Ok(());
@@ -82,8 +88,18 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
         }
     };
     let vantage = vantage::before(&engine, control.as_ref(), interrupted.clone()).await;
-    let brief =
-        Brief { catalogs: &catalogs, extra: &extra, vantage: &vantage, hosts: &hosts, earlier: earlier.as_ref() };
+    let learner = recording.as_ref().map(Recording::learner);
+    let said = statements::by_target(&said, &targets, now);
+    let brief = Brief {
+        catalogs: &catalogs,
+        extra: &extra,
+        vantage: &vantage,
+        hosts: &hosts,
+        statements: &said,
+        earlier: earlier.as_ref(),
+        known: &known,
+        learner: learner.as_ref(),
+    };
     let mut run = session::run(&engine, targets, brief, shared, interrupted, finished).await;
     if earlier.is_none() {
         run.started = started;
@@ -117,11 +133,25 @@ fn forget(target: &mut TargetRun) {
     }
 }
 
-fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {
+/// The targets of the scan, and what people say of them.
+fn targets(
+    args: &ScanArgs,
+    catalogs: &Catalogs,
+    now: Timestamp,
+    shared: &Shared,
+) -> Result<(Vec<Target>, Read), CliError> {
+    let StatedArgs { attestations, waivers } = &args.stated;
     if args.targets.is_empty() {
-        return given(&args.hosts, &args.roles, &args.facts);
+        let targets = given(&args.hosts, &args.roles, &args.facts)?;
+        let said = statements::load([attestations, waivers], &targets, Scope::Hosts, &catalogs.guides, now)?;
+        statements::note_others(&said, shared);
+        return Ok((targets, said));
     }
-    let all = inventory::load(&args.targets)?;
+    let Inventory { targets: all, attestations: beside, waivers: waivers_beside, elsewhere, .. } =
+        inventory::load(&args.targets)?;
+    let (attestations, waivers) = ([&beside[..], attestations].concat(), [&waivers_beside[..], waivers].concat());
+    let scope = Scope::Inventory(&elsewhere);
+    let said = statements::load([&attestations, &waivers], &all, scope, &catalogs.guides, now)?;
     let select = &args.select;
     let selection = Selection { clients: select.client.clone(), tags: select.tag.clone(), names: select.name.clone() };
     let count = all.len();
@@ -131,7 +161,7 @@ fn targets(args: &ScanArgs) -> Result<Vec<Target>, CliError> {
             "none of the {count} targets of the inventory is selected by --client, --tag and --name"
         )));
     }
-    Ok(selected)
+    Ok((selected, said))
 }
 
 fn given(hosts: &[Host], roles: &[Role], facts: &FactArgs) -> Result<Vec<Target>, CliError> {

@@ -11,11 +11,13 @@ use crate::catalog::builtin::Catalogs;
 use crate::catalog::guide::Guide;
 use crate::engine::plan::{Extra, Plan};
 use crate::engine::{Engine, Inquiry, Settings, TargetScan};
+use crate::history::keeper::Learner;
 use crate::host::evidence::Evidence as HostEvidence;
 use crate::judge::vantage::Evidence;
 use crate::judge::{Case, Judgement, judge};
 use crate::model::observation::Observation;
 use crate::model::run::{AddressRun, Run, TargetRun};
+use crate::model::statement::Statements;
 use crate::model::target::Target;
 use crate::model::vantage::{Vantage, Ways};
 use crate::net::dial::Dialer;
@@ -296,9 +298,27 @@ pub(super) struct Brief<'a> {
     pub(super) vantage: &'a Vantage,
     /// What hosts say of themselves.
     pub(super) hosts: &'a HostEvidences,
-    /// The run that this one goes on with: what it knows is not asked again.
+    /// The run that this one goes on with: targets that it finished are not asked again.
     pub(super) earlier: Option<&'a Run>,
+    /// What was learned of other targets, by their places.
+    pub(super) known: &'a Learned,
+    /// Who keeps what is learned.
+    pub(super) learner: Option<&'a Learner>,
+    /// What people say of the targets.
+    pub(super) statements: &'a TargetStatements,
 }
+
+/// What people say, by the label of its target.
+pub(super) type TargetStatements = BTreeMap<String, Statements>;
+
+/// What people say of a target: of most of them nothing.
+pub(super) fn said_of<'a>(statements: &'a TargetStatements, target: &Target) -> &'a Statements {
+    static NOTHING: Statements = Statements { attestations: Vec::new(), waivers: Vec::new(), today: None };
+    statements.get(&target.label()).unwrap_or(&NOTHING)
+}
+
+/// What was learned of targets that are not finished, by their places.
+pub(super) type Learned = BTreeMap<usize, Arc<[Observation]>>;
 
 /// Evidence from inside, by the label of its target.
 pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
@@ -307,7 +327,7 @@ pub(super) type HostEvidences = BTreeMap<String, HostEvidence>;
 pub(super) async fn run(
     engine: &Engine,
     targets: Vec<Target>,
-    Brief { catalogs, extra, vantage, hosts, earlier }: Brief<'_>,
+    Brief { catalogs, extra, vantage, hosts, statements, earlier, known, learner }: Brief<'_>,
     shared: &Shared,
     interrupted: watch::Receiver<bool>,
     mut finished: impl FnMut(usize, &mut TargetRun),
@@ -319,21 +339,23 @@ pub(super) async fn run(
     }
     let begin = Instant::now();
     let (sender, receiver) = mpsc::unbounded_channel();
-    let inquire = |target: Target| {
+    let inquire = |place: usize, target: Target| {
         let plan = Arc::new(Plan::new(&target, &catalogs.guides, extra));
-        Inquiry::new(target, plan)
+        let known = known.get(&place).cloned().unwrap_or_default();
+        let keep = learner.map(|learner| learner.of(place));
+        Inquiry { known, keep, ..Inquiry::new(target, plan) }
     };
     let mut evidence = Evidence::default();
     let mut done: Vec<Option<TargetRun>> = Vec::with_capacity(targets.len());
     let (mut inquiries, mut places) = (Vec::new(), Vec::new());
     for (place, target) in targets.into_iter().enumerate() {
-        let known = earlier.and_then(|run| run.targets.get(place)).filter(|known| is_finished(known)).cloned();
-        if let Some(mut known) = known {
-            evidence.add(seen(&as_scanned(&known)));
-            finished(place, &mut known);
-            done.push(Some(known));
+        let done_before = earlier.and_then(|run| run.targets.get(place)).filter(|done| is_finished(done)).cloned();
+        if let Some(mut target) = done_before {
+            evidence.add(seen(&as_scanned(&target)));
+            finished(place, &mut target);
+            done.push(Some(target));
         } else {
-            inquiries.push(inquire(target));
+            inquiries.push(inquire(place, target));
             places.push(place);
             done.push(None);
         }
@@ -343,7 +365,7 @@ pub(super) async fn run(
         let place = places.get(number).copied();
         if let (Some(inquiry), Some(place)) = (inquiries.get(number), place) {
             evidence.add(seen(&scan));
-            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways, hosts);
+            let mut target = verdicts(inquiry.target.clone(), scan, catalogs, &vantage.ways, (hosts, statements));
             finished(place, &mut target);
             if let Some(done) = done.get_mut(place) {
                 *done = Some(target);
@@ -355,7 +377,7 @@ pub(super) async fn run(
     run.interrupted = *interrupted.borrow();
     run.targets = done.into_iter().flatten().collect();
     run.vantage = vantage.clone();
-    conclude(&mut run, &evidence, Some((catalogs, hosts)));
+    conclude(&mut run, &evidence, Some((catalogs, hosts, statements)));
     let used = |id: &str| run.targets.iter().any(|target| target.findings.iter().any(|finding| finding.guide == id));
     run.guides = catalogs.guides.iter().filter(|guide| used(&guide.id)).map(Guide::used).collect();
     run
@@ -396,9 +418,20 @@ pub(super) fn judged(
     catalogs: &Catalogs,
     ways: &Ways,
     evidence: Option<&HostEvidence>,
+    statements: &Statements,
 ) -> Judgement {
     let (guides, exploited) = (&catalogs.guides, &catalogs.exploited);
-    judge(Case { target, addresses, observations, guides, exploited, ways, evidence, evidence_alone: false })
+    judge(Case {
+        target,
+        addresses,
+        observations,
+        guides,
+        exploited,
+        ways,
+        evidence,
+        statements,
+        evidence_alone: false,
+    })
 }
 
 fn verdicts(
@@ -406,10 +439,11 @@ fn verdicts(
     mut scan: TargetScan,
     catalogs: &Catalogs,
     ways: &Ways,
-    hosts: &HostEvidences,
+    (hosts, statements): (&HostEvidences, &TargetStatements),
 ) -> TargetRun {
     let host = hosts.get(&target.label());
-    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways, host);
+    let said = said_of(statements, &target);
+    let judgement = judged(&target, &scan.addresses, &scan.observations, catalogs, ways, host, said);
     scan.troubles.extend(judgement.troubles);
     TargetRun {
         target,

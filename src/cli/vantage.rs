@@ -2,7 +2,7 @@
 
 use super::exit::CliError;
 use super::probe::guide_ports;
-use super::session::{HostEvidences, judged};
+use super::session::{HostEvidences, TargetStatements, judged, said_of};
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::inventory::NO_CLIENT;
 use crate::engine::plan::Plan;
@@ -93,19 +93,24 @@ pub(super) async fn before(
 }
 
 /// Adds what the run's own targets tell, all together, and judges anew those findings that rest on it.
-pub(super) fn conclude(run: &mut Run, evidence: &Evidence, catalogs: Option<(&Catalogs, &HostEvidences)>) {
+pub(super) fn conclude(
+    run: &mut Run,
+    evidence: &Evidence,
+    judging: Option<(&Catalogs, &HostEvidences, &TargetStatements)>,
+) {
     let (checkups, ways) = evidence.conclude(&run.vantage.ways);
     let mut vantage = std::mem::take(&mut run.vantage);
     vantage.extend(checkups);
     let learned = vantage.ways != ways;
     vantage.ways = ways;
     run.vantage = rules::for_report(vantage);
-    let Some((catalogs, hosts)) = catalogs.filter(|_| learned) else { return };
+    let Some((catalogs, hosts, statements)) = judging.filter(|_| learned) else { return };
     // Where the observations were not kept, the findings were written already; the vantage is told after them.
     for target in run.targets.iter_mut().filter(|target| !target.observations.is_empty()) {
         let host = hosts.get(&target.target.label());
         let ways = &run.vantage.ways;
-        let judgement = judged(&target.target, &target.addresses, &target.observations, catalogs, ways, host);
+        let said = said_of(statements, &target.target);
+        let judgement = judged(&target.target, &target.addresses, &target.observations, catalogs, ways, host, said);
         target.evidence = judgement.evidence;
         target.findings = judgement.findings;
         target.rules = judgement.rules;

@@ -117,13 +117,16 @@ pub(super) fn dates(started: &str, target: &TargetRun) -> Dates {
 
 // Observations.
 
-/// An observation; its address and its number are kept with the list in which it is.
-pub(super) fn observation(observation: &Observation, dates: &Dates) -> Result<Body, String> {
+/// An observation of a target; its address and its number are kept with the list in which it is. Two servers that answer alike share
+/// nothing: what is left out of the hash, a cookie's value or a time, is to be that server's own when it is loaded.
+pub(super) fn observation(target: &Target, observation: &Observation, dates: &Dates) -> Result<Body, String> {
     let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let own = Observation { id: ObservationId(0), address: nowhere, ..observation.clone() };
     let body = dates.mark(json(&own)?);
     let same = Observation { started_ms: 0, elapsed_ms: 0, elapsed_max_ms: 0, tries: 0, attempt: lasting(&own), ..own };
-    Ok(Body { hash: hash(Kind::Observation, &dates.mark(json(&same)?)), json: body })
+    let whose = json(&(&target.client, &target.name, observation.address))?;
+    let identity = [whose, dates.mark(json(&same)?)].concat();
+    Ok(Body { hash: hash(Kind::Observation, &identity), json: body })
 }
 
 /// What came of asking, without what differs each time.
@@ -375,7 +378,8 @@ pub(super) fn head(target: &TargetRun, dates: &Dates) -> Result<Body, String> {
     }
     let body = dates.mark(json(&own)?);
     own.addresses.iter_mut().for_each(lasting_address);
-    let identity = without_measures(&dates.mark(json(&own)?));
+    let whose = json(&(&target.target.client, &target.target.name))?;
+    let identity = [whose, without_measures(&dates.mark(json(&own)?))].concat();
     Ok(Body { hash: hash(Kind::Head, &identity), json: body })
 }
 

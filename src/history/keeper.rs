@@ -1,7 +1,11 @@
 //! Keeps what a running scan learns, on a thread of its own, so that no flush of a disk holds up a question.
 
 use super::{Archive, HistoryError, Kept, RunNumber};
+use crate::engine::memory::Keep;
+use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun};
+use std::fmt;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -17,10 +21,43 @@ pub enum Told<'a> {
     Failed(&'a HistoryError),
 }
 
+enum Message {
+    Keep(Kept),
+    /// Nothing more comes.
+    End,
+}
+
+/// Keeps what is learned of one target. It never waits.
+#[derive(Clone)]
+pub struct Learner {
+    sender: Sender<Message>,
+    place: usize,
+}
+
+impl Learner {
+    /// The same for the target at this place of the run, whatever number the engine gives it.
+    pub fn of(&self, place: usize) -> Arc<dyn Keep> {
+        Arc::new(Self { sender: self.sender.clone(), place })
+    }
+}
+
+impl fmt::Debug for Learner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Learner").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Keep for Learner {
+    fn learned(&self, _: usize, observation: &Observation) {
+        let (target, observation) = (self.place, Box::new(observation.clone()));
+        let _ = self.sender.send(Message::Keep(Kept::Learned { target, observation }));
+    }
+}
+
 /// Keeps what a scan learns.
 pub struct Keeper {
     run: RunNumber,
-    sender: Sender<Kept>,
+    sender: Sender<Message>,
     thread: JoinHandle<Writer>,
 }
 
@@ -44,15 +81,20 @@ impl Keeper {
         Ok(Self { run, sender, thread })
     }
 
+    /// Who keeps what is learned of targets that are not finished.
+    pub fn learner(&self) -> Learner {
+        Learner { sender: self.sender.clone(), place: 0 }
+    }
+
     /// Keeps a finished target. Never waits.
     pub fn finished(&self, target: usize, run: TargetRun) {
         // Nobody listens only after a defect, which `settle` tells.
-        let _ = self.sender.send(Kept::Finished { target, run: Box::new(run) });
+        let _ = self.sender.send(Message::Keep(Kept::Finished { target, run: Box::new(run) }));
     }
 
     /// Waits until everything is kept that was given, and gives the end of the run to be told.
     pub fn settle(self) -> Result<Settled, HistoryError> {
-        drop(self.sender);
+        let _ = self.sender.send(Message::End);
         let Ok(writer) = self.thread.join() else {
             return Err(HistoryError::Bug { message: "the keeper's thread panicked".to_owned() });
         };
@@ -80,9 +122,16 @@ impl Settled {
 }
 
 impl Writer {
-    fn write(mut self, receiver: &Receiver<Kept>) -> Self {
-        while let Ok(first) = receiver.recv() {
-            let waiting: Vec<Kept> = std::iter::once(first).chain(receiver.try_iter().take(TOGETHER - 1)).collect();
+    fn write(mut self, receiver: &Receiver<Message>) -> Self {
+        let mut ended = false;
+        while !ended && let Ok(first) = receiver.recv() {
+            let mut waiting = Vec::new();
+            for message in std::iter::once(first).chain(receiver.try_iter().take(TOGETHER - 1)) {
+                match message {
+                    Message::Keep(kept) => waiting.push(kept),
+                    Message::End => ended = true,
+                }
+            }
             if let Err(error) = self.archive.keep(self.run, &waiting)
                 && self.failed.is_none()
             {

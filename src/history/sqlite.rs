@@ -232,6 +232,7 @@ impl Archive for Sqlite {
                 store.query_row("SELECT started FROM run WHERE id = ?1", [run.0], |row| row.get(0))?;
             for one in kept {
                 match one {
+                    Kept::Learned { target, observation } => fold::learned(store, run, *target, observation)?,
                     Kept::Finished { target, run: done } => fold::target(store, run, &started, (*target, done), words)?,
                 }
             }
@@ -285,6 +286,10 @@ impl Archive for Sqlite {
 
     fn unfinished(&self, run: RunNumber) -> Result<Vec<usize>, HistoryError> {
         self.blamed(load::unfinished(self, run))
+    }
+
+    fn learned(&self, run: RunNumber, target: usize) -> Result<Vec<Observation>, HistoryError> {
+        self.blamed(load::learned(self, run, target))
     }
 
     fn record(&self, run: RunNumber) -> Result<Record, HistoryError> {

@@ -225,7 +225,10 @@ fn each<R: BufRead>(from: R, mut take: impl FnMut(Record) -> Result<(), HistoryE
         let begun = lines.number;
         loop {
             match lines.next()? {
-                Some(Line::Target { target }) if run.targets.len() < TARGETS_LIMIT => run.targets.push(*target),
+                Some(Line::Target { target }) if run.targets.len() < TARGETS_LIMIT => {
+                    check_target(&target).map_err(|message| lines.mistake(1, message))?;
+                    run.targets.push(*target);
+                }
                 Some(Line::Target { .. }) => {
                     return Err(lines.mistake(1, format!("more than {TARGETS_LIMIT} targets in one run")));
                 }
@@ -268,6 +271,19 @@ fn check(uid: &str, state: State, run: &Run, seen: &mut BTreeSet<String>) -> Res
         return Err("`started` is a time such as 2026-11-21T02:00:00Z".to_owned());
     }
     Ok(())
+}
+
+/// What the types of a target do not promise, and others rely on.
+fn check_target(run: &TargetRun) -> Result<(), String> {
+    let uneven = run
+        .target
+        .moved
+        .iter()
+        .find(|moved| moved.from.count() != moved.to.count() || moved.from.transport() != moved.to.transport());
+    match uneven {
+        Some(moved) => Err(format!("{} cannot be moved to {}", moved.from, moved.to)),
+        None => Ok(()),
+    }
 }
 
 /// Reads an export from memory.

@@ -229,6 +229,61 @@ pub fn read_saved(file: &str, text: &str) -> Result<Vec<(String, Acl, Line)>, Bo
     Ok(found)
 }
 
+/// The most things below a folder that the collector looks at; it stops with the next one.
+const LOOKED_AT: u64 = 20_000;
+
+/// What stands below a folder, at any depth: each access list once, with the first that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Below {
+    /// The folder.
+    pub folder: String,
+    /// The lists, each with the path below the folder of the first that has it.
+    pub lists: Vec<(String, Acl, Line)>,
+    /// Files and folders that were looked at.
+    pub looked: u64,
+    /// There are more than that.
+    pub more: bool,
+    /// Those that could not be read, and whatever is below them.
+    pub unread: u64,
+}
+
+/// Reads `[folder] PATH`, lines `PATH|SDDL`, `[looked] N`, `[unread] N`, `[complete]`.
+pub fn read_below(file: &str, text: &str) -> Result<Below, Box<Diagnostic>> {
+    let again = || Some("Collect it again.".to_owned());
+    let broken = |message: &str| Box::new(Diagnostic::whole(file, message, again()));
+    if text.lines().next_back().is_none_or(|last| last.trim() != "[complete]") || !text.ends_with('\n') {
+        return Err(broken("the last line, `[complete]`, is missing: the command broke off"));
+    }
+    let (mut folder, mut looked, mut unread) = (None, None, None);
+    let mut lists = Vec::new();
+    let mut at = 0;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let start = at;
+        at += line.len();
+        let line = line.trim_end();
+        if let Some((path, sddl)) = line.rsplit_once('|') {
+            let acl = read(sddl).map_err(|(offset, message)| {
+                let from = start + path.len() + 1 + offset;
+                Box::new(Diagnostic::at(file, text, from..(start + line.len()).max(from), &message, again()))
+            })?;
+            lists.push((path.trim_start_matches('\\').to_owned(), acl, Line::new(file, number, line)));
+        } else if let Some(path) = line.strip_prefix("[folder] ") {
+            folder = Some(path.to_owned());
+        } else if let Some(count) = line.strip_prefix("[looked] ") {
+            looked = count.parse::<u64>().ok();
+        } else if let Some(count) = line.strip_prefix("[unread] ") {
+            unread = count.parse::<u64>().ok();
+        }
+    }
+    let (Some(folder), Some(looked), Some(unread)) = (folder, looked, unread) else {
+        return Err(broken("the folder, or how much below it was looked at and could not be read, is missing"));
+    };
+    if looked > unread && lists.is_empty() {
+        return Err(broken("there are things below the folder, and no access list of any"));
+    }
+    Ok(Below { folder, lists, looked: looked.min(LOOKED_AT), more: looked > LOOKED_AT, unread })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +327,36 @@ mod tests {
         assert!(read_saved("l.acl", "LTShare\r\nD:(A;;FA;;;SY)").is_err(), "more entries may follow");
     }
 
+    #[test]
+    fn what_is_below_says_how_much_of_it_was_seen() {
+        let text = "[folder] D:\\LTShare\r\n\\a b\\c|D:AI(A;ID;FA;;;SY)\r\n[looked] 7\r\n[unread] 0\r\n[complete]\r\n";
+        let found = read_below("b.txt", text).unwrap();
+        assert_eq!((found.folder.as_str(), found.looked, found.more, found.unread), ("D:\\LTShare", 7, false, 0));
+        assert_eq!((found.lists[0].0.as_str(), found.lists[0].2.number), ("a b\\c", 2));
+        let many = read_below("b.txt", &text.replace("[looked] 7", "[looked] 20001")).unwrap();
+        assert!(many.more && many.looked == 20_000);
+        for (from, to) in [
+            ("[complete]\r\n", ""),
+            ("[looked] 7\r\n", ""),
+            ("[unread] 0", "[unread] x"),
+            ("[folder] D:\\LTShare\r\n", ""),
+            ("FA;;;SY)", "FA;;;SY"),
+            ("\\a b\\c|D:AI(A;ID;FA;;;SY)\r\n", ""),
+        ] {
+            assert!(read_below("b.txt", &text.replace(from, to)).is_err(), "{from}");
+        }
+        let empty = "[folder] D:\\x\r\n[looked] 0\r\n[unread] 0\r\n[complete]\r\n";
+        assert!(read_below("b.txt", empty).unwrap().lists.is_empty());
+        let error = read_below("b.txt", &text.replace("SY)", "SY)x")).unwrap_err().to_string();
+        assert!(error.starts_with("b.txt:2:"), "{error}");
+    }
+
     proptest! {
+        #[test]
+        fn any_account_of_what_is_below_is_read_without_panic(text in "(\\[folder\\] |\\[looked\\] |\\[unread\\] |[|\\\\D:()é0-9\r\n])*") {
+            let _ = read_below("any", &(text + "\n[complete]\n"));
+        }
+
         #[test]
         fn any_text_is_read_without_panic(text in "[OGDS:();APIR0-9xWéD\r\n]{0,60}") {
             let _ = read(&text);

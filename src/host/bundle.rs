@@ -23,6 +23,10 @@ const RATIO_FROM: u64 = 1024 * 1024;
 /// How much of a command's arguments is looked at where they are told, in bytes.
 const ARGUMENTS: usize = 1024;
 
+/// What is said of a pipe, a socket or a device.
+const NO_FILE: &str =
+    "this is neither a folder nor a regular file. Give the folder or the zip that the collector wrote";
+
 /// Files that the collector writes beside the evidence: what the commands said, for people.
 const LOGS: [&str; 3] = ["errors.log", "output.log", "secedit.log"];
 
@@ -96,6 +100,10 @@ impl Bundle {
         let files = if about.is_dir() {
             folder(path, name)?
         } else {
+            // A pipe or a device may never end.
+            if !about.is_file() {
+                return Err(Refused::Unreadable { name: name.to_owned(), message: NO_FILE.to_owned() });
+            }
             if about.len() > TOTAL {
                 return Err(Refused::TooLarge {
                     name: name.to_owned(),

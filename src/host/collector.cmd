@@ -92,13 +92,13 @@ call :write firewall firewall.reg
 set RUN=reg.exe export "HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall" firewall-policy.reg /y /reg:64
 call :write firewall-policy firewall-policy.reg
 
-rem --- IIS: the server's configuration, and the web.config of each application's root
+rem --- IIS: the server's configuration, and the web.config of each application's root and each virtual directory
 set RUN=%PS% "%UTF8% (Get-Content -Raw -Encoding UTF8 ($env:windir + '\System32\inetsrv\config\applicationHost.config')) %HIDE%"
 call :print iis applicationHost.xml
-set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { if ($v.path -eq '/') { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + $s.name + $a.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } } }; '[complete]'"
+set RUN=%PS% "%UTF8% $x = [xml](Get-Content -Raw ($env:windir + '\System32\inetsrv\config\applicationHost.config')); foreach ($s in $x.configuration.'system.applicationHost'.sites.site) { foreach ($a in $s.application) { foreach ($v in $a.virtualDirectory) { $f = [Environment]::ExpandEnvironmentVariables($v.physicalPath); $w = $f + '\web.config'; '[application] ' + ($s.name + $a.path).TrimEnd('/') + $v.path; if (Test-Path -LiteralPath $w) { '[there]'; (Get-Content -Raw -LiteralPath $w -ErrorAction Stop) %HIDE% } elseif (Test-Path -LiteralPath $f) { '[none]' } else { '[unreachable]' } } } }; '[complete]'"
 call :print web-configs web-configs.txt
 
-rem --- the products: LTShare, MySQL, ScreenConnect. No /c for icacls: what it may not read must end it with an error
+rem --- the products: LTShare, MySQL (the options that its service names), ScreenConnect. No /c for icacls: what it may not read must end it with an error
 set RUN=%PS% "%UTF8% Get-SmbShare -ErrorAction Stop | ForEach-Object { $_.Name + '|' + $_.Path + '|' + $_.SecurityDescriptor }; 'complete=yes'"
 call :print shares shares.txt
 set "LTSHARE=%SystemDrive%\LTShare"
@@ -107,15 +107,10 @@ set RUN=icacls.exe "%LTSHARE%" /save ltshare.acl
 call :write ltshare ltshare.acl
 set RUN=icacls.exe "%LTSHARE%\*" /save ltshare-beneath.acl
 call :write ltshare-beneath ltshare-beneath.acl
-set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services" /s /d /f mysqld /reg:64
-call :print mysql-service mysql-service.txt
-set RUN=reg.exe query "HKLM\SYSTEM\CurrentControlSet\Services" /s /d /f mariadbd /reg:64
-call :print mariadb-service mariadb-service.txt
-set /a NUMBER=0
-for /d %%D in ("%ProgramData%\MySQL\MySQL Server *" "%ProgramFiles%\MySQL\MySQL Server *" "%ProgramFiles%\MariaDB *") do (
-    if exist "%%~D\my.ini" call :ini "%%~D\my.ini"
-    if exist "%%~D\data\my.ini" call :ini "%%~D\data\my.ini"
-)
+set RUN=%PS% "%UTF8% $n = 0; $bad = 0; $known = @{}; '[folder] ' + $env:LTSHARE; Get-ChildItem -LiteralPath $env:LTSHARE -Recurse -Force -ErrorAction SilentlyContinue -ErrorVariable e | Select-Object -First 20001 | ForEach-Object { $n++; try { $a = (Get-Acl -LiteralPath $_.FullName -ErrorAction Stop).GetSecurityDescriptorSddlForm('Access'); if (-not $known[$a]) { $known[$a] = 1; $_.FullName.Substring($env:LTSHARE.Length) + '|' + $a } } catch { $bad++ } }; '[looked] ' + $n; '[unread] ' + ($bad + $e.Count); '[complete]'"
+call :print ltshare-below ltshare-below.txt
+set RUN=%PS% "%UTF8% Get-ChildItem HKLM:\SYSTEM\CurrentControlSet\Services | ForEach-Object { $i = [string]$_.GetValue('ImagePath'); if ($i -match 'mysqld|mariadbd') { '[service] ' + $_.PSChildName; '[image] ' + $i; if ($i -match '\x22--defaults.file=([^\x22]+)\x22|--defaults.file=(?:\x22([^\x22]+)\x22|(\S+))') { $f = $Matches[1] + $Matches[2] + $Matches[3]; '[file] ' + $f; if (Test-Path -LiteralPath $f) { '[there]'; Get-Content -LiteralPath $f -ErrorAction Stop | Where-Object { $_ -notmatch 'password' } | ForEach-Object { '|' + $_ } } else { '[none]' } } } }; '[complete]'"
+call :print mysql mysql.txt
 set RUN=%PS% "%UTF8% (Get-Content -Raw -ErrorAction Stop (${env:ProgramFiles(x86)} + '\ScreenConnect\web.config')) %HIDE%"
 call :print screenconnect screenconnect.xml
 
@@ -134,13 +129,6 @@ set RUN=reg.exe query "HKU\%~1\Software"
 call :print user-%~1 user-%~1.txt
 set RUN=reg.exe export "HKU\%~1\Software\Policies" user-policies-%~1.reg /y
 call :write user-policies-%~1 user-policies-%~1.reg
-exit /b
-
-rem --- options of a MySQL or MariaDB, without passwords
-:ini
-set /a NUMBER+=1
-set RUN=%PS% "%UTF8% '# file=%~1'; Get-Content -LiteralPath '%~1' | Where-Object { $_ -notmatch 'password' }"
-call :print my-%NUMBER% my-%NUMBER%.ini
 exit /b
 
 rem --- :print ID FILE: what %RUN% prints is the evidence

@@ -1,7 +1,8 @@
 //! The configuration of IIS: `applicationHost.config` and the sites' `web.config`, and what holds for each application.
 //!
 //! Settings are inherited: the server's defaults, then at each level of a path first the `<location>` of files above it, then
-//! the level's own `web.config`. What is said here of an application is what that order leaves.
+//! the level's own `web.config`. What is said here of an application, of a virtual directory, or of a path that a `<location>`
+//! is about is what that order leaves. A `web.config` in an ordinary folder below them is in no bundle.
 
 use super::Line;
 use crate::catalog::diagnostic::Diagnostic;
@@ -14,8 +15,11 @@ const LIMIT: u32 = 500_000;
 /// The most methods and headers that a file may name.
 const ENTRIES: usize = 1000;
 
-/// The most applications, and the most `<location>`s.
+/// The most applications with their virtual directories, and the most `<location>`s of a file.
 const APPLICATIONS: usize = 2000;
+
+/// The most places whose settings are worked out: applications, virtual directories and `<location>`s of all files together.
+const PLACES: usize = 4000;
 
 /// The longest path of an application, in bytes, and the most levels of one that are followed. Windows allows 260 characters.
 const PATH: usize = 1024;
@@ -49,6 +53,14 @@ struct File {
     sections: BTreeMap<String, Section>,
     /// The same of `<location inheritInChildApplications="false">`: for that level, and not for applications below it.
     own: BTreeMap<String, Section>,
+}
+
+impl File {
+    /// The paths beneath the file's own level of which it says something.
+    fn beneath(&self) -> impl Iterator<Item = &String> {
+        let all = self.sections.iter().chain(&self.own);
+        all.filter(|(path, section)| !path.is_empty() && **section != Section::default()).map(|(path, _)| path)
+    }
 }
 
 /// An application of a site.
@@ -88,11 +100,15 @@ pub struct Iis {
     pub sites: Vec<Site>,
     /// The names of the application pools.
     pub pools: Vec<String>,
+    /// Virtual directories other than the applications' roots: `Default Web Site/app/files`. Each has a `web.config` of its own.
+    pub folders: Vec<String>,
     file: String,
     host: File,
     own: BTreeMap<String, Own>,
     /// The paths of all applications, lower case.
     paths: BTreeSet<String>,
+    /// Those of the virtual directories.
+    folder_paths: BTreeSet<String>,
 }
 
 /// What holds for one application.
@@ -296,22 +312,31 @@ pub fn read(file: &str, text: &str) -> Result<Iis, Box<Diagnostic>> {
             let port = binding.attribute("bindingInformation")?.rsplit(':').nth(1)?.parse().ok()?;
             Some((port, tls, line_of(place, binding)))
         });
+        for node in named(Some(site), "application") {
+            let path = node.attribute("path").unwrap_or("/").trim_end_matches('/');
+            let folders = named(Some(node), "virtualDirectory").filter_map(|folder| folder.attribute("path"));
+            let folders = folders.map(|folder| folder.trim_matches('/')).filter(|folder| !folder.is_empty());
+            iis.folders.extend(folders.map(|folder| format!("{name}{path}/{folder}")));
+        }
         iis.sites.push(Site {
             name: name.to_owned(),
             applications: named(Some(site), "application").map(application).collect(),
             bindings: bindings.collect(),
         });
     }
-    if iis.applications().count() > APPLICATIONS {
-        let message = format!("more than {APPLICATIONS} applications are configured, which is more than is read");
+    if iis.applications().count() + iis.folders.len() > APPLICATIONS {
+        let message = format!(
+            "more than {APPLICATIONS} applications and virtual directories are configured, which is more than is read"
+        );
         return Err(Box::new(Diagnostic::whole(file, &message, None)));
     }
     iis.paths = iis.applications().map(|application| application.path.to_lowercase()).collect();
+    iis.folder_paths = iis.folders.iter().map(|folder| folder.to_lowercase()).collect();
     Ok(iis)
 }
 
 impl Iis {
-    /// Adds the `web.config` of an application.
+    /// Adds the `web.config` of an application, or of a virtual directory.
     pub fn add_own(&mut self, application: &str, file: &str, text: &str) -> Result<(), Box<Diagnostic>> {
         let read = parse(file, text).and_then(|document| sections(&Place::new(file, text), document.root_element()));
         let own = match &read {
@@ -322,12 +347,12 @@ impl Iis {
         read.map(|_| ())
     }
 
-    /// Notes that an application has no `web.config`.
+    /// Notes that an application, or a virtual directory, has no `web.config`.
     pub fn add_none(&mut self, application: &str) {
         self.own.insert(application.to_lowercase(), Own::None);
     }
 
-    /// Notes why nobody knows the `web.config` of an application.
+    /// Notes why nobody knows the `web.config` of an application or a virtual directory.
     pub fn add_unknown(&mut self, application: &str, why: &str) {
         self.own.insert(application.to_lowercase(), Own::Unknown(why.to_owned()));
     }
@@ -342,7 +367,27 @@ impl Iis {
         self.sites.iter().flat_map(|site| &site.applications)
     }
 
-    /// What holds for an application: what all levels above it and its own files leave.
+    /// Every place whose settings may be its own: the applications, their virtual directories, and what a `<location>` beneath
+    /// them is about. Why not, where they are more than are worked out.
+    pub fn places(&self) -> Result<Vec<String>, String> {
+        let sites: BTreeSet<String> = self.sites.iter().map(|site| site.name.to_lowercase()).collect();
+        let of_a_site = |path: &&String| path.split('/').next().is_some_and(|site| sites.contains(site));
+        let of_files = self.own.iter().filter_map(|(level, own)| match own {
+            Own::Read(file) => Some((level, file)),
+            Own::None | Own::Unknown(_) => None,
+        });
+        let of_files = of_files.flat_map(|(level, file)| file.beneath().map(move |path| format!("{level}/{path}")));
+        let all = self.applications().map(|one| one.path.clone()).chain(self.folders.iter().cloned());
+        let all = all.chain(self.host.beneath().filter(of_a_site).cloned()).chain(of_files);
+        let mut known = BTreeSet::new();
+        let found: Vec<String> = all.filter(|path| known.insert(path.to_lowercase())).take(PLACES + 1).collect();
+        if found.len() > PLACES {
+            return Err(format!("the configuration is about more than {PLACES} places, which are not worked out"));
+        }
+        Ok(found)
+    }
+
+    /// What holds for a place, an application among others: what all levels above it and its own files leave.
     pub fn effective(&self, path: &str) -> Effective {
         let path = path.to_lowercase();
         let mut found = Effective::default();
@@ -383,7 +428,7 @@ impl Iis {
             match self.own.get(*level) {
                 Some(Own::Read(file)) => found.apply_of(file, "", left),
                 Some(Own::Unknown(why)) => found.unknown.push(format!("the web.config of {level}: {why}")),
-                None if self.paths.contains(*level) => {
+                None if self.paths.contains(*level) || self.folder_paths.contains(*level) => {
                     found.unknown.push(format!("the web.config of {level} was not collected"));
                 }
                 Some(Own::None) | None => {}

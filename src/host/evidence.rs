@@ -3,14 +3,15 @@
 use super::bundle::Bundle;
 use super::config::{self, Iis, ScreenConnect};
 use super::firewall::{Firewall, Placed, Profile};
-use super::http_sys::{self, Place};
+use super::http_sys::{self, Binding, Place};
 use super::inf::{self, Policy};
-use super::ini::{self, Options};
+use super::ini::{self, Server};
+use super::key_times::{self, KeyTimes};
 use super::registry::{self, Registry};
 use super::services::{self, Service};
 use super::sockets::{self, Listener, Process};
 use super::system::{self, System};
-use super::{Collected, Line, State, acl, firewall};
+use super::{Collected, Line, State, acl, collector, firewall};
 use crate::catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -105,7 +106,7 @@ pub struct Evidence {
     /// Processes by number.
     pub processes: Collected<BTreeMap<u32, Process>>,
     /// Where http.sys has certificates.
-    pub certificates: Collected<Vec<Place>>,
+    pub certificates: Collected<Vec<Binding>>,
     /// Where it serves addresses.
     pub registrations: Collected<Vec<Place>>,
     /// The firewall.
@@ -118,10 +119,14 @@ pub struct Evidence {
     pub ltshare: Collected<Saved>,
     /// What is directly beneath it.
     pub ltshare_beneath: Collected<Saved>,
-    /// The options of MySQL or MariaDB.
-    pub mysql: Collected<Vec<Options>>,
+    /// What is below it at any depth, as far as it was looked at.
+    pub ltshare_below: Collected<acl::Below>,
+    /// The services of MySQL or MariaDB, and the options that each reads.
+    pub mysql: Collected<Vec<Server>>,
     /// ScreenConnect's own configuration.
     pub screenconnect: Collected<ScreenConnect>,
+    /// When keys were written last; only the compiled collector tells.
+    pub key_times: Collected<KeyTimes>,
     /// What was not collected: what, and why.
     pub missing: Vec<(String, String)>,
     /// Files of the bundle that are not what its manifest says, each with what is wrong.
@@ -160,8 +165,10 @@ impl Default for Evidence {
             shares: nothing(),
             ltshare: nothing(),
             ltshare_beneath: nothing(),
+            ltshare_below: nothing(),
             mysql: nothing(),
             screenconnect: nothing(),
+            key_times: nothing(),
             missing: Vec::new(),
             changed: Vec::new(),
             oddities: Vec::new(),
@@ -181,11 +188,18 @@ struct Taking<'a> {
 
 impl Taking<'_> {
     fn take<T>(&mut self, id: &str, read: Reader<T>) -> Collected<T> {
-        let taken = self.bundle.text(id).and_then(|(file, text)| read(&file, &text).map_err(|error| error.to_string()));
+        let taken = self.text(id).and_then(|(file, text)| read(&file, &text).map_err(|error| error.to_string()));
         if let Err(why) = &taken {
             self.missing.push((id.to_owned(), why.clone()));
         }
         taken
+    }
+
+    /// The output of a command, where the manifest shows that it is the collector's: what another one prints is something else.
+    fn text(&self, id: &str) -> Collected<(String, String)> {
+        let found = self.bundle.text(id)?;
+        let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str());
+        collector::not_asked(id, arguments).map_or(Ok(found), |why| Err(format!("`{id}`: {why}")))
     }
 
     /// Adds what a command says of `root` to the registry, where the manifest shows that it asked for just that.
@@ -194,6 +208,11 @@ impl Taking<'_> {
         let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str());
         if let Some(why) = registry::not_of(verb, root, arguments) {
             return Err(format!("`{id}`: {why}"));
+        }
+        // The word behind the key of an export.
+        let written = registry::words(arguments).into_iter().nth(3);
+        if verb == "export" && written.is_none_or(|written| !written.eq_ignore_ascii_case(&file)) {
+            return Err(format!("`{id}`: the recorded command wrote another file than {file}"));
         }
         let added = match verb {
             "export" => registry.add_export_of(&file, &text, root),
@@ -204,15 +223,22 @@ impl Taking<'_> {
 
     /// A policy, where the manifest shows that it is of this host, whole, and for the merged one that the domain's is in it.
     fn policy(&mut self, id: &str, merged: bool) -> Collected<Policy> {
-        let taken = self.take(id, inf::read)?;
+        let taken = self
+            .bundle
+            .text(id)
+            .and_then(|(file, text)| Ok((inf::read(&file, &text).map_err(|error| error.to_string())?, file)));
+        let (taken, file) = taken.inspect_err(|why| self.missing.push((id.to_owned(), why.clone())))?;
         let arguments = self.bundle.run(id).map_or("", |run| run.arguments.as_str()).to_lowercase();
         let words = registry::words(&arguments);
         let has = |word: &str| words.iter().any(|one| one == word);
+        let written = words.iter().skip_while(|word| *word != "/cfg").nth(1);
         let areas = !has("/areas") || has("securitypolicy") && has("user_rights");
         let why = if !has("/export") || has("/db") || !areas {
             "the recorded command does not export the whole policy of this host"
         } else if merged && !has("/mergedpolicy") {
             "the recorded command has no /mergedpolicy, so the domain's policy is not in it"
+        } else if written.is_none_or(|written| !written.eq_ignore_ascii_case(&file)) {
+            "the recorded command wrote another file than that which is here"
         } else {
             return Ok(taken);
         };
@@ -261,30 +287,38 @@ impl Taking<'_> {
         Ok(users)
     }
 
+    fn key_times(&mut self) -> Collected<KeyTimes> {
+        if self.bundle.run("key-times").is_none() {
+            return Err("no built-in command shows when a key was written; `portreeve host collect` does".to_owned());
+        }
+        self.take("key-times", key_times::read)
+    }
+
     fn iis(&mut self) -> Collected<Iis> {
         let mut iis = self.take("iis", config::read)?;
-        match self.bundle.text("web-configs") {
+        match self.text("web-configs") {
             Ok((file, text)) => web_configs(&mut iis, &file, &text),
-            Err(why) => self.missing.push(("web-configs".to_owned(), why)),
+            Err(why) => {
+                unknown(&mut iis, &why);
+                self.missing.push(("web-configs".to_owned(), why));
+            }
         }
         Ok(iis)
     }
+}
 
-    fn mysql(&mut self) -> Collected<Vec<Options>> {
-        let ids: Vec<String> =
-            self.bundle.manifest.runs.iter().map(|run| run.id.clone()).filter(|id| id.starts_with("my-")).collect();
-        let read: Collected<Vec<Options>> = ids.iter().map(|id| self.take(id, ini::read)).collect();
-        let read = read?;
-        if read.is_empty() { Err("no my.ini was found where MySQL and MariaDB put it".to_owned()) } else { Ok(read) }
+/// Notes that no web.config is known.
+fn unknown(iis: &mut Iis, why: &str) {
+    let all = iis.applications().map(|one| one.path.clone()).chain(iis.folders.iter().cloned());
+    for place in all.collect::<Vec<String>>() {
+        iis.add_unknown(&place, why);
     }
 }
 
-/// Reads the web.config files, each beneath a line with its application and one that says whether it is there.
+/// Reads the web.config files, each beneath a line with its application or virtual directory and one that says whether it is there.
 fn web_configs(iis: &mut Iis, file: &str, text: &str) {
     if text.lines().next_back().is_none_or(|last| last.trim() != "[complete]") {
-        for application in iis.applications().map(|one| one.path.clone()).collect::<Vec<_>>() {
-            iis.add_unknown(&application, &format!("{file} was cut off"));
-        }
+        unknown(iis, &format!("{file} was cut off"));
         return;
     }
     for part in text.split("[application] ").skip(1) {
@@ -366,11 +400,18 @@ fn of_share(
             share.line.quote()
         ));
     }
-    // With /c it goes on past what it may not read, and may end well all the same.
-    if arguments.split_whitespace().any(|word| word == "/c") {
-        return Err("icacls was told to go on past what it could not read (/c), so the lists may be short".to_owned());
-    }
     Ok(lists)
+}
+
+/// What is below the folder that is shared as LTShare.
+fn below_share(below: Collected<acl::Below>, shares: &Collected<Vec<Share>>) -> Collected<acl::Below> {
+    let below = below?;
+    let shares = shares.as_ref().map_err(|why| format!("which folder is shared as LTShare: {why}"))?;
+    let plain = |path: &str| path.trim_end_matches('\\').to_lowercase();
+    match Share::ltshare(shares) {
+        Some(share) if plain(&share.path) == plain(&below.folder) => Ok(below),
+        _ => Err("what was looked at is below another folder than the one that is shared as LTShare".to_owned()),
+    }
 }
 
 impl Evidence {
@@ -378,7 +419,7 @@ impl Evidence {
     pub fn of_bundle(bundle: &Bundle, now: Timestamp) -> Self {
         let mut taking = Taking { bundle, missing: Vec::new() };
         let fact = |key: &str| bundle.manifest.facts.get(key).filter(|value| !value.is_empty()).cloned();
-        let elevated = bundle.text("whoami").ok().and_then(|(file, text)| system::elevated(&file, &text));
+        let elevated = taking.text("whoami").ok().and_then(|(file, text)| system::elevated(&file, &text));
         let mut registry = taking.registry();
         let users = taking.users(&mut registry);
         let services = taking.take("sc", services::read);
@@ -404,8 +445,10 @@ impl Evidence {
             shares: taking.take("shares", shares),
             ltshare: taking.take("ltshare", acl::read_saved),
             ltshare_beneath: taking.take("ltshare-beneath", acl::read_saved),
-            mysql: taking.mysql(),
+            ltshare_below: taking.take("ltshare-below", acl::read_below),
+            mysql: taking.take("mysql", ini::read_servers),
             screenconnect: taking.take("screenconnect", config::read_screenconnect),
+            key_times: taking.key_times(),
             registry,
             missing: Vec::new(),
             changed: bundle.changed(),
@@ -416,6 +459,7 @@ impl Evidence {
         evidence.ltshare = of_share(evidence.ltshare, &evidence.shares, arguments("ltshare"), false);
         evidence.ltshare_beneath =
             of_share(evidence.ltshare_beneath, &evidence.shares, arguments("ltshare-beneath"), true);
+        evidence.ltshare_below = below_share(evidence.ltshare_below, &evidence.shares);
         // Without the collector's own rights nothing that needs them can be whole.
         match &evidence.elevated {
             Some((true, _)) => {}

@@ -4,7 +4,7 @@
 use super::Line;
 use crate::catalog::diagnostic::Diagnostic;
 
-/// Where http.sys serves something.
+/// Where http.sys serves something that is registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The port.
@@ -17,8 +17,30 @@ pub struct Place {
     pub line: Line,
 }
 
+/// A port to which a certificate is bound, and what the binding says of versions (Server 2022; Server 2019 with updates).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The port.
+    pub port: u16,
+    /// Where it stands.
+    pub line: Line,
+    /// Whether it refuses TLS 1.1 and everything before (`Disable Legacy TLS Versions`); `None` where that is not told.
+    pub no_legacy: Option<(bool, Line)>,
+    /// Whether it refuses TLS 1.2 (`Disable TLS1.2`).
+    pub no_tls12: Option<(bool, Line)>,
+}
+
+/// A flag of a binding. Only English Windows is read: elsewhere it is not told.
+fn set(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "set" | "enabled" => Some(true),
+        "not set" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
 /// The ports that have a certificate. An answer without any is sound: there may be none.
-pub fn bindings(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnostic>> {
+pub fn bindings(file: &str, text: &str) -> Result<Vec<Binding>, Box<Diagnostic>> {
     if text.trim().is_empty() {
         return Err(Box::new(Diagnostic::whole(
             file,
@@ -26,17 +48,28 @@ pub fn bindings(file: &str, text: &str) -> Result<Vec<Place>, Box<Diagnostic>> {
             Some("Collect it again.".to_owned()),
         )));
     }
-    let mut found = Vec::new();
+    let mut found: Vec<Binding> = Vec::new();
+    // Flags are of the binding above them, in the same block of lines.
+    let mut inside = false;
     for (number, line) in (1..).zip(text.lines()) {
+        inside &= !line.trim().is_empty();
         // `    IP:port                      : 0.0.0.0:443`, `    Hostname:port  : a.example:443`.
-        let Some((_, value)) = line.rsplit_once(" : ") else { continue };
+        let Some((label, value)) = line.rsplit_once(" : ") else { continue };
         let value = value.trim();
+        let place = || Line::new(file, number, line);
         if let Some((host, port)) = value.rsplit_once(':')
             && !host.is_empty()
             && !host.contains(char::is_whitespace)
             && let Ok(port) = port.parse()
         {
-            found.push(Place { port, tls: true, pids: None, line: Line::new(file, number, line) });
+            found.push(Binding { port, line: place(), no_legacy: None, no_tls12: None });
+            inside = true;
+        } else if let (true, Some(binding), Some(on)) = (inside, found.last_mut(), set(value)) {
+            match label.trim() {
+                "Disable Legacy TLS Versions" => binding.no_legacy = Some((on, place())),
+                "Disable TLS1.2" => binding.no_tls12 = Some((on, place())),
+                _ => {}
+            }
         }
     }
     Ok(found)
@@ -129,6 +162,26 @@ mod tests {
     }
 
     #[test]
+    fn a_binding_says_which_versions_it_refuses_where_it_is_told_in_english() {
+        let block =
+            |port: u16, flags: &str| format!("    IP:port                      : 0.0.0.0:{port}\r\n{flags}\r\n");
+        let text = [
+            block(443, "    Disable TLS1.2               : Not Set\r\n    Disable Legacy TLS Versions  : Set\r\n"),
+            block(8040, "    Disable TLS1.2               : Set\r\n    Disable Legacy TLS Versions  : Not Set\r\n"),
+            block(8443, "    TLS-Vorg\u{e4}ngerversionen deaktivieren : Festgelegt\r\n"),
+            // A block that is no binding of a port: its flags are nobody's.
+            "    Central Certificate Store    : 443\r\n    Disable Legacy TLS Versions  : Set\r\n".to_owned(),
+        ];
+        let found = bindings("s", &text.concat()).unwrap();
+        let flags: Vec<(u16, Option<bool>, Option<bool>)> = found
+            .iter()
+            .map(|one| (one.port, one.no_legacy.as_ref().map(|flag| flag.0), one.no_tls12.as_ref().map(|flag| flag.0)))
+            .collect();
+        assert_eq!(flags, [(443, Some(true), Some(false)), (8040, Some(false), Some(true)), (8443, None, None)]);
+        assert_eq!(found[0].no_legacy.as_ref().unwrap().1.number, 3);
+    }
+
+    #[test]
     fn a_queue_says_whose_its_addresses_are_whatever_the_language_or_it_does_not_count() {
         let queue = |count: &str, pids: &str| {
             format!(
@@ -150,7 +203,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_read_without_panic(text in "(http://|HTTPS://|[ :+\\[\\]é0-9/\r\n])*") {
+        fn any_text_is_read_without_panic(text in "(http://|HTTPS://|Disable Legacy TLS Versions : Set|[ :+\\[\\]é0-9/\r\n])*") {
             let _ = bindings("any", &text);
             let _ = registrations("any", &text);
         }

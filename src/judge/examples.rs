@@ -9,6 +9,7 @@ use crate::model::fact::{Fact, PortState};
 use crate::model::observation::{Attempt, Observation, ObservationId};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, AddressRun};
+use crate::model::statement::Statements;
 use crate::model::target::{Host, Target};
 use crate::model::vantage::Ways;
 use crate::model::verdict::{Check, Verdict};
@@ -68,11 +69,27 @@ fn verdict_of(
     catalogs: &Catalogs,
     ways: &Ways,
 ) -> Check {
+    posed(guide, item, example, catalogs, ways, |case| {
+        let view = View::new(case);
+        let parts = condition(rule.only_when, case.target).map_or_else(|| apply(&rule.rule, &view), |part| vec![part]);
+        Part::combine(rule.rule.describe(), parts)
+    })
+}
+
+/// What an example gives and shows, as a case.
+pub(super) fn posed<T>(
+    guide: &Guide,
+    item: &Item,
+    example: &Example,
+    catalogs: &Catalogs,
+    ways: &Ways,
+    judge: impl FnOnce(Case<'_>) -> T,
+) -> T {
     let roles = item.roles.as_ref().unwrap_or(&guide.roles);
     let target = target(&example.given, roles.first().copied().into_iter().collect());
     let observations = observations(example);
     let addresses = [AddressRun { address: ADDRESS, vantage: None, health: health(example, &observations) }];
-    let case = Case {
+    judge(Case {
         target: &target,
         addresses: &addresses,
         observations: &observations,
@@ -80,11 +97,9 @@ fn verdict_of(
         exploited: &catalogs.exploited,
         ways,
         evidence: None,
+        statements: &Statements::default(),
         evidence_alone: false,
-    };
-    let view = View::new(case);
-    let parts = condition(rule.only_when, &target).map_or_else(|| apply(&rule.rule, &view), |part| vec![part]);
-    Part::combine(rule.rule.describe(), parts)
+    })
 }
 
 fn target(given: &Given, roles: BTreeSet<crate::model::target::Role>) -> Target {

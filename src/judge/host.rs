@@ -8,6 +8,7 @@ mod folders;
 mod listening;
 mod policies;
 pub(super) mod ports;
+mod restart;
 mod rights;
 pub(super) mod whole;
 
@@ -47,7 +48,7 @@ pub(super) fn apply(check: HostCheck, by: &str, view: &View<'_>, evidence: &Evid
         HostCheck::ServiceLogon => rights::service_logon(evidence),
         HostCheck::LoopbackFree => listening::loopback_free(evidence),
         HostCheck::SessionManagerLocal => listening::session_manager(evidence),
-        HostCheck::Restarted => listening::restarted(evidence, view),
+        HostCheck::Restarted => restart::restarted(evidence, view),
         HostCheck::LtshareEveryone => folders::everyone(evidence),
         HostCheck::LtsharePools => folders::pools(evidence),
     };
@@ -71,12 +72,19 @@ pub(super) fn trust(evidence: &Evidence) -> (Confidence, Vec<String>) {
         None => (Confidence::Medium, vec!["the bundle does not say when it was collected".to_owned()]),
         Some(age) if age < -SKEW => (
             Confidence::Low,
-            vec![format!("the host's clock is {} minutes ahead of this machine's, so the age is not known", -age / 60)],
+            vec![format!("the host's clock is {} ahead of this machine's, so the age is not known", in_words(-age))],
         ),
         Some(age) if age > OLD => (Confidence::Low, vec![format!("the bundle is {} days old", days(age))]),
         Some(age) if age > STALE => (Confidence::Medium, vec![format!("the bundle is {} days old", days(age))]),
         Some(_) => (Confidence::High, Vec::new()),
     }
+}
+
+/// A time span, in seconds, in the largest unit of which there are at least two.
+fn in_words(seconds: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(365 * 24 * 3600, "years"), (24 * 3600, "days"), (3600, "hours"), (60, "minutes")];
+    let fitting = UNITS.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    fitting.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds / unit))
 }
 
 /// A check for which the evidence is not used, for it is of another host.
@@ -97,7 +105,7 @@ pub(super) fn of_another(why: &str) -> Trouble {
 
 /// What was not collected says so, and why.
 fn not_collected(why: &str) -> Part {
-    Part::new(Verdict::NeedsEvidence, Confidence::High, &format!("not collected: {why}"))
+    Part::new(Verdict::NeedsEvidence, Confidence::High, &format!("not collected: {why}")).lacking()
 }
 
 /// A setting as it was found.

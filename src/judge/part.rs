@@ -20,6 +20,7 @@ pub(super) struct Part {
     seen: Vec<String>,
     rests_on: Vec<ObservationId>,
     excusable: bool,
+    lacking: bool,
 }
 
 impl Part {
@@ -32,6 +33,7 @@ impl Part {
             seen: Vec::new(),
             rests_on: Vec::new(),
             excusable: false,
+            lacking: false,
         }
     }
 
@@ -99,6 +101,12 @@ impl Part {
         self
     }
 
+    /// Something of the host's evidence that it needed was not collected.
+    pub(super) fn lacking(mut self) -> Self {
+        self.lacking = true;
+        self
+    }
+
     /// No more sure than another part that says the same.
     pub(super) fn lower_to(&mut self, other: &Self) {
         self.confidence = self.confidence.min(other.confidence);
@@ -156,6 +164,7 @@ impl Part {
     /// The check that these parts make: the worst of them decides, and says why.
     pub(super) fn combine(rule: String, parts: Vec<Self>) -> Check {
         let verdict = parts.iter().map(|part| part.verdict).min().unwrap_or(Verdict::Inconclusive);
+        let lacking = parts.iter().any(|part| part.lacking);
         let (deciding, others): (Vec<Self>, Vec<Self>) = parts.into_iter().partition(|part| part.verdict == verdict);
         let mut check = Check {
             rule,
@@ -165,6 +174,7 @@ impl Part {
             why: "nothing was asked that could tell".to_owned(),
             settle: None,
             rests_on: Vec::new(),
+            lacking,
         };
         let whys = each_once(deciding.iter().map(|part| part.why.as_str()));
         let settles = each_once(deciding.iter().filter_map(|part| part.settle.as_deref()));

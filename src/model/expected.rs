@@ -1,6 +1,7 @@
 //! Expected rules: what must be reachable from outside and what must not, by the inventory's own word, beyond the guides.
 
 use super::ports::{Ports, Transport};
+use super::statement::Waived;
 use super::verdict::{Check, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -244,9 +245,17 @@ pub struct RuleFinding {
     pub check: Check,
     /// Where a guide asks for the opposite.
     pub disagreements: Vec<String>,
+    /// The waiver of it. The verdict is what it is without.
+    #[serde(default)]
+    pub waiver: Option<Box<Waived>>,
 }
 
 impl RuleFinding {
+    /// Whether it is violated, and that is accepted for a time.
+    pub fn is_waived(&self) -> bool {
+        self.verdict() == RuleVerdict::Violated && self.waiver.as_ref().is_some_and(|waived| waived.counts())
+    }
+
     /// What is said of it.
     pub fn verdict(&self) -> RuleVerdict {
         self.check.verdict.into()
@@ -255,26 +264,35 @@ impl RuleFinding {
 
 /// How many rules have each verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RuleTally(BTreeMap<RuleVerdict, usize>);
+pub struct RuleTally {
+    counts: BTreeMap<RuleVerdict, usize>,
+    waived: usize,
+}
 
 impl RuleTally {
     /// Counts `findings`.
     pub fn of<'a>(findings: impl IntoIterator<Item = &'a RuleFinding>) -> Self {
         let mut tally = Self::default();
         for finding in findings {
-            *tally.0.entry(finding.verdict()).or_default() += 1;
+            *tally.counts.entry(finding.verdict()).or_default() += 1;
+            tally.waived += usize::from(finding.is_waived());
         }
         tally
     }
 
+    /// How many of the violated ones are waived.
+    pub fn waived(&self) -> usize {
+        self.waived
+    }
+
     /// How many have this verdict.
     pub fn count(&self, verdict: RuleVerdict) -> usize {
-        self.0.get(&verdict).copied().unwrap_or_default()
+        self.counts.get(&verdict).copied().unwrap_or_default()
     }
 
     /// How many there are in all.
     pub fn total(&self) -> usize {
-        self.0.values().sum()
+        self.counts.values().sum()
     }
 }
 

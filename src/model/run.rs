@@ -322,13 +322,17 @@ impl Run {
 
 /// How many findings have each verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally(BTreeMap<Verdict, usize>);
+pub struct Tally {
+    counts: BTreeMap<Verdict, usize>,
+    waived: usize,
+    attested: usize,
+}
 
 /// Counts that were made before.
 impl Extend<(Verdict, usize)> for Tally {
     fn extend<T: IntoIterator<Item = (Verdict, usize)>>(&mut self, counts: T) {
         for (verdict, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            *self.0.entry(verdict).or_default() += count;
+            *self.counts.entry(verdict).or_default() += count;
         }
     }
 }
@@ -343,17 +347,29 @@ impl Tally {
 
     fn add<'a>(&mut self, findings: impl IntoIterator<Item = &'a Finding>) {
         for finding in findings {
-            *self.0.entry(finding.verdict).or_default() += 1;
+            *self.counts.entry(finding.verdict).or_default() += 1;
+            self.waived += usize::from(finding.is_waived());
+            self.attested += usize::from(finding.is_attested());
         }
+    }
+
+    /// How many of those that fail are waived.
+    pub fn waived(&self) -> usize {
+        self.waived
+    }
+
+    /// How many of those that pass do so by the word of a person.
+    pub fn attested(&self) -> usize {
+        self.attested
     }
 
     /// How many have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.0.get(&verdict).copied().unwrap_or_default()
+        self.counts.get(&verdict).copied().unwrap_or_default()
     }
 
     /// How many there are in all.
     pub fn total(&self) -> usize {
-        self.0.values().sum()
+        self.counts.values().sum()
     }
 }

@@ -1,6 +1,7 @@
 //! Verdicts on the items of the guides.
 
 use super::observation::ObservationId;
+use super::statement::{Attested, Waived};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -122,6 +123,9 @@ pub struct Check {
     pub settle: Option<String>,
     /// The observations it rests on.
     pub rests_on: Vec<ObservationId>,
+    /// Whether something of the host's evidence that it needed was not collected. No part of a report, which says it in words.
+    #[serde(skip)]
+    pub lacking: bool,
 }
 
 /// What is said of an item of a guide on a target.
@@ -151,6 +155,12 @@ pub struct Finding {
     pub references: Vec<String>,
     /// Notes where guides or sources disagree about this item.
     pub disagreements: Vec<String>,
+    /// What a person attests of it, and what that is worth.
+    #[serde(default)]
+    pub attestation: Option<Box<Attested>>,
+    /// The waiver of it. The verdict is what it is without.
+    #[serde(default)]
+    pub waiver: Option<Box<Waived>>,
 }
 
 impl Finding {
@@ -162,6 +172,16 @@ impl Finding {
         self.disagreements = Vec::new();
         self.rationale = String::new();
         self.title = String::new();
+    }
+
+    /// Whether it fails, and that is accepted for a time.
+    pub fn is_waived(&self) -> bool {
+        self.verdict == Verdict::Fail && self.waiver.as_ref().is_some_and(|waived| waived.counts())
+    }
+
+    /// Whether it passes by the word of a person.
+    pub fn is_attested(&self) -> bool {
+        self.verdict == Verdict::Pass && self.attestation.as_ref().is_some_and(|attested| attested.counts())
     }
 
     /// The check that decided the verdict: the first of the worst.

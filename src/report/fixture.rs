@@ -3,6 +3,7 @@
 mod findings;
 mod observations;
 mod rules;
+mod statements;
 
 use crate::model::evidence::{Contradiction, EvidenceRun, FirewallRow, NotCollected};
 use crate::model::ports::Ports;
@@ -81,6 +82,7 @@ pub(super) fn hostile(text: &str) -> Run {
                 _ => {}
             }
         }
+        statements::hostile(target, text);
         for finding in &mut target.rules {
             (finding.rule.note, finding.disagreements) = (Some(own()), vec![own()]);
             let check = &mut finding.check;

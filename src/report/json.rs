@@ -15,6 +15,7 @@ mod evidence;
 mod findings;
 mod observations;
 mod rules;
+mod statements;
 mod suites;
 mod vantage;
 
@@ -27,6 +28,7 @@ use std::io;
 pub(super) use answers::Witness as WitnessPart;
 pub use document::Document;
 pub(super) use rules::Rule;
+pub(super) use statements::{Attestation as AttestationPart, Waiver as WaiverPart};
 pub(super) use vantage::Vantage as VantagePart;
 
 /// The name of the format, the value of `format`.

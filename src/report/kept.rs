@@ -1,12 +1,12 @@
 //! What was kept reads like what was said: the history, tried with the run that holds one of everything.
 
-use super::fixture::{estate, everything};
+use super::fixture::{self, estate};
 use super::{describe, html, json, terminal};
 use crate::history::sqlite::{Mode, Sqlite};
-use crate::history::{Archive as _, Beginning, Prune, Record, RunNumber, State, Wanted, transfer};
+use crate::history::{Archive as _, Beginning, Kept, Prune, Record, RunNumber, State, Wanted, transfer};
 use crate::model::fact::Fact;
 use crate::model::http::Header;
-use crate::model::observation::Attempt;
+use crate::model::observation::{Attempt, Observation};
 use crate::model::peer_text::PeerText;
 use crate::model::run::{Run, TargetRun};
 use crate::model::verdict::Verdict;
@@ -15,6 +15,29 @@ use tempfile::TempDir;
 
 fn open(folder: &TempDir) -> Sqlite {
     Sqlite::open(&folder.path().join("history.db"), Mode::Create, describe).unwrap()
+}
+
+/// The run that holds one of everything; its evidence is as old as its date says.
+fn everything() -> Run {
+    let mut run = fixture::everything();
+    let seconds = |time: &str| time.parse::<jiff::Timestamp>().unwrap().as_second();
+    for evidence in run.targets.iter_mut().filter_map(|target| target.evidence.as_mut()) {
+        let collected = evidence.collected.as_deref().map(seconds);
+        evidence.age_seconds = collected.map(|collected| seconds(&run.started) - collected);
+    }
+    run
+}
+
+/// Asserts that two runs are the same, and shows where they are not.
+#[track_caller]
+fn assert_same(one: &Run, other: &Run) {
+    let text = |run: &Run| serde_json::to_string(run).unwrap();
+    let (one, other) = (text(one), text(other));
+    if let Some(at) = one.bytes().zip(other.bytes()).position(|(a, b)| a != b) {
+        let part = |text: &str| String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(120)..][..200]).into_owned();
+        panic!("{}\nis not\n{}", part(&one), part(&other));
+    }
+    assert_eq!(one.len(), other.len());
 }
 
 /// Keeps a run as a scan does.
@@ -39,7 +62,7 @@ fn what_is_loaded_is_what_was_said() {
     let run = everything();
     let number = keep(&mut store, &run);
     let loaded = store.load(number, &Wanted::default()).unwrap();
-    assert_eq!(loaded, run);
+    assert_same(&loaded, &run);
     let reports = |run: &Run| {
         let options = terminal::Options::default();
         (json::render(run).unwrap(), html::render(run).unwrap(), terminal::render(run, &options))
@@ -140,9 +163,36 @@ fn what_changed_is_kept_and_what_an_earlier_run_said_stays() {
     let finding = &mut second.targets[0].findings[0];
     finding.verdict = if finding.verdict == Verdict::Fail { Verdict::Pass } else { Verdict::Fail };
     let numbers = [keep(&mut store, &first), keep(&mut store, &second)];
-    assert_eq!(store.load(numbers[0], &Wanted::default()).unwrap(), first);
+    assert_same(&store.load(numbers[0], &Wanted::default()).unwrap(), &first);
     let loaded = store.load(numbers[1], &Wanted::default()).unwrap();
     assert_eq!(loaded.targets[0].findings, second.targets[0].findings);
+}
+
+#[test]
+fn what_was_learned_of_a_target_is_there_until_it_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder);
+    let run = everything();
+    let targets: Vec<_> = run.targets.iter().map(|target| target.target.clone()).collect();
+    let number = store.begin(&run.started, &Beginning::default(), &targets).unwrap();
+    let whole = &run.targets[0];
+    let learned = |observation: &Observation| Kept::Learned { target: 0, observation: Box::new(observation.clone()) };
+    let kept: Vec<Kept> = whole.observations.iter().take(5).map(learned).collect();
+    store.keep(number, &kept).unwrap();
+    let partial = store.load(number, &Wanted::default()).unwrap();
+    assert!(partial.interrupted && partial.is_partial());
+    assert_eq!(partial.targets[0].observations, whole.observations[..5]);
+    assert_eq!(partial.targets.iter().map(|target| target.target.clone()).collect::<Vec<_>>(), targets);
+    assert!(terminal::render(&partial, &terminal::Options::default()).contains("PARTIAL RUN"));
+    assert_eq!(store.unfinished(number).unwrap().len(), targets.len());
+    store.keep(number, &[Kept::Finished { target: 0, run: Box::new(whole.clone()) }]).unwrap();
+    let partial = store.load(number, &Wanted::default()).unwrap();
+    assert_eq!(partial.targets[0].observations, whole.observations);
+    assert_eq!(store.unfinished(number).unwrap().len(), targets.len() - 1);
+    assert_eq!(store.runs(&Wanted::default()).unwrap()[0].state, State::Running);
+    drop(store);
+    let store = open(&folder);
+    assert_eq!(store.runs(&Wanted::default()).unwrap()[0].state, State::Interrupted, "nobody is at it any more");
 }
 
 #[test]

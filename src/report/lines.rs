@@ -8,7 +8,7 @@
 //! vantage is in doubt, or a control host was asked, the last line of all is `vantage`: what it says was not known when the
 //! lines before it were written, and lowers the worth of silence on the ports that it names.
 
-use super::json::{Rule, WitnessPart, one_line};
+use super::json::{AttestationPart, Rule, WaiverPart, WitnessPart, one_line};
 use super::reading;
 use crate::model::fact::{Fact, PortState};
 use crate::model::observation::{Attempt, Observation};
@@ -83,6 +83,11 @@ struct FindingLine<'a> {
     confidence: String,
     seen: &'a [String],
     why: &'a str,
+    /// As in the JSON report; the verdict is what it is without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attestation: Option<AttestationPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiver: Option<WaiverPart>,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,6 +191,8 @@ pub fn render(run: &TargetRun) -> serde_json::Result<String> {
             confidence: finding.confidence.to_string(),
             seen: finding.deciding().map(|check| check.seen.as_slice()).unwrap_or_default(),
             why: finding.deciding().map_or("", |check| &check.why),
+            attestation: finding.attestation.as_deref().map(AttestationPart::from),
+            waiver: finding.waiver.as_deref().map(WaiverPart::from),
         }))?;
     }
     for rule in &run.rules {

@@ -1,12 +1,13 @@
 //! What a run means in words, decided once for the terminal and the HTML.
 
 use super::describe::product_name;
+use super::statements::{of_them, rules_of_them};
 use super::text::{capitalised, counted, listed, number};
 use crate::model::expected::{RuleFinding, RuleTally, RuleVerdict};
 use crate::model::fact::{Fact, PortFact, PortReason};
 use crate::model::observation::{Attempt, Observation};
 use crate::model::question::Question;
-use crate::model::run::{AddressRun, Disagreement, PathHealth, Run, TargetRun, Trouble};
+use crate::model::run::{AddressRun, Disagreement, PathHealth, Run, Tally, TargetRun, Trouble};
 use crate::model::service::Service;
 use crate::model::udp::Rationed;
 use crate::model::vantage::{Checkup, Group, Standing, Subject, Vantage};
@@ -57,10 +58,20 @@ pub fn tallied(count: usize, verdict: Verdict) -> String {
     plural.map_or_else(|| format!("{count} {words}"), |rest| format!("{count} need {rest}"))
 }
 
+/// `3 fail, 1 of them waived`: the count of a verdict, and what of it stands on a statement.
+pub(super) fn tallied_all(tally: &Tally, verdict: Verdict) -> String {
+    let count = tallied(tally.count(verdict), verdict);
+    of_them(tally, verdict).map_or_else(|| count.clone(), |of_them| format!("{count}, {of_them}"))
+}
+
 /// The counts of all verdicts that occur among expected rules: `1 violated, 3 proved`.
 pub(super) fn rules_tallied(tally: &RuleTally) -> String {
     let counts = RuleVerdict::ALL.into_iter().filter(|verdict| tally.count(*verdict) > 0);
-    counts.map(|verdict| format!("{} {verdict}", number(tally.count(verdict)))).collect::<Vec<_>>().join(", ")
+    let told = |verdict| {
+        let count = format!("{} {verdict}", number(tally.count(verdict)));
+        rules_of_them(tally, verdict).map_or_else(|| count.clone(), |of_them| format!("{count}, {of_them}"))
+    };
+    counts.map(told).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a rule's verdict is one to lean on lightly.
@@ -329,7 +340,7 @@ pub fn bottom_line(run: &Run) -> String {
     let unproved = rules.count(RuleVerdict::Inconclusive);
     let mut clauses = Vec::new();
     if violated > 0 && failed == 0 {
-        clauses.push(violations(violated));
+        clauses.push(violations(violated, rules.waived()));
     }
     if run.targets.is_empty() {
         clauses.push("no server was scanned".to_owned());
@@ -350,6 +361,10 @@ pub fn bottom_line(run: &Run) -> String {
             counted(failed, "recommendation", "recommendations"),
             worst(run)
         ));
+        if tally.waived() > 0 {
+            let verb = if tally.waived() == 1 { "is" } else { "are" };
+            clauses.push(format!("{} of these {verb} waived for a time", number(tally.waived())));
+        }
     } else if violated > 0 && (run.is_partial() || untold > 0) {
         clauses.push("no recommendation was seen not to be followed".to_owned());
     } else if run.is_partial() || untold > 0 || unproved > 0 {
@@ -363,7 +378,7 @@ pub fn bottom_line(run: &Run) -> String {
         clauses.push(format!("{untold} could not be told"));
     }
     if violated > 0 && failed > 0 {
-        clauses.push(violations(violated));
+        clauses.push(violations(violated, rules.waived()));
     }
     let proved = rules.count(RuleVerdict::Proved);
     if proved > 0 && violated == 0 && unproved == 0 {
@@ -374,6 +389,10 @@ pub fn bottom_line(run: &Run) -> String {
     }
     if unproved > 0 {
         clauses.push(format!("{} could not be proved", counted(unproved, "expected rule", "expected rules")));
+    }
+    if tally.attested() > 0 {
+        let verb = if tally.attested() == 1 { "passes" } else { "pass" };
+        clauses.push(format!("{} {verb} by a person's word", number(tally.attested())));
     }
     if inside_needed > 0 {
         let verb = if inside_needed == 1 { "needs" } else { "need" };
@@ -389,9 +408,10 @@ pub fn bottom_line(run: &Run) -> String {
     format!("{}.", capitalised(&clauses.join("; ")))
 }
 
-fn violations(count: usize) -> String {
+fn violations(count: usize, waived: usize) -> String {
     let verb = if count == 1 { "is" } else { "are" };
-    format!("{} {verb} violated", counted(count, "expected rule", "expected rules"))
+    let waived = if waived == 0 { String::new() } else { format!(", {} of them waived", number(waived)) };
+    format!("{} {verb} violated{waived}", counted(count, "expected rule", "expected rules"))
 }
 
 /// How many failures are critical or high, for the bottom line.

@@ -9,6 +9,7 @@ mod host;
 mod page;
 mod proof;
 mod rules;
+mod statements;
 mod suites;
 mod summary;
 mod vantage;
@@ -16,6 +17,7 @@ mod vantage;
 pub use vantage::doctor;
 
 use super::reading::{by_client, duration, instant, missing};
+use super::statements::day;
 use super::text::counted;
 use crate::catalog::inventory::NO_CLIENT;
 use crate::model::run::{Run, TargetRun};
@@ -66,7 +68,7 @@ impl Default for Options {
 
 /// The report as lines of text.
 pub fn render(run: &Run, options: &Options) -> String {
-    let mut page = Page::new(options.width, options.colour);
+    let mut page = Page::new(options.width, options.colour).on(day(run));
     masthead(&mut page, run);
     for client in by_client(run) {
         if !is_nameless(run) {

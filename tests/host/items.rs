@@ -11,6 +11,7 @@ use portreeve::model::fact::{Fact, PortFact, PortReason, PortState};
 use portreeve::model::observation::{Attempt, Observation, ObservationId};
 use portreeve::model::question::Question;
 use portreeve::model::run::{AddressHealth, AddressRun};
+use portreeve::model::statement::Statements;
 use portreeve::model::target::{Host, Role, Target};
 use portreeve::model::vantage::Ways;
 use portreeve::model::verdict::{Confidence, Finding, Verdict};
@@ -22,7 +23,7 @@ pub(crate) fn judged(evidence: &Evidence) -> Judgement {
 }
 
 /// With what was seen from outside; without anything seen, the evidence alone.
-fn judged_beside(
+pub(crate) fn judged_beside(
     evidence: Option<&Evidence>,
     addresses: &[AddressRun],
     observations: &[Observation],
@@ -40,6 +41,7 @@ fn judged_beside(
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
         evidence,
+        statements: &Statements::default(),
         evidence_alone: addresses.is_empty(),
     })
 }
@@ -626,7 +628,7 @@ fn a_rule_against_automates_own_programs_fails() {
 }
 
 /// Ports as they were seen from outside.
-fn seen(ports: &[(&str, PortState)], decoys: usize) -> (Vec<AddressRun>, Vec<Observation>) {
+pub(crate) fn seen(ports: &[(&str, PortState)], decoys: usize) -> (Vec<AddressRun>, Vec<Observation>) {
     let address = "203.0.113.9".parse().unwrap();
     let health = AddressHealth { answered: true, decoys_asked: decoys, ..AddressHealth::default() };
     let observation = |(number, (ports, state)): (u32, &(&str, PortState))| {

@@ -6,9 +6,12 @@
 
 mod both;
 mod collector;
+mod details;
 mod doubts;
 mod items;
 mod parts;
 mod program;
+mod restart;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;

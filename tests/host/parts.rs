@@ -1,6 +1,7 @@
 //! Bundles made from small parts, modelled on what Windows' commands really write.
 
 use portreeve::host::bundle::{Bundle, Refused, hex};
+use portreeve::host::collector;
 use portreeve::host::evidence::Evidence;
 use portreeve::host::sids::of_pool;
 use sha2::{Digest, Sha256};
@@ -66,7 +67,10 @@ pub(crate) fn asked(id: &str, file: &str) -> String {
         _ => match (id.strip_prefix("user-policies-"), id.strip_prefix("user-")) {
             (Some(sid), _) => format!("reg.exe export \"HKU\\{sid}\\Software\\Policies\" {file} /y"),
             (_, Some(sid)) => format!("reg.exe query \"HKU\\{sid}\\Software\""),
-            _ => format!("{id}.exe"),
+            _ => {
+                let command = collector::commands().iter().find(|command| command.id == id);
+                command.map_or_else(|| format!("{id}.exe"), |command| command.arguments.clone())
+            }
         },
     }
 }
@@ -176,6 +180,13 @@ pub(crate) const IIS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </configuration>
 "#;
 
+pub(crate) const MYSQL: &str = "[service] MySQL80\n[image] \"C:\\MySQL\\bin\\mysqld.exe\" --defaults-file=\"C:\\ProgramData\\MySQL 8\\my.ini\" MySQL80\n\
+                                [file] C:\\ProgramData\\MySQL 8\\my.ini\n[there]\n|[mysqld]\n|bind-address=127.0.0.1\n[complete]\n";
+
+/// What is below LTShare: its first level and something deeper.
+pub(crate) const BELOW: &str =
+    "[folder] D:\\LTShare\n\\Transfer|D:AI(A;OICIID;FA;;;SY)\n[looked] 42\n[unread] 0\n[complete]\n";
+
 const WEB_CONFIG: &str = "[application] Default Web Site/\n[there]\n<configuration><system.web><httpRuntime enableVersionHeader=\"false\" />\
                           </system.web></configuration>\n[complete]\n";
 
@@ -266,7 +277,8 @@ impl Parts {
             .wide("ltshare-beneath", "ltshare-beneath.acl", "Transfer\nD:AI(A;OICIID;FA;;;SY)\n")
             .arguments("ltshare", "icacls.exe \"D:\\LTShare\" /save ltshare.acl")
             .arguments("ltshare-beneath", "icacls.exe \"D:\\LTShare\\*\" /save ltshare-beneath.acl")
-            .text("my-1", "my-1.ini", "# file=C:\\ProgramData\\MySQL\\my.ini\n[mysqld]\nbind-address=127.0.0.1\n")
+            .text("mysql", "mysql.txt", MYSQL)
+            .text("ltshare-below", "ltshare-below.txt", BELOW)
             .text("screenconnect", "screenconnect.xml", "<configuration><appSettings><add key=\"WebServerListenUri\" value=\"https://+:8040/\" /><add key=\"RelayListenUri\" value=\"relay://+:8041/\" /></appSettings><system.serviceModel><client><endpoint address=\"net.pipe://localhost/SessionManager\" /></client></system.serviceModel></configuration>\n")
     }
 

@@ -99,15 +99,15 @@ fn evidence_that_is_not_whole_is_a_partial_run() {
     let (_, said) = ended_with("no-netstat", &fresh().silent("netstat"), 3);
     assert!(said.contains("! Evidence not whole"), "{said}");
     // Nobody asks for what is proven not to be there.
-    ended_with("no-mysql", &fresh().without("my-1"), 0);
+    ended_with("no-mysql", &fresh().with("mysql", "[complete]\n"), 0);
     // A changed file is said loudly, whatever it is for.
-    let file = path.join("my-1.ini");
+    let file = path.join("mysql.txt");
     let changed = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1", "127.0.0.2");
     std::fs::write(&file, changed).unwrap();
     let output = check(&path, &["--fail-on", "never"]);
     ended(&output, 3);
     let said = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("! Evidence not whole") && said.contains("my-1.ini does not have the SHA-256"), "{said}");
+    assert!(said.contains("! Evidence not whole") && said.contains("mysql.txt does not have the SHA-256"), "{said}");
 }
 
 #[test]

@@ -129,6 +129,16 @@ CREATE TABLE run_target (
     PRIMARY KEY (run, place)
 ) STRICT, WITHOUT ROWID;
 
+-- What was learned of targets that are not finished, as JSON.
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES run,
+    place INTEGER NOT NULL,
+    observation BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX journal_by_target ON journal (run, place);
+
 CREATE INDEX run_target_by_target ON run_target (target, run);
 
 -- For queries by hand: `SELECT * FROM findings WHERE run = 12 AND verdict = 'fail'`.

@@ -7,6 +7,7 @@ use crate::history::dates::{self, Dates};
 use crate::model::expected::RuleVerdict;
 use crate::model::observation::Observation;
 use crate::model::run::{Tally, TargetRun, Trouble};
+use crate::model::target::Target;
 use crate::model::verdict::Verdict;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub(super) fn target(
     words: Words,
 ) -> Done<()> {
     let snapshot = snapshot(store, started, target, words)?;
+    let finished = !target.troubles.contains(&Trouble::Interrupted);
     store
         .prepare_cached("INSERT OR IGNORE INTO target (client, name) VALUES (?1, ?2)")?
         .execute(params![target.target.client, target.target.name])?;
@@ -52,6 +54,22 @@ pub(super) fn target(
     store
         .prepare_cached("INSERT OR REPLACE INTO run_target (run, place, target, snapshot) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![run.0, place, target, snapshot])?;
+    // What was learned of a target that an interrupt cut short is worth more than what it ended with: each of it is final.
+    if finished {
+        store.prepare_cached("DELETE FROM journal WHERE run = ?1 AND place = ?2")?.execute([run.0, place])?;
+    }
+    Ok(())
+}
+
+/// Notes what was learned of a target that is not finished.
+pub(super) fn learned(store: &Transaction<'_>, run: RunNumber, place: usize, observation: &Observation) -> Done<()> {
+    let place = i64::try_from(place).map_err(|error| error.to_string())?;
+    let observation = serde_json::to_vec(observation).map_err(|error| error.to_string())?;
+    store.prepare_cached("INSERT INTO journal (run, place, observation) VALUES (?1, ?2, ?3)")?.execute(params![
+        run.0,
+        place,
+        observation
+    ])?;
     Ok(())
 }
 
@@ -146,7 +164,11 @@ fn lists(store: &Transaction<'_>, target: &TargetRun, dates: &Dates, words: Word
             Some(known) => *known,
             None => *addresses.entry(observation.address).or_insert(address(store, observation.address)?),
         };
-        observations.push((observation.id.0, address, self::observation(store, observation, dates, words)?));
+        observations.push((
+            observation.id.0,
+            address,
+            self::observation(store, (&target.target, observation), dates, words)?,
+        ));
     }
     let mut findings = Vec::with_capacity(target.findings.len());
     for finding in &target.findings {
@@ -167,8 +189,13 @@ fn address(store: &Transaction<'_>, address: IpAddr) -> Done<i64> {
     Ok(store.prepare_cached("SELECT id FROM address WHERE address = ?1")?.query_row([&text], |row| row.get(0))?)
 }
 
-fn observation(store: &Transaction<'_>, observation: &Observation, dates: &Dates, words: Words) -> Done<i64> {
-    let (number, new) = place(store, &content::observation(observation, dates)?)?;
+fn observation(
+    store: &Transaction<'_>,
+    (target, observation): (&Target, &Observation),
+    dates: &Dates,
+    words: Words,
+) -> Done<i64> {
+    let (number, new) = place(store, &content::observation(target, observation, dates)?)?;
     if new {
         let marked = dates.mark(words(observation).into_bytes());
         let answer = dates::without_counts(&String::from_utf8_lossy(&marked));

@@ -305,18 +305,38 @@ pub(super) fn run(store: &Sqlite, number: RunNumber, wanted: &Wanted) -> Done<Ru
     run.elapsed_ms = opening.elapsed_ms;
     run.interrupted = opening.interrupted;
     let mut statement = store.connection.prepare_cached(
-        "SELECT snapshot, client, name FROM run_target JOIN target ON target.id = target WHERE run = ?1 ORDER BY place",
+        "SELECT snapshot, client, name, place FROM run_target JOIN target ON target.id = target WHERE run = ?1 ORDER BY place",
     )?;
     let mut rows = statement.query([number.0])?;
     while let Some(row) = rows.next()? {
         let (client, name): (String, String) = (row.get(1)?, row.get(2)?);
         if wanted.wants(&client, &name) {
-            run.targets.push(reader.target(row.get(0)?, &run.started)?);
+            let mut target = reader.target(row.get(0)?, &run.started)?;
+            if target.observations.is_empty() {
+                let place = usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
+                target.observations = learned(store, number, place)?;
+            }
+            run.targets.push(target);
         }
     }
     drop(rows);
     view.finish()?;
     Ok(run)
+}
+
+/// What was learned of a target that is not finished.
+pub(super) fn learned(store: &Sqlite, run: RunNumber, place: usize) -> Done<Vec<Observation>> {
+    let mut statement =
+        store.connection.prepare_cached("SELECT observation FROM journal WHERE run = ?1 AND place = ?2 ORDER BY id")?;
+    let place = i64::try_from(place).map_err(|error| error.to_string())?;
+    let mut rows = statement.query([run.0, place])?;
+    let mut observations = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut observation: Observation = content::read(row.get_ref(0)?.as_blob().map_err(other)?)?;
+        observation.id = ObservationId(u32::try_from(observations.len() + 1).unwrap_or(u32::MAX));
+        observations.push(observation);
+    }
+    Ok(observations)
 }
 
 /// What was known before a run began.

@@ -84,7 +84,7 @@ fn lasts(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
 
 fn forget(transaction: &Transaction<'_>, runs: &[RunNumber]) -> Done<()> {
     for run in runs {
-        for table in ["run_target", "run_count"] {
+        for table in ["run_target", "run_count", "journal"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run.0])?;
         }
         transaction.execute("DELETE FROM run WHERE id = ?1", [run.0])?;

@@ -1,4 +1,4 @@
-//! LTShare: the folder's access list, what is directly beneath it, and the share's own list.
+//! LTShare: the folder's access list, those of what is in it, and the share's own list.
 
 use super::{not_collected, on};
 use crate::host::acl::{Acl, Entry, Kind, MODIFY};
@@ -18,8 +18,29 @@ fn share(evidence: &Evidence) -> Result<(&Share, &Acl), String> {
     Ok((share, acl))
 }
 
-/// What is only said of the first level, where more may be beneath.
-const FIRST_LEVEL: &str = "of what is in the folder, only the first level was looked at";
+/// What is said of what is in the folder, at any depth, is no more sure than what was looked at.
+fn within(evidence: &Evidence, part: Part) -> Part {
+    match &evidence.ltshare_below {
+        Ok(below) if below.more || below.unread > 0 => {
+            let more = if below.more { " and there is more" } else { "" };
+            let unread = match below.unread {
+                0 => String::new(),
+                unread => format!("; {unread} could not be read"),
+            };
+            let seen = format!("of what is in the folder at any depth, {} were looked at{more}{unread}", below.looked);
+            part.at_most(Confidence::Medium).seen(seen)
+        }
+        Ok(_) => part,
+        Err(why) => part.at_most(Confidence::Medium).lacking().seen(format!(
+            "of what is in the folder, only the first level was looked at; what is deeper was not collected: {why}"
+        )),
+    }
+}
+
+/// The lists of what is deeper in the folder, where any were collected.
+fn deeper(evidence: &Evidence) -> &[(String, Acl, Line)] {
+    evidence.ltshare_below.as_ref().map_or(&[], |below| &below.lists)
+}
 
 fn allows(acl: &Acl) -> impl Iterator<Item = &Entry> {
     acl.entries.iter().flatten().filter(|entry| entry.kind == Kind::Allow)
@@ -34,11 +55,8 @@ pub(super) fn everyone(evidence: &Evidence) -> Vec<Part> {
     match &evidence.ltshare_beneath {
         Err(why) => parts.push(not_collected(&format!("what is beneath the folder: {why}"))),
         Ok(lists) => {
-            parts.extend(
-                lists.iter().map(|(name, acl, line)| {
-                    open_to_all(name, acl, line).at_most(Confidence::Medium).seen(FIRST_LEVEL)
-                }),
-            );
+            let all = lists.iter().chain(deeper(evidence));
+            parts.extend(all.map(|(name, acl, line)| within(evidence, open_to_all(name, acl, line))));
         }
     }
     match share(evidence) {
@@ -96,9 +114,8 @@ pub(super) fn pools(evidence: &Evidence) -> Vec<Part> {
     }
     match &evidence.ltshare_beneath {
         Err(why) => parts.push(not_collected(&format!("what is beneath the folder: {why}"))),
-        Ok(lists) => parts.extend(lists.iter().flat_map(|(name, acl, line)| {
-            let parts = of_pools(name, acl, line, configured).into_iter();
-            parts.map(|part| part.at_most(Confidence::Medium).seen(FIRST_LEVEL))
+        Ok(lists) => parts.extend(lists.iter().chain(deeper(evidence)).flat_map(|(name, acl, line)| {
+            of_pools(name, acl, line, configured).into_iter().map(|part| within(evidence, part))
         })),
     }
     match share(evidence) {

@@ -1,4 +1,4 @@
-//! What the host's firewall, processes and restarts say.
+//! What the host's firewall and processes say.
 
 use super::{not_collected, on};
 use crate::host::config::ScreenConnect;
@@ -8,11 +8,8 @@ use crate::host::registry::Data;
 use crate::host::sockets::Process;
 use crate::host::{Line, State};
 use crate::judge::part::Part;
-use crate::judge::tls;
-use crate::judge::view::View;
 use crate::model::ports::Transport;
-use crate::model::tls::TlsVersion;
-use crate::model::verdict::{Confidence, Verdict};
+use crate::model::verdict::Confidence;
 use std::collections::BTreeSet;
 
 /// Whether a program is one of Automate's, by the folders that it installs itself to.
@@ -172,41 +169,6 @@ enum Owner {
     Unknown,
     /// ScreenConnect's server.
     Server,
-}
-
-/// Whether Windows was restarted since the protocol settings changed. Built-in commands do not show when a key was changed,
-/// so what the network sees decides: settings that are in effect were followed by a restart.
-pub(super) fn restarted(evidence: &Evidence, view: &View<'_>) -> Vec<Part> {
-    let boot = evidence.system.as_ref().ok().and_then(|system| system.get("boot")).map(|(_, line)| line.quote());
-    let mut disabled = Vec::new();
-    for version in [TlsVersion::Tls10, TlsVersion::Tls11] {
-        match super::claims::schannel(evidence, version) {
-            State::NotCollected(why) => return vec![not_collected(&format!("the SCHANNEL settings: {why}"))],
-            State::Value(false, line) => disabled.push((version, line)),
-            _ => {}
-        }
-    }
-    let with_boot = |part: Part| boot.iter().cloned().fold(part, Part::seen);
-    if disabled.is_empty() {
-        let why = "the time of the last change: no version is disabled in SCHANNEL, so there is no setting whose effect could be seen";
-        return vec![with_boot(not_collected(why))];
-    }
-    if view.addresses.is_empty() {
-        let why = "when the settings were changed, which no built-in command shows; a scan with this bundle tells whether they are in effect";
-        return vec![with_boot(disabled.iter().fold(not_collected(why), |part, (_, line)| on(part, line)))];
-    }
-    let part = |(version, line): &(TlsVersion, Line)| {
-        let check = Part::combine(String::new(), tls::refused(view, &[*version]));
-        let part = match check.verdict {
-            Verdict::Pass => Part::pass("what the registry disables is refused from outside: the settings are in effect, so Windows was restarted since")
-                .at_most(Confidence::Medium),
-            Verdict::Fail => Part::fail("the registry disables a version that is still accepted: Windows was not restarted since, or something else answers"),
-            _ => not_collected("when the settings were changed; and whether they are in effect could not be seen from outside either"),
-        };
-        let part = check.seen.iter().take(3).cloned().fold(on(part, line), Part::seen);
-        part.on(check.rests_on)
-    };
-    disabled.iter().map(part).map(with_boot).collect()
 }
 
 /// A number of the registry.

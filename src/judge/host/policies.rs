@@ -139,6 +139,7 @@ fn unloaded(evidence: &Evidence) -> Option<Part> {
         return Some(
             Part::pass("no user is known to have it on")
                 .at_most(Confidence::Medium)
+                .lacking()
                 .seen("the list of profiles was not collected, so users who were not signed in are not known"),
         );
     }

@@ -15,18 +15,16 @@ const AGAIN: &str = "Run the collector again from an elevated prompt, and give t
 /// Whether what `item` asks was to be answered by something that was not collected. What no command of Windows tells is nothing
 /// that is missing, nor is a host without MySQL or IIS, where the network answered.
 pub(in crate::judge) fn lacks(item: &Item, rule: &Rule, check: &Check, evidence: &Evidence) -> bool {
-    let told = |text: &String| text.contains("not collected") && !text.contains("MySQL's options");
-    let told = || told(&check.why) || check.seen.iter().any(told);
     let open = matches!(check.verdict, Verdict::NeedsEvidence | Verdict::Inconclusive);
     match rule {
         Rule::Needs { evidence: None | Some(HostCheck::Restarted), .. } => false,
         // What was not collected lowers a pass too.
-        Rule::Needs { .. } => check.verdict != Verdict::Fail && told(),
+        Rule::Needs { .. } => check.verdict != Verdict::Fail && check.lacking,
         _ if !item.how.contains(&How::Host) => false,
         Rule::Unreachable { .. } | Rule::Reachable { .. } => {
-            open && (evidence.listeners.is_err() || check.verdict == Verdict::NeedsEvidence && told())
+            open && (evidence.listeners.is_err() || check.verdict == Verdict::NeedsEvidence && check.lacking)
         }
-        _ => open && told(),
+        _ => open && check.lacking,
     }
 }
 

@@ -10,12 +10,14 @@ use crate::report::describe::describe;
 use crate::report::proof::{COLUMNS, MEANING, Table, tables};
 use crate::report::reading::{
     Caution, Coverage, bottom_line, by_client, cautions, coverage, is_doubtful, is_doubtful_rule, meaning, missing,
-    opposed_by, products_seen, rules_tallied, tallied, timing, vantages, with_verdict,
+    opposed_by, products_seen, rules_tallied, tallied_all, timing, vantages, with_verdict,
 };
 use crate::report::reference::Reference;
+use crate::report::statements::{Row as Statement, beside, beside_rule, day, of_them, rows, summary as statements};
 use crate::report::suites::{Accepted, COLUMNS as SUITE_COLUMNS, accepted};
 use crate::report::text::{capitalised, counted, listed, number};
 use askama::Template;
+use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The page.
@@ -101,12 +103,18 @@ struct Host<'a> {
     lists: Vec<List<'a>>,
     rules: Vec<Rule<'a>>,
     rules_in_words: String,
+    statements: Vec<Statement>,
+    statements_in_words: String,
     evidence: Vec<Evidence>,
 }
 
 impl Host<'_> {
     fn name(&self) -> &str {
         &self.run.target.name
+    }
+
+    fn failures_title(&self) -> String {
+        titled(self.run, Verdict::Fail)
     }
 
     fn judged(&self) -> bool {
@@ -117,6 +125,7 @@ impl Host<'_> {
 /// An expected rule.
 struct Rule<'a> {
     finding: &'a RuleFinding,
+    waiver: Option<(&'static str, String)>,
     opposed_by: String,
     doubtful: bool,
     evidence: Vec<Link>,
@@ -144,6 +153,8 @@ struct Card<'a> {
     /// The others.
     settled: Vec<&'a Check>,
     references: Vec<Reference>,
+    /// What people say of it.
+    beside: Vec<(&'static str, String)>,
     evidence: Vec<Link>,
 }
 
@@ -189,6 +200,7 @@ struct Row<'a> {
     finding: &'a Finding,
     remark: String,
     doubtful: bool,
+    beside: Vec<(&'static str, String)>,
     evidence: Vec<Link>,
 }
 
@@ -210,10 +222,11 @@ impl<'a> Page<'a> {
     pub(super) fn of(run: &'a Run) -> Self {
         let mut clients: Vec<Client<'_>> = Vec::new();
         let mut count = 0;
+        let day = day(run);
         for client in by_client(run) {
             let hosts = client.targets.iter().map(|target| {
                 count += 1;
-                Host::of(target, count)
+                Host::of(target, count, day)
             });
             clients.push(Client { name: client.name, hosts: hosts.collect() });
         }
@@ -249,6 +262,11 @@ impl<'a> Page<'a> {
         self.run.rule_tally().total() > 0
     }
 
+    /// What statements there are over all servers; empty where there are none.
+    fn statements(&self) -> String {
+        statements(&self.run.targets).unwrap_or_default()
+    }
+
     fn guides(&self) -> &[GuideUsed] {
         &self.run.guides
     }
@@ -268,16 +286,17 @@ fn asked_in_words(asked: Coverage) -> String {
 }
 
 fn counts_in_words(tally: &Tally) -> String {
-    let counts = Verdict::ALL.into_iter().map(|verdict| tallied(tally.count(verdict), verdict));
+    let counts = Verdict::ALL.into_iter().map(|verdict| tallied_all(tally, verdict));
     counts.collect::<Vec<_>>().join(", ")
 }
 
 impl<'a> Host<'a> {
-    fn of(run: &'a TargetRun, place: usize) -> Self {
+    fn of(run: &'a TargetRun, place: usize, day: Option<Date>) -> Self {
         let anchor = format!("s{place}");
         let tally = Tally::of(&run.findings);
-        let cards =
-            |verdict| with_verdict(run, verdict).into_iter().map(|finding| Card::of(finding, run, &anchor)).collect();
+        let cards = |verdict| {
+            with_verdict(run, verdict).into_iter().map(|finding| Card::of(finding, run, &anchor, day)).collect()
+        };
         let lists = [Verdict::NeedsEvidence, Verdict::NeedsAttestation, Verdict::Pass, Verdict::NotApplicable];
         Self {
             identity: identity(run),
@@ -290,8 +309,10 @@ impl<'a> Host<'a> {
             sections: sections(run),
             failures: cards(Verdict::Fail),
             inconclusive: cards(Verdict::Inconclusive),
-            lists: lists.into_iter().filter_map(|verdict| List::of(run, verdict, &anchor)).collect(),
-            rules: rules(run, &anchor),
+            lists: lists.into_iter().filter_map(|verdict| List::of(run, verdict, &anchor, day)).collect(),
+            rules: rules(run, &anchor, day),
+            statements: rows(run, day),
+            statements_in_words: statements([run]).unwrap_or_default(),
             rules_in_words: rules_tallied(&RuleTally::of(&run.rules)),
             evidence: run
                 .observations
@@ -315,12 +336,13 @@ fn texts(values: Vec<&str>) -> Vec<String> {
 }
 
 /// What is violated comes first.
-fn rules<'a>(run: &'a TargetRun, host: &str) -> Vec<Rule<'a>> {
+fn rules<'a>(run: &'a TargetRun, host: &str, day: Option<Date>) -> Vec<Rule<'a>> {
     let mut rules: Vec<Rule<'_>> = run
         .rules
         .iter()
         .map(|finding| Rule {
             finding,
+            waiver: beside_rule(finding, day),
             opposed_by: listed(&texts(opposed_by(run, finding))),
             doubtful: is_doubtful_rule(finding),
             evidence: links(finding.check.rests_on.iter().copied(), run, host),
@@ -366,12 +388,13 @@ fn sections(run: &TargetRun) -> Vec<Section<'_>> {
 }
 
 impl<'a> Card<'a> {
-    fn of(finding: &'a Finding, run: &TargetRun, host: &str) -> Self {
+    fn of(finding: &'a Finding, run: &TargetRun, host: &str, day: Option<Date>) -> Self {
         let unsettled = |check: &&Check| matches!(check.verdict, Verdict::Fail | Verdict::Inconclusive);
         let (mut checks, settled): (Vec<&Check>, Vec<&Check>) = finding.checks.iter().partition(unsettled);
         checks.sort_by_key(|check| check.verdict);
         let references = finding.references.iter().map(|reference| Reference::read(reference)).collect();
-        Self { finding, checks, settled, references, evidence: links(rests_on(finding), run, host) }
+        let (beside, evidence) = (beside(finding, day), links(rests_on(finding), run, host));
+        Self { finding, checks, settled, references, beside, evidence }
     }
 }
 
@@ -386,21 +409,29 @@ fn links(ids: impl Iterator<Item = ObservationId>, run: &TargetRun, host: &str) 
 }
 
 impl<'a> List<'a> {
-    fn of(run: &'a TargetRun, verdict: Verdict, host: &str) -> Option<Self> {
+    fn of(run: &'a TargetRun, verdict: Verdict, host: &str, day: Option<Date>) -> Option<Self> {
         let found = with_verdict(run, verdict);
-        let title = format!("{} ({})", capitalised(verdict.words()), found.len());
+        let title = titled(run, verdict);
         let rows: Vec<Row<'_>> = found
             .into_iter()
             .map(|finding| Row {
                 finding,
                 remark: remark(finding),
                 doubtful: is_doubtful(finding),
+                beside: beside(finding, day),
                 evidence: links(rests_on(finding), run, host),
             })
             .collect();
         let open = matches!(verdict, Verdict::NeedsEvidence | Verdict::NeedsAttestation);
         (!rows.is_empty()).then_some(Self { verdict, title, open, rows })
     }
+}
+
+/// `Fail (3, 1 of them waived)`
+fn titled(run: &TargetRun, verdict: Verdict) -> String {
+    let tally = Tally::of(&run.findings);
+    let of_them = of_them(&tally, verdict).map_or_else(String::new, |of_them| format!(", {of_them}"));
+    format!("{} ({}{of_them})", capitalised(verdict.words()), tally.count(verdict))
 }
 
 /// What to say of a finding that is only listed.

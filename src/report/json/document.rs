@@ -65,16 +65,20 @@ struct Tool {
 struct Summary {
     /// All findings.
     total: usize,
-    /// The recommendation is not followed, and that was seen.
+    /// The recommendation is not followed, and that was seen; those that are waived among them.
     fail: usize,
+    /// How many of those that fail are waived.
+    waived: usize,
     /// It was asked and could not be told.
     inconclusive: usize,
     /// Only evidence from inside the host can tell.
     needs_evidence: usize,
     /// Only a person can tell.
     needs_attestation: usize,
-    /// The recommendation is followed, and that was seen.
+    /// The recommendation is followed, and that was seen or attested.
     pass: usize,
+    /// How many of those that pass do so by a person's word.
+    attested: usize,
     /// The recommendation does not concern the target.
     not_applicable: usize,
 }
@@ -84,10 +88,12 @@ impl From<&run::Tally> for Summary {
         Self {
             total: tally.total(),
             fail: tally.count(Verdict::Fail),
+            waived: tally.waived(),
             inconclusive: tally.count(Verdict::Inconclusive),
             needs_evidence: tally.count(Verdict::NeedsEvidence),
             needs_attestation: tally.count(Verdict::NeedsAttestation),
             pass: tally.count(Verdict::Pass),
+            attested: tally.attested(),
             not_applicable: tally.count(Verdict::NotApplicable),
         }
     }

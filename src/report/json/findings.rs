@@ -1,6 +1,7 @@
 //! Findings: what is said of every item of the guides.
 
 use super::document::texts;
+use super::statements::{Attestation, Waiver};
 use crate::model::verdict;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,6 +33,10 @@ pub(super) struct Finding {
     references: Vec<String>,
     /// Where sources disagree about this item.
     disagreements: Vec<String>,
+    /// What a person attests of it; null where nobody does.
+    attestation: Option<Attestation>,
+    /// The waiver of it; null where there is none. The verdict is what it is without.
+    waiver: Option<Waiver>,
 }
 
 /// The outcome of one rule of an item.
@@ -98,6 +103,8 @@ impl From<&verdict::Finding> for Finding {
             remedy: finding.remedy,
             references: finding.references,
             disagreements: finding.disagreements,
+            attestation: finding.attestation.as_deref().map(Attestation::from),
+            waiver: finding.waiver.as_deref().map(Waiver::from),
         }
     }
 }

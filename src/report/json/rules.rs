@@ -2,6 +2,7 @@
 
 use super::document::texts;
 use super::findings::Confidence;
+use super::statements::Waiver;
 use crate::model::expected::{self, RuleTally};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub(in crate::report) struct Rule {
     rests_on: Vec<String>,
     /// Where a guide asks for the opposite.
     disagreements: Vec<String>,
+    /// The waiver of it; null where there is none. The verdict is what it is without.
+    waiver: Option<Waiver>,
 }
 
 /// What an expected rule wants.
@@ -75,7 +78,7 @@ impl From<expected::RuleVerdict> for RuleVerdict {
 
 impl From<&expected::RuleFinding> for Rule {
     fn from(finding: &expected::RuleFinding) -> Self {
-        let expected::RuleFinding { rule, check, disagreements } = finding.clone();
+        let expected::RuleFinding { rule, check, disagreements, waiver } = finding.clone();
         Self {
             rule: rule.to_string(),
             direction: match rule.direction {
@@ -93,6 +96,7 @@ impl From<&expected::RuleFinding> for Rule {
             settle: check.settle,
             rests_on: texts(check.rests_on),
             disagreements,
+            waiver: waiver.as_deref().map(Waiver::from),
         }
     }
 }
@@ -102,8 +106,10 @@ impl From<&expected::RuleFinding> for Rule {
 pub(super) struct RulesSummary {
     /// All rules.
     total: usize,
-    /// They do not hold, and that was seen.
+    /// They do not hold, and that was seen; those that are waived among them.
     violated: usize,
+    /// How many of the violated ones are waived.
+    waived: usize,
     /// They were asked and could not be told.
     inconclusive: usize,
     /// They hold, and that was seen.
@@ -118,6 +124,7 @@ impl From<&RuleTally> for RulesSummary {
         Self {
             total: tally.total(),
             violated: tally.count(Violated),
+            waived: tally.waived(),
             inconclusive: tally.count(Inconclusive),
             proved: tally.count(Proved),
             not_applicable: tally.count(NotApplicable),

@@ -1,6 +1,7 @@
 use super::{render, schema};
 use crate::catalog::builtin::Catalogs;
 use crate::judge::{Case, Judgement, judge};
+use crate::model::statement::Statements;
 use crate::model::vantage::Ways;
 use crate::model::verdict::Verdict;
 use crate::report::fixture::{estate, everything, hostile, middlebox, quiet};
@@ -56,6 +57,7 @@ fn a_middlebox_that_opens_every_port_fills_no_disk() {
         exploited: &catalogs.exploited,
         ways: &Ways::default(),
         evidence: None,
+        statements: &Statements::default(),
         evidence_alone: false,
     };
     let Judgement { findings, .. } = judge(case);

@@ -9,6 +9,7 @@ use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 use crate::report::describe::describe;
 use crate::report::reading::timing;
 use crate::report::reference::Reference;
+use crate::report::statements::beside;
 use anstyle::Style;
 use std::collections::BTreeSet;
 
@@ -39,6 +40,9 @@ pub(super) fn in_full(page: &mut Page, target: &TargetRun, finding: &Finding, op
             .map(|check| format!("{}: {}", check.rule, check.verdict))
             .collect();
         page.labelled(INDENT, "Other", LABELS, &rules.join("; "));
+    }
+    for (label, text) in beside(finding, page.day()) {
+        page.labelled(INDENT, label, LABELS, &text);
     }
     for note in &finding.disagreements {
         page.labelled(INDENT, "Sources", LABELS, note);

@@ -1,15 +1,16 @@
 //! One host's block: who it is, what to know before believing it, then the findings.
 
 use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW};
-use super::{Lists, Options, evidence, findings, proof, rules, suites};
+use super::{Lists, Options, evidence, findings, proof, rules, statements, suites};
 use crate::model::expected::RuleTally;
 use crate::model::run::{Tally, TargetRun};
 use crate::model::verdict::{Finding, Verdict};
 use crate::report::host_evidence;
 use crate::report::reading::{
-    Caution, cautions, coverage, is_doubtful, meaning, products_seen, rules_tallied, tallied, vantages, who_disagrees,
-    with_verdict,
+    Caution, cautions, coverage, is_doubtful, meaning, products_seen, rules_tallied, tallied_all, vantages,
+    who_disagrees, with_verdict,
 };
+use crate::report::statements::{beside, of_them};
 use crate::report::text::{counted, number};
 use anstyle::Style;
 use std::fmt::Write as _;
@@ -45,20 +46,23 @@ pub(super) fn render(page: &mut Page, target: &TargetRun, options: &Options) {
     }
     evidence::render(page, target);
     rules::render(page, target, options);
+    statements::render(page, target);
     proof::render(page, target);
     suites::render(page, target);
     let mut hidden = Vec::new();
+    let tally = Tally::of(&target.findings);
     for verdict in Verdict::ALL {
         let found = with_verdict(target, verdict);
         if found.is_empty() {
             continue;
         }
         if !options.show.contains(&verdict) {
-            hidden.push(tallied(found.len(), verdict));
+            hidden.push(tallied_all(&tally, verdict));
             continue;
         }
         page.gap();
-        let title = format!("{} ({})", verdict.words().to_uppercase(), found.len());
+        let of_them = of_them(&tally, verdict).map_or_else(String::new, |of_them| format!(", {of_them}"));
+        let title = format!("{} ({}{of_them})", verdict.words().to_uppercase(), found.len());
         page.block(2, &[(&title, style_of(verdict)), ("  ", PLAIN)], 4, DIM, meaning(verdict));
         match verdict {
             Verdict::Fail | Verdict::Inconclusive => {
@@ -118,7 +122,7 @@ pub(super) fn result(findings: &[Finding]) -> String {
     let counts: Vec<String> = Verdict::ALL
         .into_iter()
         .filter(|verdict| tally.count(*verdict) > 0)
-        .map(|verdict| tallied(tally.count(verdict), verdict))
+        .map(|verdict| tallied_all(&tally, verdict))
         .collect();
     if counts.is_empty() { "nothing was judged".to_owned() } else { counts.join(", ") }
 }
@@ -130,10 +134,11 @@ fn warn(page: &mut Page, caution: &Caution) {
     page.block(2, &[(&title, style), (" ", PLAIN)], 4, PLAIN, &format!("- {}", caution.text));
 }
 
-/// Findings that need no work from the reader now: ids, or a line each. What is doubtful gets its line in any case.
+/// Findings that need no work from the reader now: ids, or a line each. What is doubtful, or stands on what people say, gets
+/// its line in any case.
 fn list(page: &mut Page, target: &TargetRun, found: &[&Finding], options: &Options) {
     let (lines, ids): (Vec<&Finding>, Vec<&Finding>) =
-        found.iter().partition(|finding| options.lists == Lists::Full || is_doubtful(finding));
+        found.iter().partition(|finding| options.lists == Lists::Full || is_doubtful(finding) || is_stated(finding));
     let ids: Vec<&str> = ids.iter().map(|finding| finding.item.as_str()).collect();
     page_ids(page, &ids);
     let column = lines.iter().map(|finding| display_width(&finding.item)).max().unwrap_or_default().min(16) + 2;
@@ -145,10 +150,17 @@ fn list(page: &mut Page, target: &TargetRun, found: &[&Finding], options: &Optio
         if let Some(check) = finding.deciding().filter(|_| is_doubtful(finding)) {
             page.paragraph(6, DIM, &check.why);
         }
+        for (label, text) in beside(finding, page.day()) {
+            page.block(6, &[(label, DIM), ("  ", PLAIN)], 8, PLAIN, &text);
+        }
         if options.evidence {
             findings::evidence(page, target, finding);
         }
     }
+}
+
+fn is_stated(finding: &Finding) -> bool {
+    finding.attestation.is_some() || finding.waiver.is_some()
 }
 
 fn page_ids(page: &mut Page, ids: &[&str]) {

@@ -2,6 +2,7 @@
 
 use crate::report::text::clean;
 use anstyle::{AnsiColor, Style};
+use jiff::civil::Date;
 use std::fmt::Write as _;
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
@@ -26,11 +27,22 @@ pub(super) struct Page {
     text: String,
     width: usize,
     colour: bool,
+    day: Option<Date>,
 }
 
 impl Page {
     pub(super) fn new(width: usize, colour: bool) -> Self {
-        Self { text: String::new(), width: width.max(NARROWEST), colour }
+        Self { text: String::new(), width: width.max(NARROWEST), colour, day: None }
+    }
+
+    /// The same, in a report of this day.
+    pub(super) fn on(self, day: Option<Date>) -> Self {
+        Self { day, ..self }
+    }
+
+    /// The day of the run, by which the ends of statements are counted.
+    pub(super) fn day(&self) -> Option<Date> {
+        self.day
     }
 
     pub(super) fn finish(self) -> String {

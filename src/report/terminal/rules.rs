@@ -7,6 +7,7 @@ use super::page::{BOLD, DIM, PLAIN, Page};
 use crate::model::expected::{RuleFinding, RuleTally, RuleVerdict};
 use crate::model::run::TargetRun;
 use crate::report::reading::{is_doubtful_rule, opposed_by, rules_tallied};
+use crate::report::statements::beside_rule;
 
 /// The width of the column of labels.
 const LABELS: usize = 9;
@@ -33,6 +34,7 @@ fn one_rule(page: &mut Page, target: &TargetRun, finding: &RuleFinding, options:
     let lead = [(word.as_str(), style_of(verdict.weight())), ("  ", PLAIN)];
     let default = if finding.rule.default { " (default)" } else { "" };
     page.block(4, &lead, INDENT, BOLD, &format!("{}{default}", finding.rule));
+    let waiver = beside_rule(finding, page.day());
     let mut row = |label: &str, text: &str| {
         if !text.is_empty() {
             page.labelled(INDENT, label, LABELS, text);
@@ -47,6 +49,9 @@ fn one_rule(page: &mut Page, target: &TargetRun, finding: &RuleFinding, options:
         row("Doubt", &format!("{} confidence", check.confidence));
     }
     row("Settle", check.settle.as_deref().unwrap_or_default());
+    if let Some((label, text)) = &waiver {
+        row(label, text);
+    }
     let items = opposed_by(target, finding);
     if !items.is_empty() {
         row("Guides", &format!("{} against it, see above", items.join(", ")));

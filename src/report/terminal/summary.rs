@@ -7,6 +7,7 @@ use crate::model::expected::{RuleTally, RuleVerdict};
 use crate::model::run::{Run, Tally, TargetRun};
 use crate::model::verdict::Verdict;
 use crate::report::reading::{Caution, bottom_line, by_client, cautions, missing, rules_tallied};
+use crate::report::statements::summary as statements;
 use crate::report::text::{clean, counted, listed, number};
 use anstyle::Style;
 use textwrap::core::display_width;
@@ -32,6 +33,10 @@ pub(super) fn render(page: &mut Page, run: &Run) {
         stacked(page, run);
     }
     rules(page, run);
+    if let Some(text) = statements(&run.targets) {
+        page.gap();
+        page.paragraph(0, PLAIN, &text);
+    }
     page.gap();
     if run.is_partial() {
         let labels: Vec<String> = missing(run).iter().map(|(label, _)| called(run, label).to_owned()).collect();

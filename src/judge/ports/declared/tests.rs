@@ -11,6 +11,7 @@ use crate::model::observation::{Attempt, Blame, Cause, Failure, Observation, Obs
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, AddressRun};
+use crate::model::statement::Statements;
 use crate::model::target::Target;
 use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::verdict::{Confidence, Verdict};
@@ -81,6 +82,7 @@ fn judged_by(target: &Target, guides: &[Guide], places: &[At], ways: &Ways) -> J
         exploited: &exploited,
         ways,
         evidence: None,
+        statements: &Statements::default(),
         evidence_alone: false,
     })
 }

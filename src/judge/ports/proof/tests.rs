@@ -8,6 +8,7 @@ use crate::judge::view::View;
 use crate::model::observation::{Observation, ObservationId};
 use crate::model::ports::Ports;
 use crate::model::run::{AddressHealth, AddressRun};
+use crate::model::statement::Statements;
 use crate::model::target::{Host, Target};
 use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::verdict::{Check, Confidence, Verdict};
@@ -54,6 +55,7 @@ fn judged_by(seen: &[&str], health: &AddressHealth, ways: &Ways, rule: impl Fn(&
         exploited: &exploited,
         ways,
         evidence: None,
+        statements: &Statements::default(),
         evidence_alone: false,
     };
     Part::combine("rule".to_owned(), rule(&View::new(case)))

@@ -5,6 +5,7 @@ use crate::judge::ports::{Terms, only_these_open, reachable, unreachable};
 use crate::judge::vantage::fixture::Host as Fixture;
 use crate::judge::view::View;
 use crate::model::ports::Ports;
+use crate::model::statement::Statements;
 use crate::model::target::{Host, Target};
 use crate::model::vantage::{Passage, Way, Ways};
 use crate::model::verdict::{Check, Confidence, Verdict};
@@ -29,6 +30,7 @@ fn check(fixture: &Fixture, ways: &Ways, apply: impl Fn(&View<'_>, &[Ports]) -> 
         exploited: &catalogs.exploited,
         ways,
         evidence: None,
+        statements: &Statements::default(),
         evidence_alone: false,
     };
     Part::combine("rule".to_owned(), apply(&View::new(case), &[ports.parse().unwrap()]))
