@@ -9,6 +9,7 @@
 pub mod planner;
 mod quiet;
 
+use crate::model::target::Scheduled;
 use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -118,6 +119,12 @@ impl Schedule {
             return Err(ScheduleError::Cron { message });
         }
         Ok(schedule)
+    }
+
+    /// The schedule of a target.
+    pub fn of(written: &Scheduled) -> Result<Self, ScheduleError> {
+        let quiet: Vec<&str> = written.quiet.iter().map(String::as_str).collect();
+        Self::new(&written.cron, &written.zone, written.jitter.as_deref(), &quiet)
     }
 
     /// The first time after `after` at which the scan of `who` is due. The same `who` gets the same jitter for the same

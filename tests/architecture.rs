@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 12] =
-    ["model", "wire", "catalog", "host", "net", "witness", "probe", "engine", "judge", "history", "report", "cli"];
+const ORDER: [&str; 13] = [
+    "model", "wire", "schedule", "catalog", "host", "net", "witness", "probe", "engine", "judge", "history", "report",
+    "cli",
+];
 
 /// The modules that wait for something.
 const ASYNC: [&str; 5] = ["net", "witness", "probe", "engine", "cli"];

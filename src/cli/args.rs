@@ -1,12 +1,16 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
 pub(super) mod history;
+mod servers;
 mod statements;
 mod values;
+pub(super) mod watch;
 
+pub(super) use servers::{FactArgs, SelectArgs};
 pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
+use super::args::watch::WatchArgs;
 use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Moved, Role};
@@ -127,6 +131,8 @@ pub(super) enum Command {
     Import(ImportArgs),
     /// Forget old runs, but never the last one of a target.
     Prune(PruneArgs),
+    /// Scan by the schedules of an inventory, all the time or what is due now.
+    Watch(WatchArgs),
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -181,6 +187,9 @@ pub(super) struct ScanArgs {
     /// What to select from the inventory.
     #[command(flatten)]
     pub(super) select: SelectArgs,
+    /// Only targets of this job of `portreeve watch`.
+    #[arg(long, hide = true, value_name = "ID", requires = "targets")]
+    pub(super) job: Option<String>,
     /// What the guides need to know of HOST.
     #[command(flatten)]
     pub(super) facts: FactArgs,
@@ -205,57 +214,6 @@ pub(super) struct ScanArgs {
     /// Print the plan (what would be asked, of which address, for which items) and ask nothing but DNS.
     #[arg(long)]
     pub(super) dry_run: bool,
-}
-
-/// What to select from the inventory.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Select from the inventory")]
-pub(super) struct SelectArgs {
-    /// Only targets of this client.
-    #[arg(long, value_name = "CLIENT", requires = "targets", conflicts_with = "hosts")]
-    pub(super) client: Vec<String>,
-    /// Only targets with this tag.
-    #[arg(long, value_name = "TAG", requires = "targets", conflicts_with = "hosts")]
-    pub(super) tag: Vec<String>,
-    /// Only targets with this name, or CLIENT/NAME; `*` stands for any characters.
-    #[arg(long, value_name = "NAME", requires = "targets", conflicts_with = "hosts")]
-    pub(super) name: Vec<String>,
-}
-
-/// What the guides need to know of HOST; an inventory says the same for each target.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "About HOST (in an inventory: keys of the target)")]
-pub(super) struct FactArgs {
-    /// Whether it is joined to Active Directory.
-    #[arg(long, value_name = "YES|NO", value_parser = yes_no, conflicts_with = "targets")]
-    pub(super) active_directory: Option<bool>,
-    /// How many technicians use it: Automate's tunnels take four ports for each.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=6383), conflicts_with = "targets")]
-    pub(super) technicians: Option<u32>,
-    /// Whether Automate's redirectors are in use.
-    #[arg(long, value_name = "YES|NO", value_parser = yes_no, conflicts_with = "targets")]
-    pub(super) redirectors: Option<bool>,
-    /// Where the Control (ScreenConnect) server is that Automate is integrated with.
-    #[arg(long, value_name = "PLACE", conflicts_with = "targets")]
-    pub(super) control: Option<ControlPlace>,
-    /// The name to send as SNI and to check certificates against.
-    #[arg(long, value_name = "NAME", value_parser = name, conflicts_with = "targets")]
-    pub(super) sni: Option<String>,
-    /// A service on another port than the guides say, such as tcp/8040=443.
-    #[arg(long, value_name = "PORT=PORT", value_parser = moved, conflicts_with = "targets")]
-    pub(super) moved: Vec<Moved>,
-    /// The address is shared with other servers: do not ask the guides' own numbers of moved ports, which lead to those.
-    #[arg(long, requires = "moved", conflicts_with = "targets")]
-    pub(super) shared_address: bool,
-    /// A port beyond the guides that is meant to be open, such as tcp/80.
-    #[arg(long, value_name = "PORTS", value_parser = ports, value_delimiter = ',', conflicts_with = "targets")]
-    pub(super) expect: Vec<Ports>,
-    /// Ports that must be reachable, as they are on HOST, such as tcp/443,udp/75,tcp/40000-40050: an expected rule for each.
-    #[arg(long, value_name = "PORTS", value_parser = allowed, value_delimiter = ',', conflicts_with = "targets")]
-    pub(super) allow: Vec<RulePorts>,
-    /// Ports that must not be reachable, likewise; `rest` for every TCP port that no rule names (to prove it, add --sweep).
-    #[arg(long, value_name = "PORTS", value_parser = denied, value_delimiter = ',', conflicts_with = "targets")]
-    pub(super) deny: Vec<RulePorts>,
 }
 
 /// Where the Control server is.

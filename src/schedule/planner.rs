@@ -70,14 +70,14 @@ impl State {
         self.catch_up.or_else(|| self.schedule.next(self.settled, id).map(|due| due.at))
     }
 
-    fn begin(&mut self, id: &str, now: Timestamp) -> Option<Start> {
+    fn begin(&mut self, id: &str, now: Timestamp, at_once: bool) -> Option<Start> {
         let due = self.schedule.next(self.settled, id).filter(|_| self.running.is_none() && !self.is_gone)?;
         if due.at > now {
             // The clock was put back, or nothing is due.
             self.catch_up = None;
             return None;
         }
-        if self.catch_up.is_none() && now.duration_since(due.at) > LATE {
+        if !at_once && self.catch_up.is_none() && now.duration_since(due.at) > LATE {
             self.catch_up = Some(self.schedule.soon(now, id));
         }
         let at = self.schedule.out_of_quiet(self.catch_up.map_or(now, |at| at.max(now)), id);
@@ -105,6 +105,8 @@ impl State {
 #[derive(Clone, Debug, Default)]
 pub struct Planner {
     jobs: BTreeMap<String, State>,
+    /// What was missed begins at once, as soon as no quiet hours are.
+    at_once: bool,
 }
 
 impl Planner {
@@ -112,6 +114,16 @@ impl Planner {
     /// was missed.
     pub fn new(jobs: Vec<Job>, now: Timestamp, settled: impl Fn(&str) -> Option<Timestamp>) -> Self {
         let mut planner = Self::default();
+        for job in jobs {
+            let settled = settled(&job.id);
+            planner.add(job, now, settled);
+        }
+        planner
+    }
+
+    /// The same, for who asks once what is due and not again: what was missed begins at once.
+    pub fn once(jobs: Vec<Job>, now: Timestamp, settled: impl Fn(&str) -> Option<Timestamp>) -> Self {
+        let mut planner = Self { at_once: true, ..Self::default() };
         for job in jobs {
             let settled = settled(&job.id);
             planner.add(job, now, settled);
@@ -142,7 +154,8 @@ impl Planner {
 
     /// What begins now. Whoever is given it says when it has [`finished`](Self::finished).
     pub fn begin(&mut self, now: Timestamp) -> Vec<Start> {
-        self.jobs.iter_mut().filter_map(|(id, state)| state.begin(id, now)).collect()
+        let at_once = self.at_once;
+        self.jobs.iter_mut().filter_map(|(id, state)| state.begin(id, now, at_once)).collect()
     }
 
     /// A job has ended. Nothing where it is not known, or did not run.
@@ -169,7 +182,7 @@ impl Planner {
         // A clock that was ahead must not keep a job from running.
         let settled = settled.map_or(now, |settled| settled.min(now));
         let mut state = State { schedule: job.schedule, settled, catch_up: None, running: None, is_gone: false };
-        if state.schedule.next(settled, &job.id).is_some_and(|due| due.at < now) {
+        if !self.at_once && state.schedule.next(settled, &job.id).is_some_and(|due| due.at < now) {
             state.catch_up = Some(state.schedule.soon(now, &job.id));
         }
         self.jobs.insert(job.id, state);

@@ -43,6 +43,17 @@ fn what_was_missed_is_caught_up_once() {
 }
 
 #[test]
+fn who_asks_once_catches_up_at_once() {
+    let settled = |_: &str| Some(time("2026-11-11T02:00:00Z"));
+    let now = time("2026-11-21T09:00:00Z");
+    let jittered = Schedule::new("0 2 * * *", "UTC", Some("6h"), &["10:00-11:00"]).unwrap();
+    let jobs = || vec![Job { id: "a".to_owned(), schedule: jittered.clone() }];
+    assert_eq!(ids(&Planner::once(jobs(), now, settled).begin(now)), ["a"]);
+    let quiet = time("2026-11-21T10:30:00Z");
+    assert!(Planner::once(jobs(), quiet, settled).begin(quiet).is_empty());
+}
+
+#[test]
 fn what_was_missed_is_not_caught_up_in_quiet_hours() {
     let settled = |_: &str| Some(time("2026-11-11T02:00:00Z"));
     let now = time("2026-11-20T09:00:00Z");
