@@ -4,6 +4,7 @@ mod args;
 mod ask;
 #[cfg(feature = "demo")]
 mod demo;
+mod diff;
 mod doctor;
 mod dry_run;
 mod exit;
@@ -24,6 +25,7 @@ mod vantage;
 mod watch;
 mod witness;
 
+use args::diff::SchemaOf;
 use args::{Cli, Command, Shared};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -71,13 +73,17 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
         Command::Host(command) => host::run(&command, shared),
         Command::History(args) => history::list(&args, shared),
         Command::Show(args) => history::show(&args, shared),
+        Command::Diff(args) => diff::run(&args, shared),
         Command::Export(args) => history::export(&args, shared),
         Command::Import(args) => history::import(&args, shared),
         Command::Prune(args) => history::prune(&args, shared),
         Command::Attest(args) => state::attest(&args, shared),
         Command::Waive(args) => state::waive(&args, shared),
-        Command::Schema => {
-            let schema = serde_json::to_string_pretty(&crate::report::json::schema());
+        Command::Schema { of } => {
+            let schema = serde_json::to_string_pretty(&match of {
+                SchemaOf::Run => crate::report::json::schema(),
+                SchemaOf::Diff => crate::report::json::diff_schema(),
+            });
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
             print(&format!("{schema}\n"))?;
             Ok(Exit::Clean)

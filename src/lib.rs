@@ -1,10 +1,11 @@
 //! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
 //!
 //! The modules, each using only those before it: [`model`] → wire → catalog → host → net → witness → probe → engine → judge →
-//! history → report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
+//! drift → history → report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod catalog;
 pub mod cli;
+pub mod drift;
 pub mod engine;
 pub mod history;
 pub mod host;

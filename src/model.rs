@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod certificate;
+pub mod drift;
 pub mod evidence;
 pub mod expected;
 pub mod fact;

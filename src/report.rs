@@ -1,6 +1,7 @@
 //! Reports: a [`Run`] in, text out.
 //!
-//! [`terminal`] is for the technician, [`html`] for the technician's client, [`json`] for programs. All three say the
+//! [`terminal`] is for the technician, [`html`] for the technician's client, [`json`] for programs; [`csv`] has what drifted, for
+//! spreadsheets. All say the
 //! same: what a run means in words is decided once, in `reading` and [`describe()`], and a verdict is never decided
 //! here at all. Nothing here reads a clock, a file or the network, so the same run gives the same report.
 //!
@@ -8,7 +9,9 @@
 //! function, which [`text`] holds, at the point where it is written.
 
 mod certificate;
+pub mod csv;
 mod describe;
+mod drift;
 mod host_evidence;
 pub mod html;
 pub mod json;
@@ -21,6 +24,7 @@ mod suites;
 pub mod terminal;
 pub mod text;
 
+use crate::model::drift::Drift;
 use crate::model::run::Run;
 
 #[cfg(test)]
@@ -30,6 +34,7 @@ mod kept;
 
 pub use certificate::chain;
 pub use describe::describe;
+pub use drift::headline;
 pub use reading::{
     Caution, Coverage, bottom_line, cautions, coverage, doubt_of_handshakes, doubts_of_vantage, duration, instant,
     products_seen, tallied,
@@ -45,7 +50,17 @@ pub fn clients(run: &Run) -> Vec<&str> {
 pub fn for_client(run: &Run, client: &str) -> Run {
     let mut run = run.clone();
     run.targets.retain(|target| target.target.client == client);
+    if let Some(drift) = &mut run.drift {
+        drift::for_client(drift, client);
+    }
     run
+}
+
+/// Drift as far as it concerns `client`.
+pub fn drift_for_client(drift: &Drift, client: &str) -> Drift {
+    let mut drift = drift.clone();
+    drift::for_client(&mut drift, client);
+    drift
 }
 
 #[cfg(test)]
@@ -56,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_one_client_gets_names_no_other() {
-        let run = fixture::everything();
+        let run = fixture::drifted();
         assert_eq!(clients(&run), ["Harbour Dental Group", "K\u{fc}stner & S\u{f6}hne <Logistik>"]);
         let run = for_client(&run, "Harbour Dental Group");
         for text in [

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 13] = [
-    "model", "wire", "schedule", "catalog", "host", "net", "witness", "probe", "engine", "judge", "history", "report",
-    "cli",
+const ORDER: [&str; 14] = [
+    "model", "wire", "schedule", "catalog", "host", "net", "witness", "probe", "engine", "judge", "drift", "history",
+    "report", "cli",
 ];
 
 /// The modules that wait for something.
@@ -163,12 +163,12 @@ fn only_the_command_line_prints() {
     }
 }
 
-/// The judge and the model are pure: no clock, no files, no environment, no chance.
+/// The judge, drift and the model are pure: no clock, no files, no environment, no chance.
 #[test]
 fn verdicts_depend_on_observations_only() {
     for (path, text) in rust_files("src") {
         let module = module(&path).unwrap_or_default();
-        if !["model", "judge"].contains(&module.as_str()) {
+        if !["model", "judge", "drift"].contains(&module.as_str()) {
             continue;
         }
         let code = code(&text);

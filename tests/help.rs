@@ -25,6 +25,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-doctor", &["doctor", "--help"]),
         ("help-history", &["history", "--help"]),
         ("help-show", &["show", "--help"]),
+        ("help-diff", &["diff", "--help"]),
         ("help-export", &["export", "--help"]),
         ("help-import", &["import", "--help"]),
         ("help-prune", &["prune", "--help"]),

@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Mock, SMALL, WEB, array, ended, json, portreeve, process, stderr, stdout, text};
 
 /// A command about the store in this folder.
@@ -347,6 +347,50 @@ fn a_run_that_was_killed_is_gone_on_with_and_only_what_is_missing_is_asked() {
     assert!(stderr(&again).contains("it came to its end"), "{}", stderr(&again));
 }
 
+/// A port that never says a word, of which it takes seconds to find that out, and one that is closed.
+const MUTE: &str = "
+[[face]]
+port = \"tcp/443\"
+kind = \"hang\"
+[[face]]
+port = \"tcp/80\"
+kind = \"closed\"
+";
+
+#[test]
+fn what_was_learned_of_a_server_before_a_kill_is_not_asked_again() {
+    let mock = Mock::new(MUTE);
+    let inventory = estate(&mock, 1);
+    let mut child = start(&mock, &inventory);
+    let observed = || -> Vec<Value> {
+        if !mock.path("history.db").exists() {
+            return Vec::new();
+        }
+        let output = about(mock.folder.path(), &["export", "1", "-"]).output().unwrap();
+        let line = stdout(&output).lines().nth(2).map(|line| serde_json::from_str::<Value>(line).unwrap());
+        line.map(|line| array(&line["target"], "observations").to_vec()).unwrap_or_default()
+    };
+    let begin = Instant::now();
+    while observed().is_empty() {
+        assert!(begin.elapsed() < support::PATIENCE && child.try_wait().unwrap().is_none(), "nothing was kept in time");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = observed();
+    let listed = runs(mock.folder.path());
+    assert_eq!((text(&listed[0], "state"), &listed[0]["unfinished"]), ("interrupted", &1.into()));
+    ended(&about(mock.folder.path(), &["scan", "--resume", "last", "--fail-on", "never"]).output().unwrap(), 0);
+    let closed = |observations: &[Value]| -> Value {
+        let found = observations.iter().find(|one| one["attempt"]["fact"]["state"] == "closed");
+        found.unwrap_or_else(|| panic!("{observations:?}")).clone()
+    };
+    let (before, after) = (closed(&before), closed(&observed()));
+    for time in ["started_ms", "elapsed_ms", "tries"] {
+        assert_eq!(before[time], after[time], "it was asked again");
+    }
+    assert_eq!(text(&runs(mock.folder.path())[0], "state"), "finished");
+}
+
 #[test]
 fn a_run_is_not_gone_on_with_when_its_inventory_is_another() {
     let mock = Mock::new(WEB);
@@ -363,7 +407,11 @@ fn a_run_is_not_gone_on_with_when_its_inventory_is_another() {
     };
     let output = resume(&[]);
     ended(&output, 2);
-    assert!(stderr(&output).contains("its inventory was changed"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("its inventory, or what people say beside it, was changed"),
+        "{}",
+        stderr(&output)
+    );
     fs::write(&inventory, own).unwrap();
     let output = resume(&["--sweep"]);
     ended(&output, 2);
@@ -437,7 +485,7 @@ fn on_a_small_disk(folder: &Path, work: impl FnOnce() + Send) -> bool {
 #[test]
 fn a_full_disk_is_said_and_the_scan_goes_on() {
     let mock = Mock::new(WEB);
-    let inventory = estate(&mock, 10);
+    let inventory = estate(&mock, 4);
     let disk = mock.path("disk");
     fs::create_dir(&disk).unwrap();
     let small = || {
@@ -466,7 +514,7 @@ fn a_full_disk_is_said_and_the_scan_goes_on() {
                 }
                 Some(3) => {
                     assert!(stderr(&output).contains("is full"), "{}", stderr(&output));
-                    assert!(stdout(&output).contains("mock009"), "the report is printed: {}", stdout(&output));
+                    assert!(stdout(&output).contains("mock003"), "the report is printed: {}", stdout(&output));
                     assert_eq!(text(runs(&disk).last().unwrap(), "state"), "interrupted");
                     unkept += 1;
                 }

@@ -162,10 +162,16 @@ impl Read {
         list: impl Fn(&mut Self) -> &mut Vec<Statement<T>>,
     ) -> Result<(), Diagnostics> {
         let mut fresh = Vec::new();
+        // The line and the byte that were last counted to: a file may hold thousands of statements.
+        let (mut line, mut counted) = (1, 0);
         for (index, raw) in raw.into_iter().enumerate() {
             let before = reader.found.len();
             let Some((whose, subject, content)) = read(&mut reader, raw) else { continue };
-            let line = reader.text.get(..subject.span.start).unwrap_or_default().matches('\n').count() + 1;
+            if subject.span.start < counted {
+                (line, counted) = (1, 0);
+            }
+            line += reader.text.get(counted..subject.span.start).unwrap_or_default().matches('\n').count();
+            counted = subject.span.start;
             let key = (kind, whose.client.to_lowercase(), whose.name.to_lowercase(), subject.about.clone());
             let place = format!("{}:{line}", reader.file);
             if let Some(earlier) = self.places.insert(key, place) {

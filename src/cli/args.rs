@@ -1,5 +1,6 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+pub(super) mod diff;
 pub(super) mod history;
 mod servers;
 mod statements;
@@ -9,20 +10,17 @@ pub(super) mod watch;
 pub(super) use servers::{FactArgs, SelectArgs};
 pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
+use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use super::args::watch::WatchArgs;
-use crate::model::expected::RulePorts;
 use crate::model::ports::Ports;
-use crate::model::target::{ControlServer, Host, Moved, Role};
+use crate::model::target::{ControlServer, Host, Role};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{
-    allowed, denied, host, lasts, moved, name, nowhere, only_tcp_ports, ports, rate, role_parser, seconds, tcp_ports,
-    udp_ports, yes_no,
-};
+use values::{host, lasts, name, nowhere, only_tcp_ports, ports, rate, role_parser, seconds, tcp_ports, udp_ports};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +38,14 @@ ports of each server are asked, among them those that providers often block (25,
 that must not answer is asked. With --control-host a machine of yours, outside and listening on what the guides name, proves \
 which ports are let out. Where a name is to be resolved, this machine's own DNS servers are also asked for one that cannot \
 exist (under .invalid, RFC 6761).";
+
+const DIFF_EXIT_CODES: &str = "\
+Exit codes:
+  0  everything could be compared, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on
+  2  the command line is wrong, or there are no two such runs
+  3  not everything could be compared: a run is partial, a server is missing, or something can no longer be told
+  4  a defect of portreeve; please report it";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes:
@@ -125,6 +131,12 @@ pub(super) enum Command {
     /// Show a run that was kept, as `scan` did. The exit code is that of the scan.
     #[command(after_long_help = EXIT_CODES)]
     Show(Box<ShowArgs>),
+    /// What changed between two runs, and why.
+    ///
+    /// Without OLD and NEW the last run that came to its end is compared with the last one before it of the same servers. Runs
+    /// before and between are looked at for what the older run did not see, and for what only alternates.
+    #[command(after_long_help = DIFF_EXIT_CODES)]
+    Diff(Box<DiffArgs>),
     /// Write runs to a file, to be imported into another store.
     Export(ExportArgs),
     /// Take in what `export` wrote; a run that is here already is not taken twice.
@@ -162,7 +174,11 @@ pub(super) enum Command {
     #[command(subcommand)]
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
-    Schema,
+    Schema {
+        /// Of a run's report, or of what reads otherwise between two runs.
+        #[arg(value_name = "OF", default_value = "run")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -479,7 +495,7 @@ pub(super) enum Format {
 /// When to exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// An item fails, or an expected rule is violated.
+    /// An item fails, or an expected rule is violated, and that is not waived.
     Fail,
     /// An item fails, an expected rule is violated, or one of them is inconclusive.
     Inconclusive,

@@ -192,6 +192,7 @@ mod tests {
             targets: vec![target],
             interrupted,
             vantage: Vantage::default(),
+            drift: None,
         };
         Exit::of_probe(&run)
     }

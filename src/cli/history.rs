@@ -132,7 +132,8 @@ pub(super) fn show(args: &ShowArgs, shared: &Shared) -> Result<Exit, CliError> {
     let wanted = args.of.wanted();
     let runs = store.runs(&wanted)?;
     let number = args.run.find(&runs)?.number;
-    let run = store.load(number, &wanted)?;
+    let mut run = store.load(number, &wanted)?;
+    super::diff::attach(&store, number, &mut run, &wanted)?;
     let targets: Vec<_> = run.targets.iter().map(|target| target.target.clone()).collect();
     let files = Files::create(args.output.json.as_deref(), args.output.html.as_deref(), &targets)?;
     if args.output.format == super::args::Format::Jsonl && !shared.quiet {

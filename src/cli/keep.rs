@@ -79,11 +79,18 @@ impl Keeping {
 
     /// Notes what a run is made of; where it is gone on with, that must be what it was.
     pub(super) fn with(&mut self, args: &ScanArgs, targets: &[Target], guides: &[Guide]) -> Result<(), CliError> {
-        self.beginning.inventories = inventory::files(&args.targets).iter().map(|path| used(path)).collect();
+        let mut files = inventory::files(&args.targets);
+        if !args.targets.is_empty() {
+            // What people say beside the inventory decides verdicts too.
+            let read = inventory::load(&args.targets)?;
+            files.extend(read.attestations.into_iter().chain(read.waivers));
+        }
+        files.extend(args.stated.attestations.iter().chain(&args.stated.waivers).cloned());
+        self.beginning.inventories = files.iter().map(|path| used(path)).collect();
         self.beginning.guides = guides.iter().map(Guide::used).collect();
         let Some(Resumed { number, beginning, run, .. }) = &self.resumed else { return Ok(()) };
         let changed = if beginning.inventories != self.beginning.inventories {
-            Some("its inventory was changed")
+            Some("its inventory, or what people say beside it, was changed")
         } else if beginning.guides != self.beginning.guides {
             Some("its guides were changed")
         } else if !run.targets.iter().map(|target| &target.target).eq(targets) {
@@ -155,13 +162,13 @@ impl Recording {
     }
 }
 
-/// Ends a run that was kept. `whole` says that `run` still has all that is known of its targets.
+/// Ends a run that was kept, and says which it is. `whole` says that `run` still has all that is known of its targets.
 pub(super) fn finish(
     settled: Result<Settled, HistoryError>,
     run: &Run,
     whole: bool,
     shared: &Shared,
-) -> Result<(), CliError> {
+) -> Result<RunNumber, CliError> {
     let changed: Vec<(usize, &TargetRun)> = if whole { run.targets.iter().enumerate().collect() } else { Vec::new() };
     let number = settled.and_then(|settled| settled.finish(run, &changed)).map_err(|error| {
         CliError::Machine(format!("the run could not be kept whole: {}", clean(&error.to_string())))
@@ -169,7 +176,7 @@ pub(super) fn finish(
     if !shared.quiet {
         tracing::info!("kept as run {number}");
     }
-    Ok(())
+    Ok(number)
 }
 
 /// Whether the target of a resumed run need not be asked again.

@@ -7,13 +7,15 @@ use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
-use super::{dry_run, guides, host, statements, watch, witness};
+use super::{diff, dry_run, guides, host, statements, watch, witness};
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory::{self, Inventory, NO_CLIENT, Selection};
 use crate::catalog::statements::{Read, Scope};
 use crate::engine::plan::Extra;
+use crate::history::Wanted;
+use crate::history::sqlite::Mode;
 use crate::model::expected::{Direction, ExpectedRule, RulePorts};
 use crate::model::run::{Run, TargetRun};
 use crate::model::target::{Host, Role, Target};
@@ -108,7 +110,13 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
     let kept = recording.map_or(Ok(()), |recording| {
         let (settled, printed) = recording.settle();
         written = printed;
-        keep::finish(settled, &run, whole, shared)
+        let number = keep::finish(settled, &run, whole, shared)?;
+        // What was written already is not in memory any more, and such a report has no place for it.
+        if whole && !run.interrupted {
+            let store = args.keep.place.open(Mode::Existing)?;
+            diff::attach(&store, number, &mut run, &Wanted::default())?;
+        }
+        Ok(())
     });
     if stream && written.is_ok() {
         written = output::last_line(&run.vantage);
@@ -292,7 +300,7 @@ pub(super) fn both(first: Result<(), CliError>, second: Result<(), CliError>) ->
 }
 
 /// A file's name for a client: letters and digits only, and none twice.
-fn file_name(client: &str, taken: &mut BTreeSet<String>) -> String {
+pub(super) fn file_name(client: &str, taken: &mut BTreeSet<String>) -> String {
     let plain: String =
         client.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let plain = plain.trim_matches('-');

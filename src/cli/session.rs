@@ -424,6 +424,7 @@ pub(super) fn empty_run() -> Run {
         targets: Vec::new(),
         interrupted: false,
         vantage: Vantage::default(),
+        drift: None,
     }
 }
 

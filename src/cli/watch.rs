@@ -145,6 +145,7 @@ impl Watch {
             if self.args.once && self.scans.is_empty() {
                 return Ok(self.worst);
             }
+            let pause = self.pause(now);
             tokio::select! {
                 biased;
                 Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => break,
@@ -154,7 +155,7 @@ impl Watch {
                     }
                 }
                 () = reloads.next() => self.reload(Timestamp::now()),
-                () = tokio::time::sleep(self.pause(now)) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         units::tell_stopping();

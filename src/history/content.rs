@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
 
 /// Bodies shorter than this are not compressed: it would save nothing.
 const PLAIN_LIMIT: usize = 120;
@@ -44,6 +43,7 @@ pub(super) enum Kind {
     Header = 7,
     Beginning = 8,
     Snapshot = 9,
+    Answer = 10,
 }
 
 /// Something that is kept once.
@@ -117,16 +117,30 @@ pub(super) fn dates(started: &str, target: &TargetRun) -> Dates {
 
 // Observations.
 
-/// An observation of a target; its address and its number are kept with the list in which it is. Two servers that answer alike share
-/// nothing: what is left out of the hash, a cookie's value or a time, is to be that server's own when it is loaded.
-pub(super) fn observation(target: &Target, observation: &Observation, dates: &Dates) -> Result<Body, String> {
-    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let own = Observation { id: ObservationId(0), address: nowhere, ..observation.clone() };
-    let body = dates.mark(json(&own)?);
-    let same = Observation { started_ms: 0, elapsed_ms: 0, elapsed_max_ms: 0, tries: 0, attempt: lasting(&own), ..own };
+/// What was asked and what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub(super) question: Question,
+    pub(super) attempt: Attempt,
+}
+
+/// The hash of an observation of a target, and what it says. Its times, address and number are kept beside it. Two servers share what
+/// they said to the letter, and nothing else: what is left out of the hash, a cookie's value or a time, is to be that server's own
+/// when it is loaded.
+pub(super) fn observation(
+    target: &Target,
+    observation: &Observation,
+    dates: &Dates,
+) -> Result<([u8; 32], Body), String> {
     let whose = json(&(&target.client, &target.name, observation.address))?;
-    let identity = [whose, dates.mark(json(&same)?)].concat();
-    Ok(Body { hash: hash(Kind::Observation, &identity), json: body })
+    let answer = |attempt| Answer { question: observation.question, attempt };
+    let said = dates.mark(json(&answer(observation.attempt.clone()))?);
+    let lasting = dates.mark(json(&answer(lasting(observation)))?);
+    let hash_of_all = hash(Kind::Observation, &[whose.as_slice(), &lasting].concat());
+    // What a witness proves is told with the address.
+    let salt = if matches!(observation.question, Question::Witness { .. }) { whose } else { Vec::new() };
+    let body = Body { hash: hash(Kind::Answer, &[salt.as_slice(), &said].concat()), json: said };
+    Ok((hash_of_all, body))
 }
 
 /// What came of asking, without what differs each time.
@@ -421,6 +435,7 @@ pub(super) fn header(run: &Run) -> Result<Body, String> {
         guides: run.guides.clone(),
         targets: Vec::new(),
         interrupted: false,
+        drift: None,
         vantage: run.vantage.clone(),
     };
     whole(Kind::Header, &own)

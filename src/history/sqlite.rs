@@ -27,10 +27,13 @@ use std::cell::RefCell;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long another writer is waited for. A transaction takes milliseconds; pruning a large store takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many pages the log grows to before it is written back: half a megabyte, so that a small disk has room for it.
+const LOG_PAGES: i64 = 128;
 
 /// How an answer is put into words, for queries.
 pub type Words = fn(&Observation) -> String;
@@ -105,10 +108,10 @@ impl Sqlite {
                 Found::Empty => connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?,
                 Found::Store(_) => {}
             }
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            log_ahead(&connection)?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", false)?;
-            connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+            connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
             connection.set_prepared_statement_cache_capacity(64);
             match schema::migrate(&mut connection)? {
                 Found::Store(FORMAT) => Ok(connection),
@@ -188,6 +191,7 @@ impl Archive for Sqlite {
                 targets: Vec::new(),
                 interrupted: true,
                 vantage: Vantage::default(),
+                drift: None,
             };
             let before = fold::content(store, &content::whole(Kind::Beginning, beginning)?)?;
             let header = fold::content(store, &content::header(&empty)?)?;
@@ -362,6 +366,19 @@ fn make(path: &Path) -> Result<(), HistoryError> {
     match options.open(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(HistoryError::of_file(path, &error)),
         _ => Ok(()),
+    }
+}
+
+/// Turns on the log. Where two processes make a store at once, one of them is refused without the wait that it asked for.
+fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let begin = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begin.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
     }
 }
 

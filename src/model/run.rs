@@ -1,5 +1,6 @@
 //! A run: everything of one scan, self-contained.
 
+use super::drift::Drift;
 use super::evidence::EvidenceRun;
 use super::expected::{RuleFinding, RuleTally};
 use super::observation::Observation;
@@ -295,6 +296,9 @@ pub struct Run {
     pub interrupted: bool,
     /// What is known of the vantage: what is wrong with it, and what a control host said.
     pub vantage: Vantage,
+    /// What reads otherwise than in an earlier run, where there is one to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Box<Drift>>,
 }
 
 impl Run {

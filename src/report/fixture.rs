@@ -1,9 +1,12 @@
 //! A hand-made run that holds one of everything, for the tests of the reports.
 
+mod drift;
 mod findings;
 mod observations;
 mod rules;
 mod statements;
+
+pub(super) use drift::{drift, hostile_drift};
 
 use crate::model::evidence::{Contradiction, EvidenceRun, FirewallRow, NotCollected};
 use crate::model::ports::Ports;
@@ -22,7 +25,22 @@ pub(super) fn everything() -> Run {
         targets: vec![automate(), control(), endpoint_central(), gone(), dark()],
         interrupted: true,
         vantage: vantage(),
+        drift: None,
     }
+}
+
+/// The run with drift since an earlier one.
+pub(super) fn drifted() -> Run {
+    Run { drift: Some(Box::new(drift())), ..everything() }
+}
+
+/// Two runs between which nothing changed.
+pub(super) fn unchanged() -> crate::model::drift::Drift {
+    let mut drift = drift();
+    drift.after = drift.before.clone();
+    drift.vantage.clear();
+    drift.targets.retain(|target| target.changes.is_empty());
+    drift
 }
 
 /// A whole run without failures: one target, nothing missing.

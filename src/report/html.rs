@@ -4,10 +4,12 @@
 //! or a reader could be misled by is made visible, and markup is escaped. Anchors are made of numbers only, and only
 //! `https` addresses of a guide become links.
 
+mod drift;
 mod view;
 
 use super::reading::{duration, instant};
 use super::text::clean;
+use crate::model::drift::Drift;
 use crate::model::run::Run;
 use askama::Template;
 use askama::filters::{Escaper, Html};
@@ -16,6 +18,11 @@ use std::fmt;
 /// The report as an HTML page.
 pub fn render(run: &Run) -> Result<String, askama::Error> {
     view::Page::of(run).render()
+}
+
+/// What reads otherwise in one run than in another, as a page of its own.
+pub fn drift(drift: &Drift) -> Result<String, askama::Error> {
+    drift::Page::of(drift).render()
 }
 
 /// Sanitises and escapes a value that a template writes.

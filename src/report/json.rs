@@ -1,7 +1,7 @@
 //! The report for programs: a versioned format with types of its own, so that the model may change without it.
 //!
 //! Within a version fields are added, never removed or given another meaning; readers ignore what they do not know.
-//! `schema/run-v1.schema.json` is derived from these types. After a change of them, write it anew with
+//! `schema/run-v1.schema.json` and `schema/diff-v1.schema.json` are derived from these types. After a change of them, write them anew with
 //! `PORTREEVE_UPDATE_SCHEMA=1 cargo test --lib report::json`; without the variable that test fails when the file is
 //! not current.
 //!
@@ -11,6 +11,7 @@
 mod answers;
 mod certificates;
 mod document;
+mod drift;
 mod evidence;
 mod findings;
 mod observations;
@@ -19,6 +20,7 @@ mod statements;
 mod suites;
 mod vantage;
 
+use crate::model::drift::Drift;
 use crate::model::run::Run;
 use crate::model::vantage::Vantage;
 use serde::Serialize;
@@ -27,6 +29,7 @@ use std::io;
 
 pub(super) use answers::Witness as WitnessPart;
 pub use document::Document;
+pub use drift::{Diff, FORMAT as DIFF_FORMAT, VERSION as DIFF_VERSION};
 pub(super) use rules::Rule;
 pub(super) use statements::{Attestation as AttestationPart, Waiver as WaiverPart};
 pub(super) use vantage::Vantage as VantagePart;
@@ -50,6 +53,15 @@ pub fn write(run: &Run, writer: impl io::Write) -> Result<(), serde_json::Error>
     serializer.into_inner().write_all(b"\n").map_err(serde_json::Error::io)
 }
 
+/// What reads otherwise in one run than in another, as JSON, with a line end at its end.
+pub fn drift(drift: &Drift) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut bytes, Showable(PrettyFormatter::with_indent(b"  ")));
+    Diff::from(drift).serialize(&mut serializer)?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+}
+
 /// What the doctor found, as JSON. `ways_out` and `checkups` are those of a run's `vantage`.
 pub fn doctor(vantage: &Vantage, started: &str) -> Result<String, serde_json::Error> {
     let mut bytes = Vec::new();
@@ -68,8 +80,17 @@ pub(super) fn one_line(value: &impl Serialize) -> Result<String, serde_json::Err
 
 /// The JSON Schema (draft 2020-12) of what [`render`] writes.
 pub fn schema() -> schemars::Schema {
+    schema_of::<Document>()
+}
+
+/// The JSON Schema of what [`drift()`] writes.
+pub fn diff_schema() -> schemars::Schema {
+    schema_of::<Diff>()
+}
+
+fn schema_of<T: schemars::JsonSchema>() -> schemars::Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<Document>()
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
 /// Without any character in strings that a terminal would obey.

@@ -3,6 +3,7 @@
 //! Every word is there without colour too. No line is wider than asked for (down to 20 columns), none ends in spaces,
 //! and no character but the report's own colour sequences is one that a terminal obeys.
 
+mod drift;
 mod evidence;
 mod findings;
 mod host;
@@ -14,6 +15,7 @@ mod suites;
 mod summary;
 mod vantage;
 
+pub use drift::drift;
 pub use vantage::doctor;
 
 use super::reading::{by_client, duration, instant, missing};
@@ -70,6 +72,9 @@ impl Default for Options {
 pub fn render(run: &Run, options: &Options) -> String {
     let mut page = Page::new(options.width, options.colour).on(day(run));
     masthead(&mut page, run);
+    if let Some(drift) = &run.drift {
+        drift::section(&mut page, drift);
+    }
     for client in by_client(run) {
         if !is_nameless(run) {
             page.heading('=', BOLD, client.name);

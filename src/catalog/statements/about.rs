@@ -81,7 +81,11 @@ pub(super) fn whose(
     }
 }
 
+/// Whether two names differ in case at most. Asked often, so that nothing is copied where it need not be.
 fn same(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
     one.to_lowercase() == other.to_lowercase()
 }
 

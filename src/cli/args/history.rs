@@ -27,7 +27,7 @@ pub(in crate::cli) struct KeepArgs {
     pub(in crate::cli) no_store: bool,
     /// Go on with an interrupted run, with the options that it was given, and ask only what is missing: its number, `last` or
     /// `last~1`. Inventories and guides must be what they were.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["hosts", "roles", "targets", "SelectArgs", "FactArgs", "WhatArgs", "ProveArgs", "TimingArgs", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["hosts", "roles", "targets", "SelectArgs", "FactArgs", "WhatArgs", "ProveArgs", "StatedArgs", "TimingArgs", "dry_run"])]
     pub(in crate::cli) resume: Option<RunName>,
 }
 

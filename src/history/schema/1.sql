@@ -1,21 +1,45 @@
 -- Format 1.
 
+-- By the SHA-256 of what two nights must have in common to be the same, the number of what is kept.
+CREATE TABLE content_by_hash (
+    hash BLOB PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE snapshot_by_hash (
+    hash BLOB PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What is kept once: observations, findings, texts of guides, and what else a run says, as JSON.
 CREATE TABLE content (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    -- SHA-256 of what two nights must have in common to be the same.
-    hash BLOB NOT NULL UNIQUE,
     -- 1: deflated; 2: days are counted anew when it is read.
     form INTEGER NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
 
--- What can be asked about content, in words.
-CREATE TABLE observation (
+-- What was asked and what came of it, in words.
+CREATE TABLE answer (
     content INTEGER PRIMARY KEY REFERENCES content,
     question TEXT NOT NULL,
     answer TEXT NOT NULL
 ) STRICT;
+
+-- An answer of one server, with the times of its first sighting there.
+CREATE TABLE observation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    content INTEGER NOT NULL REFERENCES answer,
+    started_ms INTEGER NOT NULL,
+    elapsed_ms INTEGER NOT NULL,
+    elapsed_max_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE observation_by_hash (
+    hash BLOB PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE finding (
     content INTEGER PRIMARY KEY REFERENCES content,
@@ -33,13 +57,14 @@ CREATE TABLE rule (
     verdict TEXT NOT NULL
 ) STRICT;
 
+-- No number of anything is given twice, so that what a reader remembers stays right while another process prunes.
 CREATE TABLE address (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     address TEXT NOT NULL UNIQUE
 ) STRICT;
 
 CREATE TABLE target (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     client TEXT NOT NULL,
     name TEXT NOT NULL,
     UNIQUE (client, name)
@@ -48,7 +73,6 @@ CREATE TABLE target (
 -- All that is said of a target: the same night after night, while nothing changes.
 CREATE TABLE snapshot (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    hash BLOB NOT NULL UNIQUE,
     definition INTEGER NOT NULL REFERENCES content,
     head INTEGER NOT NULL REFERENCES content,
     -- The run ended before the target was finished.
@@ -121,6 +145,7 @@ CREATE TABLE run_count (
     violated INTEGER NOT NULL
 ) STRICT;
 
+-- Without an index by target: whoever looks for a target's runs reads all of this, a few dozen bytes for each run and target.
 CREATE TABLE run_target (
     run INTEGER NOT NULL REFERENCES run,
     place INTEGER NOT NULL,
@@ -138,9 +163,6 @@ CREATE TABLE journal (
 ) STRICT;
 
 CREATE INDEX journal_by_target ON journal (run, place);
-
-CREATE INDEX run_target_by_target ON run_target (target, run);
-
 -- For queries by hand: `SELECT * FROM findings WHERE run = 12 AND verdict = 'fail'`.
 CREATE VIEW findings AS
 SELECT run.id AS run, run.started, target.client, target.name AS target,
@@ -161,10 +183,11 @@ JOIN rule ON rule.content = snapshot_rule.rule;
 
 CREATE VIEW observations AS
 SELECT run.id AS run, run.started, target.client, target.name AS target,
-       address.address, observation.question, observation.answer
+       address.address, answer.question, answer.answer
 FROM run
 JOIN run_target ON run_target.run = run.id
 JOIN target ON target.id = run_target.target
 JOIN snapshot_observation ON snapshot_observation.snapshot = run_target.snapshot
 JOIN address ON address.id = snapshot_observation.address
-JOIN observation ON observation.content = snapshot_observation.observation;
+JOIN observation ON observation.id = snapshot_observation.observation
+JOIN answer ON answer.content = observation.content;

@@ -21,17 +21,19 @@ pub(super) fn content(store: &Transaction<'_>, body: &Body) -> Done<i64> {
 /// The number of a body, and whether it is new.
 fn place(store: &Transaction<'_>, body: &Body) -> Done<(i64, bool)> {
     let known = store
-        .prepare_cached("SELECT id FROM content WHERE hash = ?1")?
+        .prepare_cached("SELECT number FROM content_by_hash WHERE hash = ?1")?
         .query_row([body.hash], |row| row.get(0))
         .optional()?;
     if let Some(known) = known {
         return Ok((known, false));
     }
     let (form, packed) = content::pack(&body.json);
+    store.prepare_cached("INSERT INTO content (form, body) VALUES (?1, ?2)")?.execute(params![form, packed])?;
+    let number = store.last_insert_rowid();
     store
-        .prepare_cached("INSERT INTO content (hash, form, body) VALUES (?1, ?2, ?3)")?
-        .execute(params![body.hash, form, packed])?;
-    Ok((store.last_insert_rowid(), true))
+        .prepare_cached("INSERT INTO content_by_hash (hash, number) VALUES (?1, ?2)")?
+        .execute(params![body.hash, number])?;
+    Ok((number, true))
 }
 
 /// Sets what is said of the target at this place of a run.
@@ -114,7 +116,7 @@ fn snapshot(store: &Transaction<'_>, started: &str, target: &TargetRun, words: W
     let lists = lists(store, target, &dates, words)?;
     let hash = lists.hash();
     let known = store
-        .prepare_cached("SELECT id FROM snapshot WHERE hash = ?1")?
+        .prepare_cached("SELECT number FROM snapshot_by_hash WHERE hash = ?1")?
         .query_row([hash], |row| row.get(0))
         .optional()?;
     if let Some(known) = known {
@@ -125,11 +127,10 @@ fn snapshot(store: &Transaction<'_>, started: &str, target: &TargetRun, words: W
     let count = |verdict| i64::try_from(tally.count(verdict)).unwrap_or(i64::MAX);
     store
         .prepare_cached(
-            "INSERT INTO snapshot (hash, definition, head, unfinished, troubled, fail, inconclusive, needs_evidence,
-             needs_attestation, pass, not_applicable, violated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO snapshot (definition, head, unfinished, troubled, fail, inconclusive, needs_evidence,
+             needs_attestation, pass, not_applicable, violated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
-            hash,
             lists.definition,
             lists.head,
             target.troubles.contains(&Trouble::Interrupted),
@@ -143,6 +144,9 @@ fn snapshot(store: &Transaction<'_>, started: &str, target: &TargetRun, words: W
             i64::try_from(violated).unwrap_or(i64::MAX),
         ])?;
     let number = store.last_insert_rowid();
+    store
+        .prepare_cached("INSERT INTO snapshot_by_hash (hash, number) VALUES (?1, ?2)")?
+        .execute(params![hash, number])?;
     let mut insert = store.prepare_cached("INSERT INTO snapshot_observation VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (place, (own, address, observation)) in (0i64..).zip(&lists.observations) {
         insert.execute(params![number, place, own, address, observation])?;
@@ -195,16 +199,40 @@ fn observation(
     dates: &Dates,
     words: Words,
 ) -> Done<i64> {
-    let (number, new) = place(store, &content::observation(target, observation, dates)?)?;
+    let (hash, body) = content::observation(target, observation, dates)?;
+    let known = store
+        .prepare_cached("SELECT number FROM observation_by_hash WHERE hash = ?1")?
+        .query_row([hash], |row| row.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let (content, new) = place(store, &body)?;
     if new {
         let marked = dates.mark(words(observation).into_bytes());
         let answer = dates::without_counts(&String::from_utf8_lossy(&marked));
-        store.prepare_cached("INSERT INTO observation VALUES (?1, ?2, ?3)")?.execute(params![
-            number,
+        store.prepare_cached("INSERT INTO answer VALUES (?1, ?2, ?3)")?.execute(params![
+            content,
             observation.question.to_string(),
             answer
         ])?;
     }
+    let time = |milliseconds: u64| i64::try_from(milliseconds).unwrap_or(i64::MAX);
+    store
+        .prepare_cached(
+            "INSERT INTO observation (content, started_ms, elapsed_ms, elapsed_max_ms, tries) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            content,
+            time(observation.started_ms),
+            time(observation.elapsed_ms),
+            time(observation.elapsed_max_ms),
+            observation.tries
+        ])?;
+    let number = store.last_insert_rowid();
+    store
+        .prepare_cached("INSERT INTO observation_by_hash (hash, number) VALUES (?1, ?2)")?
+        .execute(params![hash, number])?;
     Ok(number)
 }
 

@@ -1,7 +1,7 @@
 //! Reading: lists of runs, and runs put together again.
 
 use super::{Done, Sqlite, Wrong};
-use crate::history::content::{self, ItemText, is_dated};
+use crate::history::content::{self, Answer, ItemText, is_dated};
 use crate::history::dates::Dates;
 use crate::history::{Beginning, HistoryError, Record, RunNumber, State, Summary, Wanted};
 use crate::model::expected::RuleFinding;
@@ -11,7 +11,7 @@ use crate::model::target::Target;
 use crate::model::verdict::{Finding, Verdict};
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -103,37 +103,50 @@ fn counts_of_run(store: &Sqlite, run: RunNumber) -> Done<Counts> {
 }
 
 /// The counts of some targets, run by run.
-fn counts_of(store: &Sqlite, targets: &[i64]) -> Done<HashMap<i64, Counts>> {
+fn counts_of(store: &Sqlite, targets: &HashSet<i64>) -> Done<HashMap<i64, Counts>> {
     let mut counted: HashMap<i64, Counts> = HashMap::new();
-    let mut statement = store.connection.prepare_cached(
-        "SELECT run, unfinished, fail, inconclusive, needs_evidence, needs_attestation, pass, not_applicable, violated, troubled
-         FROM run_target JOIN snapshot ON snapshot.id = snapshot WHERE target = ?1",
+    let mut statement = store.connection.prepare_cached("SELECT target, run, snapshot FROM run_target")?;
+    let mut of_snapshot = store.connection.prepare_cached(
+        "SELECT unfinished, fail, inconclusive, needs_evidence, needs_attestation, pass, not_applicable, violated, troubled
+         FROM snapshot WHERE id = ?1",
     )?;
-    for target in targets {
-        let mut rows = statement.query([target])?;
-        while let Some(row) = rows.next()? {
-            let counts = counted.entry(row.get(0)?).or_default();
-            let number = |place| row.get::<_, i64>(place).map(|number| usize::try_from(number).unwrap_or_default());
-            counts.targets += 1;
-            counts.unfinished += number(1)?;
-            for (place, verdict) in (2..).zip(VERDICTS) {
-                counts.findings.extend([(verdict, number(place)?)]);
-            }
-            counts.violated += number(8)?;
-            counts.troubled |= row.get::<_, bool>(9)?;
+    // A target's snapshot is the same night after night.
+    let mut known: HashMap<i64, [usize; 9]> = HashMap::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if !targets.contains(&row.get(0)?) {
+            continue;
         }
+        let snapshot: i64 = row.get(2)?;
+        let numbers = match known.get(&snapshot) {
+            Some(numbers) => *numbers,
+            None => *known.entry(snapshot).or_insert(of_snapshot.query_row([snapshot], |row| {
+                let mut numbers = [0; 9];
+                for (place, number) in numbers.iter_mut().enumerate() {
+                    *number = usize::try_from(row.get::<_, i64>(place)?).unwrap_or_default();
+                }
+                Ok(numbers)
+            })?),
+        };
+        let counts = counted.entry(row.get(1)?).or_default();
+        let [unfinished, verdicts @ .., violated, troubled] = numbers;
+        counts.targets += 1;
+        counts.unfinished += unfinished;
+        counts.findings.extend(VERDICTS.into_iter().zip(verdicts));
+        counts.violated += violated;
+        counts.troubled |= troubled > 0;
     }
     Ok(counted)
 }
 
 /// The targets that are wanted.
-fn targets(store: &Sqlite, wanted: &Wanted) -> Done<Vec<i64>> {
+fn targets(store: &Sqlite, wanted: &Wanted) -> Done<HashSet<i64>> {
     let mut statement = store.connection.prepare_cached("SELECT id, client, name FROM target")?;
     let mut rows = statement.query([])?;
-    let mut targets = Vec::new();
+    let mut targets = HashSet::new();
     while let Some(row) = rows.next()? {
         if wanted.wants(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?) {
-            targets.push(row.get(0)?);
+            targets.insert(row.get(0)?);
         }
     }
     Ok(targets)
@@ -169,7 +182,7 @@ fn opening(store: &Sqlite, run: RunNumber) -> Done<Opening> {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     texts: HashMap<i64, Arc<ItemText>>,
-    observations: HashMap<i64, Arc<Observation>>,
+    answers: HashMap<i64, Arc<Answer>>,
     findings: HashMap<i64, Arc<(Finding, Arc<ItemText>)>>,
     rules: HashMap<i64, Arc<RuleFinding>>,
     heads: HashMap<i64, Arc<TargetRun>>,
@@ -179,7 +192,7 @@ pub(super) struct Cache {
 
 impl Cache {
     fn make_room(&mut self) {
-        if self.observations.len() + self.findings.len() > CACHE_LIMIT {
+        if self.answers.len() + self.findings.len() > CACHE_LIMIT {
             *self = Self::default();
         }
     }
@@ -234,14 +247,24 @@ impl Reader<'_> {
         let head: Arc<TargetRun> = cached!(self.heads[head], plain);
         let mut target = content::headed((*head).clone(), (*definition).clone(), started);
         let mut statement = connection.prepare_cached(
-            "SELECT number, address, observation FROM snapshot_observation WHERE snapshot = ?1 ORDER BY place",
+            "SELECT number, address, content, started_ms, elapsed_ms, elapsed_max_ms, tries FROM snapshot_observation
+             JOIN observation ON observation.id = observation WHERE snapshot = ?1 ORDER BY place",
         )?;
         let mut rows = statement.query([snapshot])?;
         while let Some(row) = rows.next()? {
             let (id, address) = (ObservationId(row.get(0)?), self.address(row.get(1)?)?);
-            let observation =
-                cached!(self.observations[row.get(2)?], |_: &mut Self, value| Ok::<Observation, Wrong>(value));
-            target.observations.push(Observation { id, address, ..(*observation).clone() });
+            let answer = cached!(self.answers[row.get(2)?], |_: &mut Self, value| Ok::<Answer, Wrong>(value));
+            let time = |place| row.get::<_, i64>(place).map(|time| u64::try_from(time).unwrap_or_default());
+            target.observations.push(Observation {
+                id,
+                address,
+                question: answer.question,
+                started_ms: time(3)?,
+                elapsed_ms: time(4)?,
+                elapsed_max_ms: time(5)?,
+                tries: row.get(6)?,
+                attempt: answer.attempt.clone(),
+            });
         }
         let mut statement = connection
             .prepare_cached("SELECT finding, rests_on FROM snapshot_finding WHERE snapshot = ?1 ORDER BY place")?;
@@ -304,16 +327,16 @@ pub(super) fn run(store: &Sqlite, number: RunNumber, wanted: &Wanted) -> Done<Ru
     run.started = opening.started;
     run.elapsed_ms = opening.elapsed_ms;
     run.interrupted = opening.interrupted;
-    let mut statement = store.connection.prepare_cached(
-        "SELECT snapshot, client, name, place FROM run_target JOIN target ON target.id = target WHERE run = ?1 ORDER BY place",
-    )?;
+    let mut statement = store
+        .connection
+        .prepare_cached("SELECT snapshot, target, place FROM run_target WHERE run = ?1 ORDER BY place")?;
+    let targets = targets(store, wanted)?;
     let mut rows = statement.query([number.0])?;
     while let Some(row) = rows.next()? {
-        let (client, name): (String, String) = (row.get(1)?, row.get(2)?);
-        if wanted.wants(&client, &name) {
+        if targets.contains(&row.get(1)?) {
             let mut target = reader.target(row.get(0)?, &run.started)?;
             if target.observations.is_empty() {
-                let place = usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
+                let place = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
                 target.observations = learned(store, number, place)?;
             }
             run.targets.push(target);

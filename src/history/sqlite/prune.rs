@@ -12,13 +12,17 @@ const SWEEP: &str = "
     DELETE FROM snapshot_observation WHERE snapshot NOT IN (SELECT id FROM snapshot);
     DELETE FROM snapshot_finding WHERE snapshot NOT IN (SELECT id FROM snapshot);
     DELETE FROM snapshot_rule WHERE snapshot NOT IN (SELECT id FROM snapshot);
-    DELETE FROM observation WHERE content NOT IN (SELECT observation FROM snapshot_observation);
+    DELETE FROM observation WHERE id NOT IN (SELECT observation FROM snapshot_observation);
+    DELETE FROM observation_by_hash WHERE number NOT IN (SELECT id FROM observation);
+    DELETE FROM answer WHERE content NOT IN (SELECT content FROM observation);
     DELETE FROM finding WHERE content NOT IN (SELECT finding FROM snapshot_finding);
     DELETE FROM rule WHERE content NOT IN (SELECT rule FROM snapshot_rule);
     DELETE FROM content WHERE id NOT IN (
-        SELECT content FROM observation UNION ALL SELECT content FROM finding UNION ALL SELECT text FROM finding
+        SELECT content FROM answer UNION ALL SELECT content FROM finding UNION ALL SELECT text FROM finding
         UNION ALL SELECT content FROM rule UNION ALL SELECT definition FROM snapshot UNION ALL SELECT head FROM snapshot
         UNION ALL SELECT beginning FROM run UNION ALL SELECT header FROM run);
+    DELETE FROM snapshot_by_hash WHERE number NOT IN (SELECT id FROM snapshot);
+    DELETE FROM content_by_hash WHERE number NOT IN (SELECT id FROM content);
     DELETE FROM address WHERE id NOT IN (SELECT address FROM snapshot_observation);
     DELETE FROM target WHERE id NOT IN (SELECT target FROM run_target);";
 

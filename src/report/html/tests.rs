@@ -1,6 +1,6 @@
-use super::{pieces, render};
+use super::{drift, pieces, render};
 use crate::model::observation::ObservationId;
-use crate::report::fixture::{estate, everything, hostile, quiet};
+use crate::report::fixture::{self, drifted, estate, everything, hostile, hostile_drift, quiet, unchanged};
 use std::collections::BTreeSet;
 
 /// Everything between `before` and `after`, wherever they occur.
@@ -11,6 +11,25 @@ fn between<'a>(page: &'a str, before: &str, after: &str) -> Vec<&'a str> {
 #[test]
 fn the_whole_page() {
     insta::assert_snapshot!(render(&everything()).unwrap());
+}
+
+#[test]
+fn the_whole_page_of_drift() {
+    insta::assert_snapshot!(drift(&fixture::drift()).unwrap());
+    let same = drift(&unchanged()).unwrap();
+    assert!(same.contains("Nothing that could be compared changed"), "{same}");
+    let page = render(&drifted()).unwrap();
+    assert!(page.contains("<h2 id=\"drift\">") && page.contains("3 worse (1 critical)"));
+    assert!(!render(&everything()).unwrap().contains("id=\"drift\""));
+}
+
+#[test]
+fn hostile_drift_is_shown_and_not_obeyed() {
+    for text in ["<script>alert(1)</script>", "\" onmouseover=\"alert(1)", "\u{1b}[31m\u{202e}\0", ""] {
+        let page = drift(&hostile_drift(text)).unwrap();
+        assert!(!page.contains("<script") && !page.contains("\" onmouseover=\""));
+        assert!(!page.chars().any(|character| character != '\n' && crate::report::text::is_special(character)));
+    }
 }
 
 #[test]

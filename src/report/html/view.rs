@@ -1,5 +1,6 @@
 //! What the page shows, in the order in which it shows it.
 
+use super::drift::Drifted;
 use super::{duration, instant};
 use crate::model::expected::{RuleFinding, RuleTally};
 use crate::model::observation::ObservationId;
@@ -39,6 +40,7 @@ pub(super) struct Page<'a> {
     figures: Vec<Figure>,
     counts_in_words: String,
     clients: Vec<Client<'a>>,
+    drift: Option<Drifted<'a>>,
 }
 
 /// A verdict's count, and its segment of a bar that is 1000 wide.
@@ -255,6 +257,7 @@ impl<'a> Page<'a> {
             figures: figures(&run.tally()),
             counts_in_words: counts_in_words(&run.tally()),
             clients,
+            drift: run.drift.as_deref().map(Drifted::of),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The document: the run, its guides and targets, and what is said of them.
 
+use super::drift::Drift;
 use super::evidence::HostEvidence;
 use super::findings::Finding;
 use super::observations::Observation;
@@ -47,6 +48,8 @@ pub struct Document {
     guides: Vec<Guide>,
     /// What is known of the machine that asked and of its own network.
     vantage: Vantage,
+    /// What reads otherwise than in an earlier run; null where it was compared with none.
+    drift: Option<Drift>,
     /// The targets, in the inventory's order.
     targets: Vec<Target>,
 }
@@ -299,6 +302,7 @@ impl From<&run::Run> for Document {
             coverage: reading::coverage(observations).into(),
             guides: run.guides.iter().map(Guide::from).collect(),
             vantage: Vantage::from(&run.vantage),
+            drift: run.drift.as_deref().map(Drift::from),
             targets: run.targets.iter().map(Target::from).collect(),
         }
     }

@@ -1,34 +1,54 @@
-use super::{render, schema};
+use super::{diff_schema, drift, render, schema};
 use crate::catalog::builtin::Catalogs;
 use crate::judge::{Case, Judgement, judge};
 use crate::model::statement::Statements;
 use crate::model::vantage::Ways;
 use crate::model::verdict::Verdict;
-use crate::report::fixture::{estate, everything, hostile, middlebox, quiet};
+use crate::report::fixture::{self, drifted, estate, everything, hostile, hostile_drift, middlebox, quiet, unchanged};
 use serde_json::Value;
 
 const SCHEMA: &str = "schema/run-v1.schema.json";
+const DIFF_SCHEMA: &str = "schema/diff-v1.schema.json";
 
-fn published() -> String {
-    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA))
+fn published(file: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
         .unwrap_or_default()
         .replace("\r\n", "\n")
 }
 
 #[test]
-fn the_published_schema_is_current() {
-    let current = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
-    if std::env::var_os("PORTREEVE_UPDATE_SCHEMA").is_some() {
-        std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA), &current).unwrap();
+fn the_published_schemas_are_current() {
+    for (file, schema) in [(SCHEMA, schema()), (DIFF_SCHEMA, diff_schema())] {
+        let current = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if std::env::var_os("PORTREEVE_UPDATE_SCHEMA").is_some() {
+            std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file), &current).unwrap();
+        }
+        let hint = "run PORTREEVE_UPDATE_SCHEMA=1 cargo test --lib report::json, and look at what changed for readers";
+        assert!(published(file) == current, "{file} is not current: {hint}");
     }
-    let hint = "run PORTREEVE_UPDATE_SCHEMA=1 cargo test --lib report::json, and look at what changed for readers";
-    assert!(published() == current, "{SCHEMA} is not current: {hint}");
+}
+
+#[test]
+fn drift_is_what_its_schema_says() {
+    insta::assert_snapshot!(drift(&fixture::drift()).unwrap());
+    let validator = jsonschema::validator_for(&serde_json::to_value(diff_schema()).unwrap()).unwrap();
+    for drifted in [fixture::drift(), unchanged(), hostile_drift("\u{1b}[31m\u{202e}")] {
+        let text = drift(&drifted).unwrap();
+        assert!(!text.chars().any(|character| character != '\n' && crate::report::text::is_special(character)));
+        let written: Value = serde_json::from_str(&text).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!(written["targets"].as_array().unwrap().len(), drifted.targets.len());
+        assert_eq!(written["summary"]["worse"], drifted.tally().worse);
+    }
+    let written: Value = serde_json::from_str(&render(&drifted()).unwrap()).unwrap();
+    assert_eq!(written["drift"]["after"]["number"], 13);
 }
 
 #[test]
 fn what_is_written_is_what_the_schema_says() {
     let validator = jsonschema::validator_for(&serde_json::to_value(schema()).unwrap()).unwrap();
-    for run in [everything(), quiet(), estate(5), hostile("\u{1b}[31m\u{202e}")] {
+    for run in [everything(), drifted(), quiet(), estate(5), hostile("\u{1b}[31m\u{202e}")] {
         let written: Value = serde_json::from_str(&render(&run).unwrap()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new());

@@ -6,6 +6,7 @@ use super::{called, is_nameless};
 use crate::model::expected::{RuleTally, RuleVerdict};
 use crate::model::run::{Run, Tally, TargetRun};
 use crate::model::verdict::Verdict;
+use crate::report::drift::headline;
 use crate::report::reading::{Caution, bottom_line, by_client, cautions, missing, rules_tallied};
 use crate::report::statements::summary as statements;
 use crate::report::text::{clean, counted, listed, number};
@@ -47,6 +48,9 @@ pub(super) fn render(page: &mut Page, run: &Run) {
     let violated = run.rule_tally().count(RuleVerdict::Violated) > 0;
     let style = if run.tally().count(Verdict::Fail) > 0 || violated || run.is_partial() { RED } else { BOLD };
     page.paragraph(0, style, &bottom_line(run));
+    if let Some(drift) = &run.drift {
+        page.paragraph(0, if drift.tally().worse > 0 { RED } else { BOLD }, &headline(drift));
+    }
 }
 
 /// The expected rules of each server that has any.

@@ -1,7 +1,7 @@
-use super::{Lists, Options, render};
+use super::{Lists, Options, drift, render};
 use crate::catalog::inventory::NO_CLIENT;
 use crate::model::verdict::Verdict;
-use crate::report::fixture::{estate, everything, hostile, quiet};
+use crate::report::fixture::{self, drifted, estate, everything, hostile, hostile_drift, quiet, unchanged};
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
@@ -60,6 +60,40 @@ fn the_summary_of_many_hosts_stays_readable() {
     let text = render(&estate(24), &options);
     let summary = text.split_once("== SUMMARY").unwrap().1;
     insta::assert_snapshot!(format!("== SUMMARY{summary}"));
+}
+
+#[test]
+fn drift_at_40_80_and_160_columns() {
+    for width in [40, 80, 160] {
+        insta::assert_snapshot!(format!("drift_{width}"), drift(&fixture::drift(), width, false));
+    }
+}
+
+#[test]
+fn no_drift_is_said() {
+    insta::assert_snapshot!(drift(&unchanged(), 80, false));
+}
+
+#[test]
+fn a_run_says_what_changed_since_the_last_one() {
+    let text = render(&drifted(), &Options { show: [].into(), ..Options::default() });
+    let section = text.split_once("== WHAT CHANGED").unwrap().1;
+    insta::assert_snapshot!(section.split_once("== Harbour Dental Group").unwrap().0);
+    assert!(text.trim_end().ends_with("so this is not the whole picture."), "{text}");
+    assert_eq!(text.matches("3 worse (1 critical)").count(), 3);
+}
+
+#[test]
+fn drift_is_well_formed_at_any_width() {
+    for text in ["\x1b[31mred\x1b]0;title\x07", "\u{9b}2J\r\nforged: PASS", "a\u{202e}b", "", &"x".repeat(5000)] {
+        for width in WIDTHS {
+            assert_well_formed(&drift(&hostile_drift(text), width, true), width);
+            let run = crate::model::run::Run { drift: Some(Box::new(hostile_drift(text))), ..quiet() };
+            assert_well_formed(&render(&run, &all(width, true)), width);
+        }
+    }
+    let coloured = drift(&fixture::drift(), 80, true);
+    assert_eq!(without_colour(&coloured), drift(&fixture::drift(), 80, false));
 }
 
 #[test]

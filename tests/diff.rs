@@ -1,0 +1,100 @@
+//! What changed between two runs, from outside.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
+
+mod support;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use support::{Mock, WEB, array, ended, portreeve, stderr, stdout, text};
+
+fn about(mock: &Mock, arguments: &[&str]) -> Command {
+    let mut command = portreeve();
+    command.args(arguments).arg("--store").arg(mock.path("history.db"));
+    command
+}
+
+fn scanned(mock: &Mock) -> String {
+    let output = mock.scan().arg("--store").arg(mock.path("history.db")).output().unwrap();
+    ended(&output, 0);
+    stdout(&output)
+}
+
+/// Carries the last run back into the store as another, later one, in which one item that passed fails.
+fn worse_run(mock: &Mock) -> String {
+    let file = mock.path("last.jsonl");
+    ended(&about(mock, &["export", "last", file.to_str().unwrap()]).output().unwrap(), 0);
+    let mut item = None;
+    let uid = "0123456789abcdef0123456789abcdef";
+    let lines: Vec<String> = fs::read_to_string(&file)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            if line.get("run").is_some() {
+                line["run"]["uid"] = uid.into();
+                line["run"]["run"]["started"] = "2099-01-01T00:00:00Z".into();
+            }
+            if line.get("end").is_some() {
+                line["end"]["uid"] = uid.into();
+            }
+            if line.get("target").is_some() {
+                let findings = line["target"]["findings"].as_array_mut().unwrap();
+                let finding = findings.iter_mut().find(|finding| finding["verdict"] == "pass").unwrap();
+                finding["verdict"] = "fail".into();
+                for check in finding["checks"].as_array_mut().unwrap() {
+                    check["verdict"] = "fail".into();
+                }
+                item = Some(text(finding, "item").to_owned());
+            }
+            line.to_string()
+        })
+        .collect();
+    fs::write(&file, format!("{}\n", lines.join("\n"))).unwrap();
+    let output = about(mock, &["import", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    item.unwrap()
+}
+
+#[test]
+fn what_changed_is_told_in_every_form_and_by_the_exit_code() {
+    let mock = Mock::new(WEB);
+    assert!(!scanned(&mock).contains("WHAT CHANGED"), "there is nothing to compare the first run with");
+    let output = about(&mock, &["diff"]).output().unwrap();
+    ended(&output, 2);
+    assert!(stderr(&output).contains("name two runs"), "{}", stderr(&output));
+    let second = scanned(&mock);
+    assert!(second.contains("WHAT CHANGED") && second.contains("Nothing that could be compared changed"), "{second}");
+    let output = about(&mock, &["diff", "--width", "100"]).output().unwrap();
+    ended(&output, 0);
+    assert!(stdout(&output).contains("Nothing that could be compared changed since run 1 of"), "{}", stdout(&output));
+
+    let item = worse_run(&mock);
+    let output = about(&mock, &["diff", "--width", "100"]).output().unwrap();
+    ended(&output, 1);
+    let page = stdout(&output);
+    assert!(page.contains("1 worse") && page.contains(&format!("{item}: pass → fail")), "{page}");
+    assert!(page.contains("Cannot tell why"), "nothing else differs: {page}");
+    let (html, json) = (mock.path("diff.html"), ["diff", "2", "last", "--format", "json", "--fail-on", "never"]);
+    let output = about(&mock, &json).arg("--html").arg(&html).output().unwrap();
+    ended(&output, 0);
+    let written: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((text(&written, "format"), &written["summary"]["worse"]), ("portreeve-diff", &1.into()));
+    assert_eq!(array(&written["targets"][0], "changes").len(), 1);
+    assert!(fs::read_to_string(&html).unwrap().contains(&item));
+    let output = about(&mock, &["diff", "--format", "csv"]).output().unwrap();
+    ended(&output, 1);
+    let table = stdout(&output);
+    assert!(table.starts_with("client,server,host,class") && table.contains(",worse,"), "{table}");
+    // The other way round it is better.
+    let output = about(&mock, &["diff", "last", "1", "--format", "json"]).output().unwrap();
+    ended(&output, 0);
+    let written: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&written["summary"]["worse"], &written["summary"]["better"]), (&0.into(), &1.into()));
+    ended(&about(&mock, &["diff", "last", "last"]).output().unwrap(), 2);
+    ended(&about(&mock, &["diff", "7"]).output().unwrap(), 2);
+    ended(&about(&mock, &["diff", "--client", "nobody"]).output().unwrap(), 2);
+    let shown = about(&mock, &["show", "last", "--fail-on", "never"]).output().unwrap();
+    assert!(stdout(&shown).contains(&format!("{item}: pass → fail")), "{}", stdout(&shown));
+}
