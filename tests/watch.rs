@@ -163,7 +163,7 @@ fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
 fn a_scan_that_runs_when_the_watch_is_told_to_end_keeps_what_it_learned() {
     // Nothing ever speaks on this port, so the scan takes seconds.
     let mock =
-        Mock::new("[[face]]\nport = \"tcp/443\"\nkind = \"silent\"\n[[face]]\nport = \"tcp/80\"\nkind = \"silent\"\n");
+        Mock::new("[[face]]\nport = \"tcp/443\"\nkind = \"hang\"\n[[face]]\nport = \"tcp/80\"\nkind = \"hang\"\n");
     mock.inventory(YEARLY);
     ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
     long_ago(&mock);

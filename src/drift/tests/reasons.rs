@@ -2,7 +2,7 @@
 
 use super::drift;
 use super::world::{World, timed_out};
-use crate::model::drift::{Change, Drift, Reason};
+use crate::model::drift::{Change, Drift};
 use crate::model::evidence::EvidenceRun;
 use crate::model::run::{Run, Trouble};
 use crate::model::statement::{Attestation, Attested, Effect};
