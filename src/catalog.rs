@@ -12,6 +12,7 @@ pub mod exploited;
 pub mod guide;
 pub mod inventory;
 pub mod rule;
+mod scheduled;
 pub mod statements;
 pub mod suite_policy;
 mod toml_file;

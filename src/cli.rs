@@ -22,6 +22,7 @@ mod state;
 mod statements;
 mod store;
 mod vantage;
+mod watch;
 mod witness;
 
 use args::diff::SchemaOf;
@@ -101,6 +102,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
         Command::Probe(command) => block_on(probe::run(command, shared)),
         Command::Doctor(args) => block_on(doctor::run(*args, shared)),
         Command::Witness(args) => block_on(witness::run(args, shared)),
+        Command::Watch(args) => block_on(watch::run(args, shared)),
         #[cfg(feature = "demo")]
         Command::Demo(args) => block_on(demo::run(args, shared)),
     }
@@ -150,8 +152,8 @@ fn man() -> Result<String, CliError> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
     for name in [
-        "scan", "demo", "history", "show", "export", "import", "prune", "probe", "doctor", "witness", "host", "attest",
-        "waive", "guides",
+        "scan", "demo", "history", "show", "export", "import", "prune", "watch", "probe", "doctor", "witness", "host",
+        "attest", "waive", "guides",
     ] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());

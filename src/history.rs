@@ -178,6 +178,21 @@ pub struct Record {
     pub run: Run,
 }
 
+/// What is known of a job of a schedule. Times are RFC 3339, UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRecord {
+    /// What tells it from others.
+    pub id: String,
+    /// The last occurrence that is settled, by its nominal time.
+    pub settled: String,
+    /// When its last run began.
+    pub began: Option<String>,
+    /// When that ended.
+    pub ended: Option<String>,
+    /// With which exit code, where it ended by itself.
+    pub exit: Option<i32>,
+}
+
 /// What `prune` is to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prune {
@@ -235,4 +250,10 @@ pub trait Archive: Send {
 
     /// Forgets old runs, but never the last of a target.
     fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError>;
+
+    /// What is known of the jobs of schedules.
+    fn jobs(&self) -> Result<Vec<JobRecord>, HistoryError>;
+
+    /// Keeps what is known of a job, in the place of what was known before.
+    fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError>;
 }

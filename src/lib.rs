@@ -1,6 +1,6 @@
 //! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
 //!
-//! The modules, each using only those before it: [`model`] → wire → catalog → host → net → witness → probe → engine → judge →
+//! The modules, each using only those before it: [`model`] → wire → schedule → catalog → host → net → witness → probe → engine → judge →
 //! drift → history → report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod catalog;
@@ -14,5 +14,6 @@ pub mod model;
 pub mod net;
 pub mod probe;
 pub mod report;
+pub mod schedule;
 pub mod wire;
 pub mod witness;

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 13] = [
-    "model", "wire", "catalog", "host", "net", "witness", "probe", "engine", "judge", "drift", "history", "report",
-    "cli",
+const ORDER: [&str; 14] = [
+    "model", "wire", "schedule", "catalog", "host", "net", "witness", "probe", "engine", "judge", "drift", "history",
+    "report", "cli",
 ];
 
 /// The modules that wait for something.

@@ -29,6 +29,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-export", &["export", "--help"]),
         ("help-import", &["import", "--help"]),
         ("help-prune", &["prune", "--help"]),
+        ("help-watch", &["watch", "--help"]),
         ("help-witness", &["witness", "--help"]),
         ("help-host", &["host", "--help"]),
         ("help-host-collector", &["host", "collector", "--help"]),

@@ -6,6 +6,7 @@
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::expected::{self, Beside, Placed, RawRules};
 use super::guide::ROLES;
+use super::scheduled::{self, RawSchedule};
 use super::toml_file::{FILE_LIMIT, Reader};
 use crate::model::ports::{Ports, parse_range};
 use crate::model::target::{ControlServer, Host, Moved, Role, Target};
@@ -37,6 +38,7 @@ const TECHNICIANS_LIMIT: i64 = (65_535 - 40_000) / 4;
 #[serde(deny_unknown_fields)]
 struct RawInventory {
     client: Option<Spanned<String>>,
+    schedule: Option<RawSchedule>,
     allow: RawRules,
     deny: RawRules,
     #[serde(default)]
@@ -70,6 +72,9 @@ struct RawTarget {
     default_rules: bool,
     notes: Option<String>,
     evidence: Option<String>,
+    schedule: Option<RawSchedule>,
+    #[serde(default = "yes")]
+    scheduled: bool,
 }
 
 fn yes() -> bool {
@@ -322,10 +327,13 @@ pub fn parse(file: &str, text: &str, places: &mut Places) -> Result<Vec<Target>,
         reader.wrong(0..0, message, Some("add at least one [[target]] with `name`, `host` and `roles`".to_owned()));
     }
     let defaults = expected::read(&mut reader, raw.allow, raw.deny, None);
+    let schedule = raw.schedule.and_then(|schedule| scheduled::read(&mut reader, schedule));
     let mut targets = Vec::new();
     for raw_target in raw.target {
         let (name_span, host_span) = (raw_target.name.span(), raw_target.host.span());
-        let Some(target) = read_target(&mut reader, raw.client.as_ref(), &defaults, raw_target) else { continue };
+        let usual = schedule.clone().filter(|_| raw_target.scheduled && raw_target.schedule.is_none());
+        let Some(mut target) = read_target(&mut reader, raw.client.as_ref(), &defaults, raw_target) else { continue };
+        target.schedule = target.schedule.or(usual);
         let line = |span: &std::ops::Range<usize>| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
         let key = (target.client.to_lowercase(), target.name.to_lowercase());
         if let Some(place) = places.names.insert(key, format!("{file}:{}", line(&name_span))) {
@@ -408,6 +416,7 @@ fn read_target(
     let label = format!("{client}/{}", raw.name.get_ref());
     expected::check_defaults(reader, defaults, &label, &beside);
     let rules = own.iter().chain(defaults).map(|(rule, _)| rule.clone()).collect();
+    let schedule = raw.schedule.and_then(|schedule| scheduled::read(reader, schedule)).filter(|_| raw.scheduled);
     let target = Target {
         client,
         name: raw.name.into_inner(),
@@ -426,6 +435,7 @@ fn read_target(
         rules,
         notes: raw.notes,
         evidence: raw.evidence,
+        schedule,
     };
     (reader.found.len() == before).then_some(target)
 }

@@ -5,12 +5,14 @@ pub(super) mod history;
 mod servers;
 mod statements;
 mod values;
+pub(super) mod watch;
 
 pub(super) use servers::{FactArgs, SelectArgs};
 pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
+use super::args::watch::WatchArgs;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Role};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -141,6 +143,8 @@ pub(super) enum Command {
     Import(ImportArgs),
     /// Forget old runs, but never the last one of a target.
     Prune(PruneArgs),
+    /// Scan by the schedules of an inventory, all the time or what is due now.
+    Watch(WatchArgs),
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -199,6 +203,9 @@ pub(super) struct ScanArgs {
     /// What to select from the inventory.
     #[command(flatten)]
     pub(super) select: SelectArgs,
+    /// Only targets of this job of `portreeve watch`.
+    #[arg(long, hide = true, value_name = "ID", requires = "targets")]
+    pub(super) job: Option<String>,
     /// What the guides need to know of HOST.
     #[command(flatten)]
     pub(super) facts: FactArgs,

@@ -151,6 +151,7 @@ fn target(builtin: Builtin, description: &Description, running: &Running) -> Tar
         rules: Vec::new(),
         notes: Some("a mock server on loopback".to_owned()),
         evidence: None,
+        schedule: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::output::{self, called, complain, print};
 use super::pending::PendingFile;
 use super::session::{self, Brief, Families};
 use super::vantage::{self, Control};
-use super::{diff, dry_run, guides, host, statements, witness};
+use super::{diff, dry_run, guides, host, statements, watch, witness};
 use crate::catalog::builtin::Catalogs;
 use crate::catalog::expected::{Beside, Conflict, PORTS_LIMIT, conflict};
 use crate::catalog::guide::Guide;
@@ -163,7 +163,8 @@ fn targets(
     let select = &args.select;
     let selection = Selection { clients: select.client.clone(), tags: select.tag.clone(), names: select.name.clone() };
     let count = all.len();
-    let selected: Vec<Target> = all.into_iter().filter(|target| selection.selects(target)).collect();
+    let of_job = |target: &Target| args.job.as_ref().is_none_or(|job| watch::job_of(target).as_ref() == Some(job));
+    let selected: Vec<Target> = all.into_iter().filter(|target| selection.selects(target) && of_job(target)).collect();
     if selected.is_empty() {
         return Err(CliError::Usage(format!(
             "none of the {count} targets of the inventory is selected by --client, --tag and --name"

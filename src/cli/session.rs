@@ -189,10 +189,18 @@ enum Stop {
 /// Becomes true when the user presses Ctrl-C, the terminal goes away or the service manager says stop; whoever asks a
 /// second time ends the program at once.
 pub(super) fn interrupts(shared: &Shared) -> watch::Receiver<bool> {
+    stops(shared, StopSignals::listen())
+}
+
+/// The same where a terminal that goes away is no reason to stop: SIGHUP means something else to a service.
+pub(super) fn interrupts_but_hangup(shared: &Shared) -> watch::Receiver<bool> {
+    stops(shared, StopSignals::listen().but_hangup())
+}
+
+fn stops(shared: &Shared, mut signals: StopSignals) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let quiet = shared.quiet;
-    // Listened for from here on: a signal that comes before the task below has run must not end the program.
-    let mut signals = StopSignals::listen();
+    // Listened for already: a signal that comes before the task below has run must not end the program.
     tokio::spawn(async move {
         let mut stopping = false;
         while let Some(stop) = signals.next().await {
@@ -220,6 +228,11 @@ impl StopSignals {
         let hangup = (!hangup_is_ignored()).then(SignalKind::hangup);
         let kinds = [Some(SignalKind::interrupt()), Some(SignalKind::terminate()), hangup];
         Self(kinds.map(|kind| signal(kind?).ok()))
+    }
+
+    fn but_hangup(self) -> Self {
+        let [interrupt, terminate, _] = self.0;
+        Self([interrupt, terminate, None])
     }
 
     async fn next(&mut self) -> Option<Stop> {
@@ -264,6 +277,10 @@ impl StopSignals {
             close: windows::ctrl_close().ok(),
             shutdown: windows::ctrl_shutdown().ok(),
         }
+    }
+
+    fn but_hangup(self) -> Self {
+        self
     }
 
     /// When the window is closed or the machine goes down, Windows gives us five seconds.

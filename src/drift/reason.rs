@@ -6,6 +6,7 @@ use crate::model::drift::{Because, Reason, Sighting, Subject};
 use crate::model::observation::ObservationId;
 use crate::model::question::Question;
 use crate::model::run::Trouble;
+use crate::model::statement::{Attestation, Attested, Effect};
 use crate::model::verdict::{Check, Confidence, Verdict};
 use std::net::IpAddr;
 
@@ -17,6 +18,28 @@ const NAMED: usize = 5;
 pub(super) struct Said<'a> {
     pub(super) verdict: Verdict,
     pub(super) checks: &'a [Check],
+    /// What a person says of the item.
+    pub(super) attested: Option<&'a Attested>,
+}
+
+impl Said<'_> {
+    /// The attestation that answers it.
+    fn answered_by(&self) -> Option<&Attestation> {
+        self.attested.filter(|attested| attested.counts()).map(|attested| &attested.attestation)
+    }
+}
+
+/// What became of the attestation, where that is what answers the item now, or did before.
+fn attestation(before: Said<'_>, after: Said<'_>) -> Option<Reason> {
+    let what = match (before.answered_by(), after.answered_by(), after.attested) {
+        (None, Some(new), _) => format!("{} attested it on {}, until {}", new.by, new.on, new.until),
+        (Some(_), None, Some(old)) if old.effect == Effect::Expired => {
+            format!("that of {} ended with {}", old.attestation.by, old.attestation.until)
+        }
+        (Some(old), None, None) => format!("that of {}, until {}, is no longer there", old.by, old.until),
+        _ => return None,
+    };
+    Some(Reason::Attestation { what })
 }
 
 /// The reasons, the one that decides first, with how sure it is: the first is sure where it is the only one, and what stands
@@ -110,10 +133,8 @@ impl Case<'_> {
             _ => {}
         }
         match self.before.verdict {
-            Verdict::NeedsAttestation if self.pair.evidence.is_none() && self.guide_changed().is_none() => {
-                return sure(Reason::Attestation {
-                    what: "it was missing before; on which one this rests is not recorded".to_owned(),
-                });
+            Verdict::NeedsEvidence | Verdict::NeedsAttestation if self.after.answered_by().is_some() => {
+                return ordered(attestation(self.before, self.after).into_iter().collect());
             }
             Verdict::NeedsEvidence | Verdict::NeedsAttestation => return ordered(self.unanswered()),
             _ => {}
@@ -183,9 +204,7 @@ impl Case<'_> {
     /// It hangs, or hung, on evidence or an attestation.
     fn unanswered(&self) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = Vec::new();
-        if self.after.verdict == Verdict::NeedsAttestation {
-            reasons.push(Reason::Attestation { what: "there is none that counts now".to_owned() });
-        }
+        reasons.extend(attestation(self.before, self.after));
         reasons.extend(self.evidence());
         reasons.extend(self.guide_changed());
         if !self.pair.inventory.is_empty() {

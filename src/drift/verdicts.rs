@@ -25,7 +25,7 @@ struct Word<'a> {
 impl<'a> Word<'a> {
     fn of_item(finding: &'a Finding) -> Self {
         Self {
-            said: Said { verdict: finding.verdict, checks: &finding.checks },
+            said: Said { verdict: finding.verdict, checks: &finding.checks, attested: finding.attestation.as_deref() },
             words: finding.verdict.words(),
             severity: finding.severity,
             title: Some(&finding.title).filter(|title| !title.is_empty()).map(String::as_str),
@@ -34,7 +34,7 @@ impl<'a> Word<'a> {
 
     fn of_rule(finding: &'a RuleFinding) -> Self {
         Self {
-            said: Said { verdict: finding.check.verdict, checks: std::slice::from_ref(&finding.check) },
+            said: Said { verdict: finding.check.verdict, checks: std::slice::from_ref(&finding.check), attested: None },
             words: finding.verdict().words(),
             // What the inventory itself forbids or demands is no matter of taste.
             severity: Severity::High,

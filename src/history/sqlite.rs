@@ -5,6 +5,7 @@
 //! kill, loses only what was under way. Writers wait for each other; each transaction is short.
 
 mod fold;
+mod jobs;
 mod load;
 mod prune;
 mod take;
@@ -13,7 +14,9 @@ use super::content::{self, Kind};
 use super::error::shown;
 use super::holder::Holder;
 use super::schema::{self, FORMAT, Found};
-use super::{Archive, Beginning, HistoryError, Kept, Prune, Pruned, Record, RunNumber, State, Summary, Wanted};
+use super::{
+    Archive, Beginning, HistoryError, JobRecord, Kept, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
+};
 use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::target::Target;
@@ -307,6 +310,14 @@ impl Archive for Sqlite {
     fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError> {
         self.note_gone()?;
         prune::prune(self, rule, dry_run)
+    }
+
+    fn jobs(&self) -> Result<Vec<JobRecord>, HistoryError> {
+        self.blamed(jobs::all(&self.connection))
+    }
+
+    fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError> {
+        self.whole(|store, _| jobs::note(store, job))
     }
 }
 

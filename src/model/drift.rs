@@ -290,17 +290,9 @@ pub enum Reason {
         /// Which of these.
         what: String,
     },
-    /// An attestation was added, expired or was taken back.
-    ///
-    /// Findings do not say yet on which attestation they rest, so that it is known by the verdict alone: `needs attestation` on
-    /// one side. Who attested what, and until when, belongs here as soon as findings tell it.
+    /// An attestation was added, expired or was taken back. Waivers change no verdict, so nothing reads otherwise by them.
     Attestation {
-        /// Which of these.
-        what: String,
-    },
-    /// A waiver was added, expired or was taken back. Findings do not carry waivers yet, so that nothing says this yet.
-    Waiver {
-        /// Which of these.
+        /// Which of these, of whom and until when.
         what: String,
     },
     /// Nothing that was recorded explains it.
@@ -322,7 +314,6 @@ impl Reason {
             Self::Vantage { .. } => "vantage",
             Self::Evidence { .. } => "evidence",
             Self::Attestation { .. } => "attestation",
-            Self::Waiver { .. } => "waiver",
             Self::Unknown => "unknown",
         }
     }
@@ -354,7 +345,6 @@ impl Reason {
             Self::Vantage { what } => format!("it was asked from elsewhere: {}", what.join("; ")),
             Self::Evidence { what } => format!("the host's evidence: {what}"),
             Self::Attestation { what } => format!("attestation: {what}"),
-            Self::Waiver { what } => format!("waiver: {what}"),
             Self::Unknown => "cannot tell why: nothing that was recorded explains it".to_owned(),
         }
     }

@@ -139,6 +139,22 @@ pub struct Target {
     pub notes: Option<String>,
     /// Where evidence from inside the host is: a folder or a zip of the collector.
     pub evidence: Option<String>,
+    /// When it is scanned, where it is scanned by a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Scheduled>,
+}
+
+/// When a target is scanned, as it is written in the inventory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// Five fields of cron.
+    pub cron: String,
+    /// A time zone of IANA's database.
+    pub zone: String,
+    /// By how much a scan begins later at most, such as `30m`.
+    pub jitter: Option<String>,
+    /// When none begins, such as `Mon-Fri 07:00-19:00`.
+    pub quiet: Vec<String>,
 }
 
 impl Target {
@@ -162,6 +178,7 @@ impl Target {
             rules: Vec::new(),
             notes: None,
             evidence: None,
+            schedule: None,
         }
     }
 

@@ -2,10 +2,12 @@
 
 use super::drift;
 use super::world::{World, timed_out};
-use crate::model::drift::{Change, Drift, Reason};
+use crate::model::drift::{Change, Drift};
 use crate::model::evidence::EvidenceRun;
 use crate::model::run::{Run, Trouble};
+use crate::model::statement::{Attestation, Attested, Effect};
 use crate::model::verdict::{Confidence, Verdict};
+use jiff::civil::date;
 
 fn open() -> World {
     World::sound().with(&["tcp/3306 open", "tcp/3306 service mysql"])
@@ -194,13 +196,32 @@ fn evidence_and_attestations_that_come_and_go() {
     );
     let went = drift(&[&after, &before]);
     assert_eq!(first(item(&went, "pass", "needs evidence")), ("evidence", Confidence::High));
+    let attestation = |effect| {
+        let (on, until) = (date(2026, 3, 1), date(2026, 11, 20));
+        let attestation =
+            Attestation { by: "Dana Cole".to_owned(), on, seen: "Looked.".to_owned(), until, reference: None };
+        Some(Box::new(Attested { attestation, effect, ends_soon: false }))
+    };
+    let place = before.targets[0].findings.iter().position(|one| one.verdict == Verdict::NeedsAttestation).unwrap();
     let mut attested = before.clone();
     otherwise(&mut attested, Verdict::NeedsAttestation, Verdict::Pass);
-    let attested_now = drift(&[&before, &attested]);
-    assert!(matches!(
-        item(&attested_now, "needs attestation", "pass").because().unwrap().reason,
-        Reason::Attestation { .. }
-    ));
-    let expired = drift(&[&attested, &before]);
-    assert_eq!(first(item(&expired, "pass", "needs attestation")).0, "attestation");
+    attested.targets[0].findings[place].attestation = attestation(Effect::Counts);
+    let said = |runs: [&Run; 2], before: &str, after: &str| {
+        let drift = drift(&runs);
+        item(&drift, before, after).because().unwrap().reason.describe()
+    };
+    assert_eq!(
+        said([&before, &attested], "needs attestation", "pass"),
+        "attestation: Dana Cole attested it on 2026-03-01, until 2026-11-20"
+    );
+    let mut expired = before.clone();
+    expired.targets[0].findings[place].attestation = attestation(Effect::Expired);
+    assert_eq!(
+        said([&attested, &expired], "pass", "needs attestation"),
+        "attestation: that of Dana Cole ended with 2026-11-20"
+    );
+    assert_eq!(
+        said([&attested, &before], "pass", "needs attestation"),
+        "attestation: that of Dana Cole, until 2026-11-20, is no longer there"
+    );
 }

@@ -211,7 +211,7 @@ struct Change {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Because {
     /// `target`, `time`, `guide`, `options`, `program`, `inventory`, `sight-lost`, `sight-regained`, `vantage`, `evidence`,
-    /// `attestation`, `waiver`, or `unknown` where nothing that was recorded explains it.
+    /// `attestation`, or `unknown` where nothing that was recorded explains it.
     kind: &'static str,
     /// How sure it is that it decides.
     confidence: Confidence,

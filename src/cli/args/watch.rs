@@ -1,0 +1,34 @@
+//! What the user can say about scheduled scans.
+
+use super::history::StoreArgs;
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// `watch`
+#[derive(Args, Debug)]
+pub(in crate::cli) struct WatchArgs {
+    /// Inventory files, or folders of them.
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1.., required = true)]
+    pub(in crate::cli) targets: Vec<PathBuf>,
+    /// Scan what is due now, also what was missed, and end: for cron and Task Scheduler, which call it every few minutes.
+    #[arg(long)]
+    pub(in crate::cli) once: bool,
+    /// Print what is scheduled, and when it is due next, and end.
+    #[arg(long, conflicts_with = "once")]
+    pub(in crate::cli) list: bool,
+    /// Keep a file that says how it goes: each job, when it ran and is due, and what is wrong. Written at every change and
+    /// every minute; an old one means that nobody watches.
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
+    pub(in crate::cli) status: Option<PathBuf>,
+    /// Write units for systemd into this folder, and end: a service that watches, and a timer with a service that does what is
+    /// due every five minutes. Existing files are not replaced.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["once", "list", "status"])]
+    pub(in crate::cli) write_units: Option<PathBuf>,
+    /// Where runs are kept.
+    #[command(flatten)]
+    pub(in crate::cli) place: StoreArgs,
+    /// Options for every scan, such as `-- --ciphers --guide my.toml`.
+    #[arg(last = true, value_name = "SCAN OPTION")]
+    pub(in crate::cli) scan: Vec<OsString>,
+}

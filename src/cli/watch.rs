@@ -1,0 +1,380 @@
+//! `portreeve watch`: scans by the schedules of an inventory.
+//!
+//! What is due is `schedule::planner`'s to know; this module has the clock, the signals and the processes. Each scan is a process
+//! of its own, `portreeve scan` with `--job`: what goes wrong in one touches no other, its memory is given back, and the watch
+//! itself stays small. A job is the targets of one client with one schedule.
+
+mod status;
+mod units;
+
+use super::args::watch::WatchArgs;
+use super::args::{Cli, Command, Shared};
+use super::exit::{CliError, Exit};
+use super::output::{complain, print, shown};
+use crate::catalog::inventory;
+use crate::history::sqlite::{Mode, Sqlite};
+use crate::history::{Archive as _, JobRecord};
+use crate::model::target::Target;
+use crate::report::text::clean;
+use crate::schedule::Schedule;
+use crate::schedule::planner::{Job, Planner, Start};
+use clap::Parser as _;
+use jiff::{SignedDuration, Timestamp};
+use status::Status;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// The clock is looked at this often at least: it may be set, and the machine may sleep.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(20);
+
+/// How long scans have to write what they learned once they are told to stop.
+const STOP_WITHIN: Duration = Duration::from_mins(1);
+
+/// Which job scans a target; none where it has no schedule.
+pub(super) fn job_of(target: &Target) -> Option<String> {
+    let schedule = Schedule::of(target.schedule.as_ref()?).ok()?;
+    Some(format!("{}: {schedule}", target.client))
+}
+
+/// A job, and how many targets it scans.
+struct Scheduled {
+    job: Job,
+    targets: usize,
+}
+
+fn scheduled(paths: &[PathBuf]) -> Result<BTreeMap<String, Scheduled>, CliError> {
+    let mut jobs: BTreeMap<String, Scheduled> = BTreeMap::new();
+    for target in &inventory::load(paths)?.targets {
+        let Some(schedule) = target.schedule.as_ref().and_then(|written| Schedule::of(written).ok()) else { continue };
+        let Some(id) = job_of(target) else { continue };
+        let job = Job { id: id.clone(), schedule };
+        jobs.entry(id).or_insert(Scheduled { job, targets: 0 }).targets += 1;
+    }
+    if jobs.is_empty() {
+        return Err(CliError::Usage(
+            "no target of the inventory has a schedule; give a file or a target \
+             `schedule = { cron = \"30 2 * * *\", zone = \"Europe/Berlin\" }`"
+                .to_owned(),
+        ));
+    }
+    Ok(jobs)
+}
+
+/// Runs `portreeve watch`.
+pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliError> {
+    check_options(&args)?;
+    let jobs = scheduled(&args.targets)?;
+    if let Some(folder) = &args.write_units {
+        return units::write(folder, &args, shared);
+    }
+    if args.place.is_none() {
+        return Err(CliError::Usage(
+            "scheduled scans are kept, so they need a store; name one with --store".to_owned(),
+        ));
+    }
+    let store = args.place.open(Mode::Create)?;
+    let records: BTreeMap<String, JobRecord> =
+        store.jobs()?.into_iter().map(|record| (record.id.clone(), record)).collect();
+    let now = Timestamp::now();
+    let settled = |id: &str| records.get(id).and_then(|record| record.settled.parse().ok());
+    let plan = jobs.values().map(|scheduled| scheduled.job.clone()).collect();
+    let planner = if args.once { Planner::once(plan, now, settled) } else { Planner::new(plan, now, settled) };
+    if args.list {
+        print(&status::list(&planner, &jobs, &records, now))?;
+        return Ok(Exit::Clean);
+    }
+    let place = store.path().to_owned();
+    let mut watch =
+        Watch { args, store, place, jobs, records, planner, scans: JoinSet::new(), broken: None, worst: Exit::Clean };
+    watch.begin_anew(now)?;
+    watch.go(shared).await
+}
+
+/// The options of every scan are checked before the first is due.
+fn check_options(args: &WatchArgs) -> Result<(), CliError> {
+    let scan = ["portreeve", "scan", "--targets", "x"].map(OsString::from).into_iter().chain(args.scan.iter().cloned());
+    match Cli::try_parse_from(scan).map(|cli| cli.command) {
+        Ok(Command::Scan(scan)) if scan.dry_run || scan.keep.no_store || scan.keep.place.store.is_some() => {
+            Err(CliError::Usage("--dry-run, --no-store and --store are not for scheduled scans".to_owned()))
+        }
+        Ok(Command::Scan(scan)) if scan.output.json.is_some() || scan.output.html.is_some() => Err(CliError::Usage(
+            "scheduled scans would write over each other's reports; write them with `portreeve show`".to_owned(),
+        )),
+        Ok(Command::Scan(_)) => Ok(()),
+        Ok(_) => Err(CliError::Usage("what follows -- must be options of `portreeve scan`".to_owned())),
+        Err(error) => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            Err(CliError::Usage(format!("options of every scan: {}", clean(first))))
+        }
+    }
+}
+
+struct Watch {
+    args: WatchArgs,
+    store: Sqlite,
+    place: PathBuf,
+    jobs: BTreeMap<String, Scheduled>,
+    records: BTreeMap<String, JobRecord>,
+    planner: Planner,
+    scans: JoinSet<(String, std::io::Result<ExitStatus>)>,
+    /// What is wrong with the inventory since it was read last.
+    broken: Option<String>,
+    /// The worst that a scan ended with.
+    worst: Exit,
+}
+
+impl Watch {
+    async fn go(mut self, shared: &Shared) -> Result<Exit, CliError> {
+        let mut interrupted = super::session::interrupts_but_hangup(shared);
+        let mut reloads = Reloads::listen();
+        let (stop, stopping) = watch::channel(false);
+        units::tell_ready();
+        loop {
+            let now = Timestamp::now();
+            for start in self.planner.begin(now) {
+                self.start(&start, now, stopping.clone(), shared)?;
+            }
+            self.say(now)?;
+            if self.args.once && self.scans.is_empty() {
+                return Ok(self.worst);
+            }
+            let pause = self.pause(now);
+            tokio::select! {
+                biased;
+                Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => break,
+                Some(ended) = self.scans.join_next() => {
+                    if let Ok((id, status)) = ended {
+                        self.ended(&id, status, Timestamp::now())?;
+                    }
+                }
+                () = reloads.next() => self.reload(Timestamp::now()),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        units::tell_stopping();
+        let _ = stop.send(true);
+        // Each writes what it learned; what it did not finish is there to be gone on with.
+        let all = async {
+            while let Some(ended) = self.scans.join_next().await {
+                if let Ok((id, status)) = ended {
+                    self.ended(&id, status, Timestamp::now())?;
+                }
+            }
+            Ok::<(), CliError>(())
+        };
+        let in_time = tokio::time::timeout(STOP_WITHIN, all).await;
+        in_time.unwrap_or(Ok(()))?;
+        self.say(Timestamp::now())?;
+        Ok(if self.args.once { Exit::Partial } else { Exit::Clean })
+    }
+
+    /// How long nothing is to be done.
+    fn pause(&self, now: Timestamp) -> Duration {
+        let left = self.planner.wake().map(|at| at.duration_since(now));
+        left.and_then(|left| Duration::try_from(left).ok()).unwrap_or(LOOK_AT_LEAST).min(LOOK_AT_LEAST)
+    }
+
+    /// Notes from when on jobs count that were never seen before.
+    fn begin_anew(&mut self, now: Timestamp) -> Result<(), CliError> {
+        let new: Vec<String> = self.jobs.keys().filter(|id| !self.records.contains_key(*id)).cloned().collect();
+        for id in new {
+            let record = JobRecord { id, settled: now.to_string(), began: None, ended: None, exit: None };
+            self.note(record)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, record: JobRecord) -> Result<(), CliError> {
+        self.store.note_job(&record)?;
+        self.records.insert(record.id.clone(), record);
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        start: &Start,
+        now: Timestamp,
+        stopping: watch::Receiver<bool>,
+        shared: &Shared,
+    ) -> Result<(), CliError> {
+        if start.missed > 0 && !shared.quiet {
+            complain(&format!(
+                "{}: {} earlier scans did not happen, because nobody watched; this one makes up for them",
+                clean(&start.id),
+                start.missed
+            ));
+        }
+        let settled = self.records.get(&start.id).map_or_else(|| now.to_string(), |record| record.settled.clone());
+        let begun = JobRecord { id: start.id.clone(), settled, began: Some(now.to_string()), ended: None, exit: None };
+        self.note(begun)?;
+        let child = self.spawn(&start.id)?;
+        let id = start.id.clone();
+        self.scans.spawn(async move { (id, attend(child, stopping).await) });
+        Ok(())
+    }
+
+    /// A scan of a job, as a process of its own.
+    fn spawn(&self, id: &str) -> Result<Child, CliError> {
+        let machine = |error: std::io::Error| CliError::Machine(format!("a scan could not be started: {error}"));
+        let program = std::env::current_exe().map_err(machine)?;
+        let mut command = tokio::process::Command::new(program);
+        command.arg("scan").arg("--quiet").arg("--job").arg(id).arg("--store").arg(&self.place);
+        for path in &self.args.targets {
+            command.arg("--targets").arg(path);
+        }
+        command.args(&self.args.scan);
+        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+        // A key pressed at the terminal is for us: each scan is told by us.
+        #[cfg(unix)]
+        command.process_group(0);
+        command.kill_on_drop(true).spawn().map_err(machine)
+    }
+
+    /// A scan has ended: its occurrence is settled, however it ended. One that was killed is not: it is made up for.
+    fn ended(&mut self, id: &str, status: std::io::Result<ExitStatus>, now: Timestamp) -> Result<(), CliError> {
+        let exit = status.ok().and_then(|status| status.code());
+        let standing = self.planner.finished(id, now).unwrap_or_default();
+        if standing.skipped > 0 {
+            complain(&format!(
+                "{}: {} scans did not happen, because the one before still ran; let them be due less often",
+                clean(id),
+                standing.skipped
+            ));
+        }
+        let began = self.records.get(id).and_then(|record| record.began.clone());
+        let settled = match exit {
+            // Everything up to now: what came meanwhile is not caught up.
+            Some(_) => now.to_string(),
+            None => self.records.get(id).map_or_else(|| now.to_string(), |record| record.settled.clone()),
+        };
+        match exit {
+            Some(0 | 1) => {}
+            Some(3) => complain(&format!("{}: the scan is partial; see `portreeve show last`", clean(id))),
+            Some(code) => complain(&format!("{}: the scan ended with code {code}", clean(id))),
+            None => complain(&format!("{}: the scan was killed; it is made up for at the next start", clean(id))),
+        }
+        self.worst = worse(self.worst, exit);
+        self.note(JobRecord { id: id.to_owned(), settled, began, ended: Some(now.to_string()), exit })
+    }
+
+    /// Reads the inventory again. One with mistakes changes nothing.
+    fn reload(&mut self, now: Timestamp) {
+        match scheduled(&self.args.targets) {
+            Ok(jobs) => {
+                self.planner.reload(jobs.values().map(|scheduled| scheduled.job.clone()).collect(), now);
+                (self.jobs, self.broken) = (jobs, None);
+                if let Err(error) = self.begin_anew(now) {
+                    complain(&error.render(false));
+                }
+            }
+            Err(error) => {
+                complain(&error.render(false));
+                let message = "the inventory was changed and cannot be read; what was scheduled before goes on";
+                complain(message);
+                self.broken = Some(message.to_owned());
+            }
+        }
+    }
+
+    /// Says how it goes.
+    fn say(&self, now: Timestamp) -> Result<(), CliError> {
+        units::tell_alive(self.scans.len(), self.planner.wake());
+        let Some(path) = &self.args.status else { return Ok(()) };
+        let status = Status::of(&self.planner, &self.jobs, &self.records, self.broken.as_deref(), now);
+        status.write(path)
+    }
+}
+
+/// Waits for a scan, and passes on that it is to stop.
+async fn attend(mut child: Child, mut stopping: watch::Receiver<bool>) -> std::io::Result<ExitStatus> {
+    let told = async {
+        // Without anybody left who could tell, the scan goes on.
+        if stopping.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        status = child.wait() => return status,
+        () = told => {}
+    }
+    ask_to_stop(&mut child);
+    child.wait().await
+}
+
+#[cfg(unix)]
+fn ask_to_stop(child: &mut Child) {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+    }
+}
+
+#[cfg(not(unix))]
+fn ask_to_stop(child: &mut Child) {
+    // What was learned is in the store.
+    let _ = child.start_kill();
+}
+
+/// The worse of how scans ended, for whoever called `--once`.
+fn worse(known: Exit, exit: Option<i32>) -> Exit {
+    let new = match exit {
+        Some(0) => Exit::Clean,
+        Some(1) => Exit::Findings,
+        Some(2) => Exit::Usage,
+        Some(4) => Exit::Bug,
+        _ => Exit::Partial,
+    };
+    if new as u8 > known as u8 { new } else { known }
+}
+
+/// Wishes to read the inventory again.
+struct Reloads {
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+impl Reloads {
+    #[cfg(unix)]
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { hangup: signal(SignalKind::hangup()).ok() }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Self {
+        Self {}
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(hangup) = &mut self.hangup
+            && hangup.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How a path is shown in a message of this module.
+fn named(path: &Path) -> String {
+    shown(path).to_string()
+}
+
+/// A length of time in words, to the minute.
+fn about(length: SignedDuration) -> String {
+    let minutes = length.as_mins();
+    match (minutes / (24 * 60), minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,51 @@
+//! What is known of the jobs of schedules.
+
+use super::Done;
+use crate::history::JobRecord;
+use rusqlite::{Connection, params};
+
+pub(super) fn all(store: &Connection) -> Done<Vec<JobRecord>> {
+    let mut statement = store.prepare_cached("SELECT id, settled, began, ended, exit FROM job ORDER BY id")?;
+    let jobs = statement.query_map([], |row| {
+        Ok(JobRecord {
+            id: row.get(0)?,
+            settled: row.get(1)?,
+            began: row.get(2)?,
+            ended: row.get(3)?,
+            exit: row.get(4)?,
+        })
+    })?;
+    Ok(jobs.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn note(store: &Connection, job: &JobRecord) -> Done<()> {
+    let JobRecord { id, settled, began, ended, exit } = job;
+    store
+        .execute("INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5)", params![id, settled, began, ended, exit])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Archive as _;
+    use crate::history::sqlite::{Mode, Sqlite};
+
+    #[test]
+    fn what_is_known_of_a_job_takes_the_place_of_what_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        let begun = JobRecord {
+            id: "Northwind: 0 2 * * * UTC".to_owned(),
+            settled: "2026-11-20T02:00:00Z".to_owned(),
+            began: Some("2026-11-21T02:00:00Z".to_owned()),
+            ended: None,
+            exit: None,
+        };
+        open().note_job(&begun).unwrap();
+        assert_eq!(open().jobs().unwrap(), std::slice::from_ref(&begun));
+        let ended = JobRecord { ended: Some("2026-11-21T02:09:00Z".to_owned()), exit: Some(1), ..begun };
+        open().note_job(&ended).unwrap();
+        assert_eq!(open().jobs().unwrap(), [ended]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Scheduled scans from outside: what is due is scanned, kept, and said.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
+
+mod support;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Output};
+use std::time::{Duration, Instant};
+use support::{Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, process, stderr, stdout, text};
+
+/// Once a year, so that no test meets an occurrence by chance.
+const YEARLY: &str = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";
+
+/// The options of `watch` for a mock.
+fn options(mock: &Mock) -> Vec<String> {
+    let path = |name: &str| mock.path(name).display().to_string();
+    ["--targets".to_owned(), path("targets.toml"), "--store".to_owned(), path("history.db")].to_vec()
+}
+
+/// Those of each scan.
+fn of_scans(mock: &Mock) -> Vec<String> {
+    let ca = mock.path("ca.pem").display().to_string();
+    ["--", "--ca-file", &ca, "--guide", SMALL].map(str::to_owned).to_vec()
+}
+
+fn watch(mock: &Mock, more: &[&str]) -> Command {
+    let mut command = portreeve();
+    command.arg("watch").args(options(mock)).args(more).args(of_scans(mock));
+    command
+}
+
+fn runs(folder: &Path) -> Vec<Value> {
+    let mut command = portreeve();
+    let output =
+        command.args(["history", "--format", "json", "--store"]).arg(folder.join("history.db")).output().unwrap();
+    ended(&output, 0);
+    array(&serde_json::from_slice(&output.stdout).unwrap(), "runs").to_vec()
+}
+
+/// As if every job had last been scanned long ago.
+fn long_ago(mock: &Mock) {
+    let store = rusqlite::Connection::open(mock.path("history.db")).unwrap();
+    let changed = store.execute("UPDATE job SET settled = '2015-01-01T00:00:00Z'", []).unwrap();
+    assert!(changed > 0, "there is a job");
+}
+
+#[test]
+fn what_is_due_is_scanned_once_and_what_is_not_is_left() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    // The first look only notes since when the schedule counts.
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    assert_eq!((runs(mock.folder.path()).len(), mock.asked()), (0, 0));
+    long_ago(&mock);
+    let output = watch(&mock, &["--once"]).output().unwrap();
+    ended(&output, 0);
+    assert!(stderr(&output).contains("earlier scans did not happen, because nobody watched"), "{}", stderr(&output));
+    let listed = runs(mock.folder.path());
+    assert_eq!((listed.len(), text(&listed[0], "state")), (1, "finished"));
+    assert!(mock.asked() > 0);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    assert_eq!(runs(mock.folder.path()).len(), 1, "what was missed is made up for once");
+    let list = watch(&mock, &["--list"]).output().unwrap();
+    ended(&list, 0);
+    assert!(stdout(&list).contains("ended with code 0") && stdout(&list).contains("03:17 UTC"), "{}", stdout(&list));
+}
+
+#[test]
+fn a_scan_that_finds_something_or_fails_is_told_by_the_exit_code() {
+    let mock = Mock::new(&WEB.replace("remove-server-header = true", "remove-server-header = false"));
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 1);
+    long_ago(&mock);
+    // A guide that is not there any more keeps the scan from being made.
+    let mut command = portreeve();
+    let missing = ["--", "--guide", "no-such-guide.toml"];
+    let output = command.arg("watch").args(options(&mock)).arg("--once").args(missing).output().unwrap();
+    ended(&output, 2);
+    assert!(stderr(&output).contains("the scan ended with code 2"), "{}", stderr(&output));
+}
+
+/// A watch that goes on, and ends with the test.
+struct Watching(Child);
+
+impl Watching {
+    fn begin(mock: &Mock) -> Self {
+        let mut command = process();
+        command.arg("watch").args(options(mock)).arg("--status").arg(mock.path("status.json")).args(of_scans(mock));
+        Self(command.stderr(std::process::Stdio::piped()).spawn().unwrap())
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(id, signal).unwrap();
+    }
+
+    fn end(mut self) -> Output {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        let begin = Instant::now();
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let status = self.0.wait().unwrap();
+        let mut said = Vec::new();
+        std::io::Read::read_to_end(&mut self.0.stderr.take().unwrap(), &mut said).unwrap();
+        Output { status, stdout: Vec::new(), stderr: said }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+/// The status, as soon as it is so.
+fn status_is(mock: &Mock, wanted: impl Fn(&Value) -> bool) -> Value {
+    let begin = Instant::now();
+    loop {
+        let status = fs::read(mock.path("status.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        match status {
+            Some(status) if wanted(&status) => return status,
+            status => assert!(begin.elapsed() < PATIENCE, "{status:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    let watching = Watching::begin(&mock);
+    status_is(&mock, |status| status["jobs"][0]["last_exit"] == 0);
+    assert_eq!(runs(mock.folder.path()).len(), 1);
+    // Another schedule, read while it watches.
+    mock.inventory(&YEARLY.replace("17 3 29 2 *", "18 3 29 2 *"));
+    watching.signal(nix::sys::signal::Signal::SIGHUP);
+    let status = status_is(&mock, |status| text(&status["jobs"][0], "id").contains("18 3 29 2 *"));
+    assert_eq!((array(&status, "jobs").len(), &status["trouble"]), (1, &Value::Null));
+    // One that cannot be read changes nothing, and is said.
+    fs::write(mock.path("targets.toml"), "[[target]]\nname = 5\n").unwrap();
+    watching.signal(nix::sys::signal::Signal::SIGHUP);
+    let status = status_is(&mock, |status| status["trouble"] != Value::Null);
+    assert!(text(&status["jobs"][0], "id").contains("18 3 29 2 *"));
+    let output = watching.end();
+    ended(&output, 0);
+    assert!(stderr(&output).contains("what was scheduled before goes on"), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_scan_that_runs_when_the_watch_is_told_to_end_keeps_what_it_learned() {
+    // Nothing ever speaks on this port, so the scan takes seconds.
+    let mock =
+        Mock::new("[[face]]\nport = \"tcp/443\"\nkind = \"hang\"\n[[face]]\nport = \"tcp/80\"\nkind = \"hang\"\n");
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    let watching = Watching::begin(&mock);
+    mock.wait_for_connection(443);
+    ended(&watching.end(), 0);
+    let listed = runs(mock.folder.path());
+    assert_eq!((listed.len(), text(&listed[0], "state")), (1, "interrupted"), "{listed:?}");
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused_before_anything_is_asked() {
+    let mock = Mock::new(WEB);
+    mock.inventory("roles = [\"iis\"]");
+    let refused = |command: &mut Command, why: &str| {
+        let output = command.output().unwrap();
+        ended(&output, 2);
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    };
+    refused(&mut watch(&mock, &["--once"]), "no target of the inventory has a schedule");
+    mock.inventory(YEARLY);
+    for (option, why) in [
+        ("--ciphrs", "unexpected argument '--ciphrs'"),
+        ("--no-store", "not for scheduled scans"),
+        ("--json=x.json", "would write over each other's reports"),
+    ] {
+        let mut command = portreeve();
+        refused(command.arg("watch").args(options(&mock)).args(["--once", "--", option]), why);
+    }
+    let mut command = portreeve();
+    refused(command.args(["watch", "--once", "--targets"]).arg(mock.path("targets.toml")), "need a store");
+    assert_eq!(mock.asked(), 0);
+}
+
+#[test]
+fn units_are_written_once_and_systemd_takes_them() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    let folder = mock.path("units");
+    fs::create_dir(&folder).unwrap();
+    let units = || watch(&mock, &["--write-units", &folder.display().to_string()]).output().unwrap();
+    ended(&units(), 0);
+    let service = fs::read_to_string(folder.join("portreeve.service")).unwrap();
+    assert!(service.contains("Type=notify") && service.contains("ExecReload=kill -HUP $MAINPID"), "{service}");
+    let again = units();
+    ended(&again, 2);
+    assert!(stderr(&again).contains("is there already"), "{}", stderr(&again));
+    let mut command = std::process::Command::new("systemd-analyze");
+    command.arg("verify");
+    for unit in ["portreeve.service", "portreeve-once.service", "portreeve-once.timer"] {
+        command.arg(folder.join(unit));
+    }
+    match command.output() {
+        Ok(output) => assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output)),
+        Err(error) => eprintln!("SKIPPED: systemd-analyze: {error}"),
+    }
+}
