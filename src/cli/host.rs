@@ -173,7 +173,7 @@ fn tell_of_shared(targets: &[Target], found: &mut HostEvidences) {
         let others = digests.iter().filter(|(other, digest)| other != label && *digest == evidence.digest);
         let others: Vec<String> = others
             .filter_map(|(other, _)| targets.iter().find(|target| target.label() == *other))
-            .map(|target| output::called(target).to_string())
+            .map(output::called)
             .collect();
         if !others.is_empty() {
             evidence.shared = Some(format!(

@@ -70,7 +70,9 @@ fn elevating(folder: &Path, files: &[&str]) -> String {
     let report = folder.join("run.json");
     let mut arguments =
         vec!["host", "check", "--role", "automate", "--fail-on", "never", "--json", report.to_str().unwrap()];
-    files.iter().for_each(|file| arguments.extend(["--reg", file]));
+    for file in files {
+        arguments.extend(["--reg", file]);
+    }
     let output = run(&arguments);
     ended(&output, 0);
     let report = json(&report);

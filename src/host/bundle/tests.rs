@@ -79,7 +79,9 @@ fn a_zip_with_a_name_twice_is_refused() {
     let at: Vec<usize> =
         bytes.windows(9).enumerate().filter(|(_, name)| *name == b"x/lsb.txt").map(|(at, _)| at).collect();
     assert_eq!(at.len(), 2, "in its own header and in the directory");
-    at.iter().for_each(|at| bytes[at + 4] = b'a');
+    for at in at {
+        bytes[at + 4] = b'a';
+    }
     assert!(unzip(&bytes, "z").unwrap_err().to_string().contains("twice"));
 }
 

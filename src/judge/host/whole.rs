@@ -63,7 +63,7 @@ pub(in crate::judge) fn troubles(evidence: &Evidence, lacking: &[String]) -> Vec
     // What the host says of itself, of which its age is told, is needed for everything.
     match &evidence.system {
         Err(why) => {
-            found.push(format!("what the host says of its clock, build and domain was not collected: {why}. {again}"))
+            found.push(format!("what the host says of its clock, build and domain was not collected: {why}. {again}"));
         }
         Ok(system) => {
             let lacking: Vec<&str> = ["utc", "boot"].into_iter().filter(|key| system.time(key).is_none()).collect();
