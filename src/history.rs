@@ -7,7 +7,7 @@
 //!
 //! A night's scan says almost word for word what the night before said. So each observation and each finding is kept
 //! once, under the SHA-256 of what it says, and a run's target is a reference to a list of them. What differs with every
-//! asking although nothing changed is left out of that hash ([`content`] says exactly what): an answer that differs in
+//! asking although nothing changed is left out of that hash (`content` says exactly what): an answer that differs in
 //! nothing else is not kept again. A run that is loaded has these values from the first sighting of that answer, at that server:
 //! servers share no answers, only what guides and the judge say of them alike.
 //!

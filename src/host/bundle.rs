@@ -276,8 +276,8 @@ fn bounded(name: &str, count: usize, size: u64, total: u64) -> Result<(), Refuse
     Err(Refused::TooLarge { name: name.to_owned(), what })
 }
 
-/// Unpacks a zip into memory. What the archive says of unpacked sizes is not believed. Of packed ones it is, for [`RATIO`] alone:
-/// an archive that lies there still unpacks to no more than [`TOTAL`].
+/// Unpacks a zip into memory. What the archive says of unpacked sizes is not believed. Of packed ones it is, for `RATIO` alone:
+/// an archive that lies there still unpacks to no more than `TOTAL`.
 pub fn unzip(bytes: &[u8], name: &str) -> Result<BTreeMap<String, Vec<u8>>, Refused> {
     let unreadable = |message: String| Refused::Unreadable { name: name.to_owned(), message };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
