@@ -21,8 +21,8 @@ fn text(path: &str) -> String {
         .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Modules of the host's evidence that read nothing foreign: where it is put together, the script that is printed, SIDs.
-const NO_READERS: [&str; 3] = ["collector", "evidence", "sids"];
+/// Modules of the host's evidence that read nothing foreign: the script that is printed, SIDs.
+const NO_READERS: [&str; 2] = ["collector", "sids"];
 
 /// Modules of the history that read only what is in the store.
 const KEEPERS: [&str; 2] = ["keeper", "sqlite"];
