@@ -181,6 +181,7 @@ fn hanging(mock: &Mock) -> Child {
     // Who runs the tests under nohup has the hang-up ignored, and so has every child.
     let mut command = Command::new("env");
     command.arg("--default-signal=HUP").arg(program.get_program()).current_dir(program.get_current_dir().unwrap());
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.arg("scan").arg("--targets").arg(mock.inventory("roles = [\"iis\"]"));
     command.args(["--guide", SMALL, "--timeout", "100", "--json"]).arg(folder.join("run.json"));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
