@@ -6,17 +6,9 @@ mod support;
 
 use std::fs;
 use std::process::{Command, Stdio};
-use support::{Mock, SMALL, WEB, array, ended, in_namespace, json, portreeve, process, run, stderr, stdout, text};
-
-/// One port that answers, one that is connected to and never says a word.
-const SLOW: &str = "
-[[face]]
-port = \"tcp/443\"
-kind = \"hang\"
-[[face]]
-port = \"tcp/80\"
-kind = \"closed\"
-";
+use support::{
+    HANGS, Mock, SMALL, WEB, array, ended, in_namespace, json, portreeve, process, run, stderr, stdout, text,
+};
 
 const FAULTY: &str = "
 [[face]]
@@ -205,7 +197,7 @@ fn interrupted(mock: &Mock, quiet: bool) -> (std::process::Output, serde_json::V
 
 #[test]
 fn three_after_an_interrupt_and_nothing_that_was_learned_is_lost() {
-    let mock = Mock::new(SLOW);
+    let mock = Mock::new(HANGS);
     let (output, report) = interrupted(&mock, false);
     ended(&output, 3);
     assert!(stderr(&output).contains("interrupted: writing what was learned"), "{}", stderr(&output));
@@ -220,7 +212,7 @@ fn three_after_an_interrupt_and_nothing_that_was_learned_is_lost() {
 
 #[test]
 fn a_quiet_scan_says_nothing_even_when_interrupted() {
-    let mock = Mock::new(SLOW);
+    let mock = Mock::new(HANGS);
     let (output, report) = interrupted(&mock, true);
     ended(&output, 3);
     assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()));

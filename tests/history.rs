@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use support::{Mock, SMALL, WEB, array, ended, json, portreeve, process, stderr, stdout, text};
+use support::{HANGS, Mock, SMALL, WEB, array, ended, json, portreeve, process, stderr, stdout, text};
 
 /// A command about the store in this folder.
 fn about(folder: &Path, arguments: &[&str]) -> Command {
@@ -347,19 +347,9 @@ fn a_run_that_was_killed_is_gone_on_with_and_only_what_is_missing_is_asked() {
     assert!(stderr(&again).contains("it came to its end"), "{}", stderr(&again));
 }
 
-/// A port that never says a word, of which it takes seconds to find that out, and one that is closed.
-const MUTE: &str = "
-[[face]]
-port = \"tcp/443\"
-kind = \"hang\"
-[[face]]
-port = \"tcp/80\"
-kind = \"closed\"
-";
-
 #[test]
 fn what_was_learned_of_a_server_before_a_kill_is_not_asked_again() {
-    let mock = Mock::new(MUTE);
+    let mock = Mock::new(HANGS);
     let inventory = estate(&mock, 1);
     let mut child = start(&mock, &inventory);
     let observed = || -> Vec<Value> {

@@ -12,16 +12,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::{Mock, PATIENCE, SMALL, WEB, ended, in_namespace, json, portreeve, process, stderr, stdout};
-
-const HANGS: &str = "
-[[face]]
-port = \"tcp/443\"
-kind = \"hang\"
-[[face]]
-port = \"tcp/80\"
-kind = \"closed\"
-";
+use support::{HANGS, Mock, PATIENCE, SMALL, WEB, ended, in_namespace, json, portreeve, process, stderr, stdout};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();

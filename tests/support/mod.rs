@@ -192,6 +192,16 @@ port = \"tcp/80\"
 kind = \"closed\"
 ";
 
+/// A port that is connected to and never says a word, of which it takes seconds to find that out, and one that is closed.
+pub(crate) const HANGS: &str = "
+[[face]]
+port = \"tcp/443\"
+kind = \"hang\"
+[[face]]
+port = \"tcp/80\"
+kind = \"closed\"
+";
+
 /// Runs `script` by a shell in a network namespace of its own; `None`, and a line that says so, where that is not
 /// allowed. `$PORTREEVE` is the program.
 #[cfg(target_os = "linux")]
