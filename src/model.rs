@@ -4,6 +4,7 @@
 //! Wire numbers keep the values we do not know; "false" and "could not tell" never share an encoding.
 
 pub mod address;
+pub mod alert;
 pub mod certificate;
 pub mod drift;
 pub mod evidence;
