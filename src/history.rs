@@ -60,6 +60,9 @@ pub struct Beginning {
     pub folder: String,
     /// The inventory's files.
     pub inventories: Vec<FileUsed>,
+    /// The evidence from inside its hosts: each bundle after the server that it was given for.
+    #[serde(default)]
+    pub evidence: Vec<FileUsed>,
     /// Every guide that was read, whether or not a target needs it.
     pub guides: Vec<GuideUsed>,
     /// The name of the scanning machine.

@@ -347,6 +347,29 @@ fn a_run_that_was_killed_is_gone_on_with_and_only_what_is_missing_is_asked() {
     assert!(stderr(&again).contains("it came to its end"), "{}", stderr(&again));
 }
 
+/// A run that Ctrl-C ended is there as partial, and is gone on with.
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_interrupted_is_gone_on_with() {
+    let mock = Mock::new(HANGS);
+    let inventory = mock.inventory("roles = [\"iis\"]");
+    let mut command = process();
+    command.arg("scan").arg("--targets").arg(&inventory).args(["--guide", SMALL, "--store"]);
+    command.arg(mock.path("history.db")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    mock.wait_for_connection(443);
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    ended(&output, 3);
+    let listed = runs(mock.folder.path());
+    assert_eq!((listed.len(), text(&listed[0], "state")), (1, "interrupted"));
+    assert_eq!(listed[0]["partial"], true);
+    ended(&about(mock.folder.path(), &["show", "last"]).output().unwrap(), 3);
+    ended(&about(mock.folder.path(), &["scan", "--resume", "last", "--fail-on", "never"]).output().unwrap(), 0);
+    let listed = runs(mock.folder.path());
+    assert_eq!((listed.len(), text(&listed[0], "state")), (1, "finished"), "it is the same run");
+}
+
 #[test]
 fn what_was_learned_of_a_server_before_a_kill_is_not_asked_again() {
     let mock = Mock::new(HANGS);

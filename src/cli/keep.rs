@@ -3,12 +3,13 @@
 use super::args::{Cli, Command, ScanArgs, Shared};
 use super::exit::CliError;
 use super::output::{self, complain, shown};
-use super::session::Learned;
+use super::session::{HostEvidences, Learned};
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory;
 use crate::history::keeper::{Keeper, Learner, Settled, Told};
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::{Archive, Beginning, FileUsed, HistoryError, Kept, RunNumber, Wanted};
+use crate::host::evidence::Evidence;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::target::Target;
 use crate::report::text::clean;
@@ -78,7 +79,13 @@ impl Keeping {
     }
 
     /// Notes what a run is made of; where it is gone on with, that must be what it was.
-    pub(super) fn with(&mut self, args: &ScanArgs, targets: &[Target], guides: &[Guide]) -> Result<(), CliError> {
+    pub(super) fn with(
+        &mut self,
+        args: &ScanArgs,
+        targets: &[Target],
+        guides: &[Guide],
+        hosts: &HostEvidences,
+    ) -> Result<(), CliError> {
         let mut files = inventory::files(&args.targets);
         if !args.targets.is_empty() {
             // What people say beside the inventory decides verdicts too.
@@ -88,11 +95,18 @@ impl Keeping {
         files.extend(args.stated.attestations.iter().chain(&args.stated.waivers).cloned());
         self.beginning.inventories = files.iter().map(|path| used(path)).collect();
         self.beginning.guides = guides.iter().map(Guide::used).collect();
+        let bundle = |(label, evidence): (&String, &Evidence)| FileUsed {
+            path: format!("{label}: {}", evidence.name),
+            sha256: evidence.digest.clone().unwrap_or_default(),
+        };
+        self.beginning.evidence = hosts.iter().map(bundle).collect();
         let Some(Resumed { number, beginning, run, .. }) = &self.resumed else { return Ok(()) };
         let changed = if beginning.inventories != self.beginning.inventories {
             Some("its inventory, or what people say beside it, was changed")
         } else if beginning.guides != self.beginning.guides {
             Some("its guides were changed")
+        } else if beginning.evidence != self.beginning.evidence {
+            Some("the evidence from inside its hosts was changed")
         } else if !run.targets.iter().map(|target| &target.target).eq(targets) {
             Some("its targets are others now")
         } else {
@@ -202,6 +216,7 @@ fn beginning() -> Result<Beginning, CliError> {
         arguments: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         folder: folder.display().to_string(),
         inventories: Vec::new(),
+        evidence: Vec::new(),
         guides: Vec::new(),
         machine: machine(),
         process: std::process::id(),

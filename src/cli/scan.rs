@@ -57,10 +57,10 @@ pub(super) async fn run(mut args: ScanArgs, shared: &Shared) -> Result<Exit, Cli
         shared,
     )?;
     engine.settings.witness.clone_from(&witness);
-    if let Some(keeping) = &mut keeping {
-        keeping.with(&args, &targets, &catalogs.guides)?;
-    }
     let hosts = host::of_targets(&targets, &args.what.host_evidence)?;
+    if let Some(keeping) = &mut keeping {
+        keeping.with(&args, &targets, &catalogs.guides, &hosts)?;
+    }
     let control = Control::of_options(args.what.control_host.as_ref(), &args.what.control_ports)?;
     if args.dry_run {
         let said = statements::Said { read: &said, now };

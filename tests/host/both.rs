@@ -1,10 +1,11 @@
 //! A scan with a bundle: one verdict from both sides, and what they contradict each other on.
 
-use crate::parts::{Parts, firewall, netstat};
-use crate::support::{Mock, array, json, stdout, text};
+use crate::parts::{Parts, firewall, netstat, policy};
+use crate::support::{HANGS, Mock, SMALL, array, ended, json, portreeve, process, stderr, stdout, text};
 use mock_servers::Builtin;
 use serde_json::Value;
 use std::path::Path;
+use std::process::Stdio;
 
 fn fresh() -> Parts {
     let now = jiff::Timestamp::now();
@@ -21,7 +22,7 @@ fn scan(mock: &Mock, parts: &Parts) -> (String, Value) {
     let keys = "roles = [\"automate\", \"iis\"]\nactive_directory = false\ncontrol = \"none\"\nredirectors = false";
     let mut command = mock.scan_as(keys, &["--all", "--json", report.to_str().unwrap()]);
     let output = command.arg("--host-evidence").arg(format!("Test/mock={}", bundle.display())).output().unwrap();
-    assert!(Path::new(&report).exists(), "{}", crate::support::stderr(&output));
+    assert!(Path::new(&report).exists(), "{}", stderr(&output));
     (stdout(&output), json(&report))
 }
 
@@ -144,4 +145,28 @@ fn a_scan_with_evidence_that_is_not_whole_is_partial() {
     let (said, report) = scan(&mock, &fresh().with("whoami", "\"x\",\"Label\",\"S-1-16-8192\",\"\"\n"));
     assert_eq!(report["partial"], true);
     assert!(said.contains("! Evidence not whole") && said.contains("not elevated"), "{said}");
+}
+
+/// What the host said is judged with what was asked: a run is not gone on with beside another bundle.
+#[test]
+fn a_run_is_not_gone_on_with_when_the_evidence_is_another() {
+    let mock = Mock::new(HANGS);
+    let (bundle, store) = (mock.path("evidence"), mock.path("history.db"));
+    fresh().write(&bundle);
+    let mut command = process();
+    command.arg("scan").arg("--targets").arg(mock.inventory("roles = [\"iis\"]")).args(["--guide", SMALL]);
+    command.arg("--host-evidence").arg(format!("Test/mock={}", bundle.display())).arg("--store").arg(&store);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    mock.wait_for_connection(443);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resume = || {
+        let mut command = portreeve();
+        command.args(["scan", "--resume", "last", "--fail-on", "never", "--store"]).arg(&store).output().unwrap()
+    };
+    std::fs::remove_dir_all(&bundle).unwrap();
+    fresh().with("secedit-merged", &policy(&[("SeTcbPrivilege", "*S-1-5-18")])).write(&bundle);
+    let output = resume();
+    ended(&output, 2);
+    assert!(stderr(&output).contains("the evidence from inside its hosts was changed"), "{}", stderr(&output));
 }
