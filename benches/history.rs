@@ -1,6 +1,9 @@
 //! What a year of nightly runs of 500 servers costs: how much the store grows each night, and how long it takes to answer.
 //!
-//!     cargo bench --bench history [-- NIGHTS TARGETS]
+//!     cargo bench --bench history [-- NIGHTS TARGETS RUNS FILE]
+//!
+//! One run a night, or as many as are asked for, as `portreeve watch` makes them: one for each client. The store is kept where a file
+//! is named; where there is one already, it is asked only.
 //!
 //! Four mock servers are scanned once by the program itself; their answers, findings and all, are made into a hundred clients with
 //! five servers each. Each night everything differs that differs with every asking (times, round trips, `Date`, cookies, days
@@ -22,7 +25,7 @@ use portreeve::model::verdict::{Confidence, Verdict};
 use portreeve::report::describe;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -34,68 +37,103 @@ const DAY: i64 = 86_400;
 const VALID: i64 = 90;
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let (nights, servers) = (numbers.first().copied().unwrap_or(365), numbers.get(1).copied().unwrap_or(500));
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let number = |place: usize, usual: usize| arguments.get(place).map_or(usual, |text| text.parse().unwrap());
+    let (nights, servers, runs) = (number(0, 365), number(1, 500), number(2, 1));
     let folder = tempfile::tempdir().unwrap();
-    let models = models(folder.path());
+    let path = arguments.get(3).map_or_else(|| folder.path().join("year.db"), PathBuf::from);
+    if path.exists() {
+        println!("{}: as it is", path.display());
+    } else {
+        make(&path, folder.path(), nights, servers, runs);
+    }
+    wait_for(&path, nights, servers, runs);
+}
+
+/// Makes the store, and tells what it costs.
+fn make(path: &Path, folder: &Path, nights: usize, servers: usize, runs: usize) {
+    let models = models(folder);
     let estate: Vec<TargetRun> = (0..servers).map(|number| server(&models, number)).collect();
     let counted = |of: fn(&TargetRun) -> usize| estate.iter().map(of).sum::<usize>() / servers;
     println!(
-        "{servers} servers, each with {} observations and {} findings; {nights} nights",
+        "{servers} servers, each with {} observations and {} findings; {nights} nights, {runs} runs each",
         counted(|target| target.observations.len()),
         counted(|target| target.findings.len())
     );
-
-    let path = folder.path().join("year.db");
     let (mut first, mut keeping) = (0, Duration::ZERO);
     {
-        let mut store = Sqlite::open(&path, Mode::Create, describe).unwrap();
+        let mut store = Sqlite::open(path, Mode::Create, describe).unwrap();
         for night in 0..nights {
             let run = night_of(&models.run, &estate, night);
+            let bare = Run { targets: Vec::new(), ..run.clone() };
             let begin = Instant::now();
-            keep(&mut store, &run);
+            for targets in run.targets.chunks(servers.div_ceil(runs)) {
+                keep(&mut store, &Run { targets: targets.to_vec(), ..bare.clone() });
+            }
             keeping += begin.elapsed();
             if night == 0 {
-                first = size(&path);
+                first = size(path);
             }
         }
     }
-    let last = size(&path);
+    let last = size(path);
     let growth = (last - first) / u64::try_from(nights.max(2) - 1).unwrap();
-    println!("first night           {:>9} KiB", first / 1024);
-    println!("growth a night        {:>9.1} kB", f64::from(u32::try_from(growth).unwrap()) / 1000.0);
-    println!("after all nights      {:>9} KiB", last / 1024);
-    println!("keeping a night       {:>9} ms", keeping.as_millis() / u128::try_from(nights).unwrap());
+    println!("first night               {:>9} KiB", first / 1024);
+    println!("growth a night            {:>9.1} kB", f64::from(u32::try_from(growth).unwrap()) / 1000.0);
+    println!("after all nights          {:>9} KiB", last / 1024);
+    println!("keeping a night           {:>9} ms", keeping.as_millis() / u128::try_from(nights).unwrap());
+}
 
-    let open = || Sqlite::open(&path, Mode::Existing, describe).unwrap();
-    let client = Wanted { clients: vec![client(7)], names: Vec::new() };
-    let end = RunNumber(i64::try_from(nights).unwrap());
-    let before = RunNumber(end.0 - 1);
+/// How long answers take: the store's own, and the program's from its start to its end.
+fn wait_for(path: &Path, nights: usize, servers: usize, runs: usize) {
+    let open = || Sqlite::open(path, Mode::Existing, describe).unwrap();
+    let of_client = Wanted { clients: vec![client(7)], names: Vec::new() };
+    let (end, before) = {
+        let runs = open().runs(&of_client).unwrap();
+        (runs[runs.len() - 1].number, runs[runs.len() - 2].number)
+    };
     time("open", || drop(open()));
-    time("history", || assert_eq!(open().runs(&Wanted::default()).unwrap().len(), nights));
-    time("history of a client", || assert_eq!(open().runs(&client).unwrap().len(), nights));
+    time("runs", || assert_eq!(open().runs(&Wanted::default()).unwrap().len(), nights * runs));
+    time("runs of a client", || assert_eq!(open().runs(&of_client).unwrap().len(), nights));
     time("two runs of a client", || {
         let store = open();
-        assert_eq!(store.load(end, &client).unwrap().targets.len(), 5);
-        assert_eq!(store.load(before, &client).unwrap().targets.len(), 5);
+        assert_eq!(store.load(end, &of_client).unwrap().targets.len(), 5);
+        assert_eq!(store.load(before, &of_client).unwrap().targets.len(), 5);
     });
     time("a client's year, whole", || {
         let store = open();
-        for run in store.runs(&client).unwrap() {
-            assert_eq!(store.load(run.number, &client).unwrap().targets.len(), 5);
+        for run in store.runs(&of_client).unwrap() {
+            assert_eq!(store.load(run.number, &of_client).unwrap().targets.len(), 5);
         }
     });
-    time("a whole run", || assert_eq!(open().load(end, &Wanted::default()).unwrap().targets.len(), servers));
+    time("a whole run", || {
+        assert_eq!(open().load(end, &Wanted::default()).unwrap().targets.len(), servers / runs);
+    });
+    let name = client(7);
+    for arguments in [
+        &["history"][..],
+        &["history", "--last", "30"],
+        &["history", "--client", &name],
+        &["diff"],
+        &["diff", "--client", &name],
+        &["show", "last", "--client", &name],
+    ] {
+        time(&arguments.join(" "), || {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+            let output = program.args(arguments).arg("--store").arg(path).output().unwrap();
+            assert!(output.status.code().is_some_and(|code| [0, 1, 3].contains(&code)), "{output:?}");
+        });
+    }
 }
 
-/// The best of five, from opening the store on.
+/// The best of five.
 fn time(what: &str, mut work: impl FnMut()) {
     let best = (0..5).map(|_| {
         let begin = Instant::now();
         work();
         begin.elapsed()
     });
-    println!("{what:<22}{:>9.1} ms", best.min().unwrap().as_secs_f64() * 1000.0);
+    println!("{what:<34}{:>9.1} ms", best.min().unwrap().as_secs_f64() * 1000.0);
 }
 
 fn size(path: &Path) -> u64 {

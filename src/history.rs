@@ -168,6 +168,17 @@ pub enum Kept {
     },
 }
 
+/// A target of a run, without anything that was learned of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Whose server it is.
+    pub client: String,
+    /// What it is called.
+    pub name: String,
+    /// What is said of it: the same number is the same in every word, but for days that are counted. `None` where it is not finished.
+    pub said: Option<i64>,
+}
+
 /// Everything of a run, to be carried to another store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -232,6 +243,9 @@ pub trait Archive: Send {
 
     /// The runs in which any wanted target is, in the order in which they began; counts are of those targets.
     fn runs(&self, wanted: &Wanted) -> Result<Vec<Summary>, HistoryError>;
+
+    /// All targets of a run, in its order.
+    fn marks(&self, run: RunNumber) -> Result<Vec<Mark>, HistoryError>;
 
     /// The wanted targets of a run; of those that are not finished, what was learned.
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError>;

@@ -48,19 +48,27 @@ pub fn clients(run: &Run) -> Vec<&str> {
 
 /// The run as far as it concerns `client`: what may be handed to that client without naming another.
 pub fn for_client(run: &Run, client: &str) -> Run {
-    let mut run = run.clone();
-    run.targets.retain(|target| target.target.client == client);
-    if let Some(drift) = &mut run.drift {
-        drift::for_client(drift, client);
+    Run {
+        tool_version: run.tool_version.clone(),
+        started: run.started.clone(),
+        elapsed_ms: run.elapsed_ms,
+        guides: run.guides.clone(),
+        targets: run.targets.iter().filter(|target| target.target.client == client).cloned().collect(),
+        interrupted: run.interrupted,
+        vantage: run.vantage.clone(),
+        drift: run.drift.as_deref().map(|drift| Box::new(drift_for_client(drift, client))),
     }
-    run
 }
 
 /// Drift as far as it concerns `client`.
 pub fn drift_for_client(drift: &Drift, client: &str) -> Drift {
-    let mut drift = drift.clone();
-    drift::for_client(&mut drift, client);
-    drift
+    Drift {
+        before: drift.before.clone(),
+        after: drift.after.clone(),
+        others: drift.others.clone(),
+        vantage: drift.vantage.clone(),
+        targets: drift.targets.iter().filter(|target| target.client == client).cloned().collect(),
+    }
 }
 
 #[cfg(test)]

@@ -1,35 +1,22 @@
 //! `portreeve diff`: what reads otherwise between two runs, and why.
 
+mod gather;
+
 use super::args::Shared;
 use super::args::diff::{DiffArgs, DiffFailOn, DiffFormat, DiffShowArgs};
 use super::exit::{CliError, Exit};
 use super::output::print;
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
-use crate::drift::{EARLIER, Series, compare};
 use crate::history::sqlite::Mode;
-use crate::history::{Archive, RunName, RunNumber, State, Summary, Wanted};
-use crate::model::drift::{Drift, RunMark};
-use crate::model::run::Run;
+use crate::history::{Archive as _, RunName, State, Summary, Wanted};
+use crate::model::drift::Drift;
 use crate::report;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// How many runs back are looked at for one of the same servers.
-const BACK: usize = 60;
-
-/// A run, with its number in the history.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) number: Option<u64>,
-    pub(super) run: Run,
-}
-
-impl Loaded {
-    fn of(number: RunNumber, run: Run) -> Self {
-        Self { number: u64::try_from(number.0).ok(), run }
-    }
-}
+pub(super) use gather::attach;
+use gather::{earlier, of_runs};
 
 /// Runs `portreeve diff`.
 pub(super) fn run(args: &DiffArgs, shared: &Shared) -> Result<Exit, CliError> {
@@ -42,123 +29,17 @@ pub(super) fn run(args: &DiffArgs, shared: &Shared) -> Result<Exit, CliError> {
         Some(name) => name.find(&runs)?,
         None => *ended.last().ok_or_else(|| none("there is no run that came to its end"))?,
     };
-    let loaded = store.load(new.number, &wanted)?;
     let old = match args.old {
-        Some(name) => {
-            let old = name.find(&runs)?;
-            Some((old.number, store.load(old.number, &wanted)?))
-        }
-        None => earlier(&store, &runs, (new.number, &loaded), &wanted)?,
+        Some(name) => Some(name.find(&runs)?.number),
+        None => earlier(&store, &runs, new.number, &wanted)?,
     };
     let old = old.ok_or_else(|| none("no earlier run that came to its end has the same servers; name two runs"))?;
-    if old.0 == new.number {
+    if old == new.number {
         return Err(none("the two runs are the same one"));
     }
-    let drift = of_runs(&store, &runs, old, (new.number, &loaded))?;
+    let mut loaded = store.load(new.number, &wanted)?;
+    let drift = of_runs(&store, &runs, (old, store.load(old, &wanted)?), (new.number, &mut loaded))?;
     show(&drift, &args.show, shared)
-}
-
-/// Puts into `run` what reads otherwise than in the last run of the same servers, where there is one.
-pub(super) fn attach(store: &dyn Archive, number: RunNumber, run: &mut Run, wanted: &Wanted) -> Result<(), CliError> {
-    let runs = store.runs(wanted)?;
-    if let Some(old) = earlier(store, &runs, (number, run), wanted)? {
-        run.drift = Some(Box::new(of_runs(store, &runs, old, (number, run))?));
-    }
-    Ok(())
-}
-
-/// The last run before this one that came to its end and has the same servers.
-fn earlier(
-    store: &dyn Archive,
-    runs: &[Summary],
-    (number, new): (RunNumber, &Run),
-    wanted: &Wanted,
-) -> Result<Option<(RunNumber, Run)>, CliError> {
-    let called = |run: &Run| -> BTreeSet<String> { run.targets.iter().map(|target| target.target.label()).collect() };
-    let servers = called(new);
-    let before = runs.iter().rev().skip_while(|run| run.number != number).skip(1).take(BACK);
-    for run in before.filter(|run| run.state == State::Finished && run.targets == servers.len()) {
-        let old = store.load(run.number, wanted)?;
-        if called(&old) == servers {
-            return Ok(Some((run.number, old)));
-        }
-    }
-    Ok(None)
-}
-
-/// What reads otherwise, with the runs around the two: client by client, so that no more is held than is compared.
-fn of_runs(
-    store: &dyn Archive,
-    runs: &[Summary],
-    (old_number, old): (RunNumber, Run),
-    (new_number, new): (RunNumber, &Run),
-) -> Result<Drift, CliError> {
-    let place = |number| runs.iter().position(|run| run.number == number);
-    let (Some(mut first), Some(mut last)) = (place(old_number), place(new_number)) else {
-        return Err(CliError::Bug("a run is not in the list of runs".to_owned()));
-    };
-    if first > last {
-        // Asked the other way round: what lies between lies between.
-        (first, last) = (last, first);
-    }
-    let usable = |run: &&Summary| run.state != State::Running;
-    let between: Vec<&Summary> = runs.get(first + 1..last).unwrap_or_default().iter().rev().filter(usable).collect();
-    let earlier: Vec<&Summary> = runs.get(..first).unwrap_or_default().iter().rev().filter(usable).collect();
-    let mut clients = report::clients(new);
-    clients.extend(report::clients(&old).into_iter().filter(|client| !report::clients(new).contains(client)));
-    let mut whole: Option<Drift> = None;
-    for client in clients {
-        let wanted = Wanted { clients: vec![client.to_owned()], names: Vec::new() };
-        let load = |run: &&Summary| Ok(Loaded::of(run.number, store.load(run.number, &wanted)?));
-        let own = Loaded::of(old_number, report::for_client(&old, client));
-        let now = report::for_client(new, client);
-        let drift =
-            since(own, (u64::try_from(new_number.0).ok(), &now), between.iter().map(load), earlier.iter().map(load))?;
-        match &mut whole {
-            None => whole = Some(drift),
-            Some(whole) => whole.targets.extend(drift.targets),
-        }
-    }
-    let mut whole = match whole {
-        Some(drift) => drift,
-        None => since(
-            Loaded::of(old_number, Run { targets: Vec::new(), ..old.clone() }),
-            (u64::try_from(new_number.0).ok(), new),
-            std::iter::empty(),
-            std::iter::empty(),
-        )?,
-    };
-    // A client's part of a run may be whole where the run is not.
-    let mark = |number: RunNumber, run: &Run| RunMark { number: u64::try_from(number.0).ok(), ..RunMark::of(run) };
-    (whole.before, whole.after) = (mark(old_number, &old), mark(new_number, new));
-    for other in &mut whole.others {
-        let known = runs.iter().find(|run| u64::try_from(run.number.0).ok() == other.number);
-        other.partial = known.map_or(other.partial, |known| known.partial);
-    }
-    Ok(whole)
-}
-
-/// What reads otherwise in `new` than in `old`. `between` and `earlier` are the runs between the two and those before `old`, each
-/// newest first; they are loaded one by one, and only as many as are of use.
-pub(super) fn since(
-    old: Loaded,
-    new: (Option<u64>, &Run),
-    between: impl Iterator<Item = Result<Loaded, CliError>>,
-    earlier: impl Iterator<Item = Result<Loaded, CliError>>,
-) -> Result<Drift, CliError> {
-    let few = |runs: &mut dyn Iterator<Item = Result<Loaded, CliError>>| -> Result<Vec<Loaded>, CliError> {
-        let mut runs = runs.collect::<Result<Vec<Loaded>, CliError>>()?;
-        runs.reverse();
-        Ok(runs)
-    };
-    let (between, mut runs) = (few(&mut between.take(EARLIER / 2))?, few(&mut earlier.take(EARLIER))?);
-    let base = runs.len();
-    runs.push(old);
-    runs.extend(between);
-    let all = runs.iter().map(|loaded| (loaded.number, &loaded.run)).chain([new]);
-    let series = Series::new(all).and_then(|series| series.against(base));
-    let series = series.ok_or_else(|| CliError::Bug("a run was compared with none".to_owned()))?;
-    Ok(compare(&series))
 }
 
 /// Shows what reads otherwise, and says how the program ends.
@@ -228,8 +109,13 @@ impl Exit {
 
 #[cfg(test)]
 mod tests {
+    use super::gather::{Loaded, since};
     use super::*;
     use crate::cli::session::empty_run;
+    use crate::drift::EARLIER;
+    use crate::history::sqlite::Sqlite;
+    use crate::history::{Beginning, RunNumber};
+    use crate::model::run::Run;
     use crate::model::run::{TargetRun, Trouble};
     use crate::model::target::{Host, Target};
     use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
@@ -335,5 +221,83 @@ mod tests {
         assert_eq!(names, [Some("a".to_owned()), Some("b".to_owned())]);
         let own = report::drift_for_client(&drift, "a");
         assert!(own.targets.iter().all(|target| target.client == "a") && !own.targets.is_empty());
+    }
+
+    /// Keeps a run that came to its end.
+    fn keep(store: &mut Sqlite, minute: usize, run: &Run) -> RunNumber {
+        let started = format!("2026-11-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
+        let run = Run { started: started.clone(), ..run.clone() };
+        let targets: Vec<Target> = run.targets.iter().map(|target| target.target.clone()).collect();
+        let number = store.begin(&started, &Beginning::default(), &targets).unwrap();
+        let all: Vec<(usize, &TargetRun)> = run.targets.iter().enumerate().collect();
+        store.finish(number, &run, &all).unwrap();
+        number
+    }
+
+    fn store(folder: &Path) -> Sqlite {
+        Sqlite::open(&folder.join("history.db"), Mode::Create, report::describe).unwrap()
+    }
+
+    #[test]
+    fn runs_of_other_clients_do_not_hide_the_last_run_of_the_same_servers() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let first = keep(&mut store, 0, &run("a", Verdict::Pass, &[]));
+        for minute in 1..150 {
+            keep(&mut store, minute, &run(&format!("other {minute}"), Verdict::Pass, &[]));
+        }
+        let mut new = run("a", Verdict::Fail, &[]);
+        let number = keep(&mut store, 150, &new);
+        attach(&store, number, &mut new, &Wanted::default()).unwrap();
+        let drift = new.drift.unwrap();
+        assert_eq!(drift.before.number, u64::try_from(first.0).ok());
+        assert_eq!(drift.tally().worse, 1);
+    }
+
+    #[test]
+    fn what_flaps_is_seen_among_the_runs_of_other_clients() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let mut last = None;
+        for night in 0..6 {
+            let said = if night % 2 == 0 { Verdict::Pass } else { Verdict::Fail };
+            let mut new = run("a", said, &[]);
+            let number = keep(&mut store, night * 20, &new);
+            for other in 1..20 {
+                keep(&mut store, night * 20 + other, &run(&format!("other {other}"), Verdict::Pass, &[]));
+            }
+            attach(&store, number, &mut new, &Wanted::default()).unwrap();
+            last = new.drift;
+        }
+        let drift = last.unwrap();
+        assert_eq!((drift.tally().worse, drift.tally().flapping), (0, 1), "{drift:#?}");
+    }
+
+    #[test]
+    fn servers_that_are_quiet_and_others_stand_in_the_order_of_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let estate = |changed: Verdict| -> Run {
+            let mut all = run("a", Verdict::Pass, &[]);
+            for (client, name, said) in
+                [("b", "1", Verdict::Pass), ("a", "2", changed), ("b", "3", changed), ("a", "4", Verdict::Inconclusive)]
+            {
+                let mut one = run(client, said, &[]).targets.remove(0);
+                name.clone_into(&mut one.target.name);
+                all.targets.push(one);
+            }
+            all
+        };
+        keep(&mut store, 0, &estate(Verdict::Pass));
+        let mut new = estate(Verdict::Fail);
+        let as_it_was = new.targets.clone();
+        let number = keep(&mut store, 1, &new);
+        attach(&store, number, &mut new, &Wanted::default()).unwrap();
+        assert_eq!(new.targets, as_it_was, "the run itself is left as it is");
+        let drift = new.drift.unwrap();
+        let told: Vec<(String, usize, usize)> =
+            drift.targets.iter().map(|one| (one.label(), one.changes.len(), one.not_compared.len())).collect();
+        let expected = [("a/h.invalid", 0, 0), ("a/2", 1, 0), ("a/4", 0, 1), ("b/1", 0, 0), ("b/3", 1, 0)];
+        assert_eq!(told, expected.map(|(name, changes, untold)| (name.to_owned(), changes, untold)));
     }
 }

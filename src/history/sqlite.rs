@@ -15,7 +15,7 @@ use super::error::shown;
 use super::holder::Holder;
 use super::schema::{self, FORMAT, Found};
 use super::{
-    Archive, Beginning, HistoryError, JobRecord, Kept, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
+    Archive, Beginning, HistoryError, JobRecord, Kept, Mark, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
 };
 use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun, Trouble};
@@ -281,6 +281,10 @@ impl Archive for Sqlite {
 
     fn runs(&self, wanted: &Wanted) -> Result<Vec<Summary>, HistoryError> {
         self.blamed(load::runs(self, wanted))
+    }
+
+    fn marks(&self, run: RunNumber) -> Result<Vec<Mark>, HistoryError> {
+        self.blamed(load::marks(self, run))
     }
 
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError> {

@@ -274,8 +274,3 @@ pub(super) fn heading(target: &TargetDrift) -> String {
         Presence::Missing => format!("{heading}, not in the newer run"),
     }
 }
-
-/// The drift as far as it concerns `client`: what may be handed to that client without naming another.
-pub(super) fn for_client(drift: &mut Drift, client: &str) {
-    drift.targets.retain(|target| target.client == client);
-}

@@ -3,7 +3,7 @@
 use super::{Done, Sqlite, Wrong};
 use crate::history::content::{self, Answer, ItemText, is_dated};
 use crate::history::dates::Dates;
-use crate::history::{Beginning, HistoryError, Record, RunNumber, State, Summary, Wanted};
+use crate::history::{Beginning, HistoryError, Mark, Record, RunNumber, State, Summary, Wanted};
 use crate::model::expected::RuleFinding;
 use crate::model::observation::{Observation, ObservationId};
 use crate::model::run::{Run, Tally, TargetRun};
@@ -150,6 +150,17 @@ fn targets(store: &Sqlite, wanted: &Wanted) -> Done<HashSet<i64>> {
         }
     }
     Ok(targets)
+}
+
+/// All targets of a run.
+pub(super) fn marks(store: &Sqlite, run: RunNumber) -> Done<Vec<Mark>> {
+    let mut statement = store.connection.prepare_cached(
+        "SELECT client, name, iif(unfinished, NULL, snapshot) FROM run_target JOIN target ON target.id = target
+         JOIN snapshot ON snapshot.id = snapshot WHERE run = ?1 ORDER BY place",
+    )?;
+    let marks =
+        statement.query_map([run.0], |row| Ok(Mark { client: row.get(0)?, name: row.get(1)?, said: row.get(2)? }))?;
+    Ok(marks.collect::<rusqlite::Result<_>>()?)
 }
 
 /// What a run's own row says.
