@@ -3,6 +3,7 @@
 //! The modules, each using only those before it: [`model`] → wire → schedule → catalog → host → net → witness → probe → engine → judge →
 //! drift → history → report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
+pub mod alert;
 pub mod catalog;
 pub mod cli;
 pub mod drift;

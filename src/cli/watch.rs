@@ -185,7 +185,7 @@ impl Watch {
     fn begin_anew(&mut self, now: Timestamp) -> Result<(), CliError> {
         let new: Vec<String> = self.jobs.keys().filter(|id| !self.records.contains_key(*id)).cloned().collect();
         for id in new {
-            let record = JobRecord { id, settled: now.to_string(), began: None, ended: None, exit: None };
+            let record = JobRecord { id, settled: now.to_string(), began: None, ended: None, exit: None, skipped: 0 };
             self.note(record)?;
         }
         Ok(())
@@ -212,7 +212,9 @@ impl Watch {
             ));
         }
         let settled = self.records.get(&start.id).map_or_else(|| now.to_string(), |record| record.settled.clone());
-        let begun = JobRecord { id: start.id.clone(), settled, began: Some(now.to_string()), ended: None, exit: None };
+        let skipped = self.records.get(&start.id).map_or(0, |record| record.skipped);
+        let began = Some(now.to_string());
+        let begun = JobRecord { id: start.id.clone(), settled, began, ended: None, exit: None, skipped };
         self.note(begun)?;
         let child = self.spawn(&start.id)?;
         let id = start.id.clone();
@@ -261,7 +263,8 @@ impl Watch {
             None => complain(&format!("{}: the scan was killed; it is made up for at the next start", clean(id))),
         }
         self.worst = worse(self.worst, exit);
-        self.note(JobRecord { id: id.to_owned(), settled, began, ended: Some(now.to_string()), exit })
+        let skipped = u32::try_from(standing.skipped).unwrap_or(u32::MAX);
+        self.note(JobRecord { id: id.to_owned(), settled, began, ended: Some(now.to_string()), exit, skipped })
     }
 
     /// Reads the inventory again. One with mistakes changes nothing.

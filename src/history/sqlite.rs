@@ -4,6 +4,7 @@
 //! The writer commits whatever waits in one transaction, so that this costs one flush for many answers, and a power cut, like a
 //! kill, loses only what was under way. Writers wait for each other; each transaction is short.
 
+mod alerts;
 mod fold;
 mod jobs;
 mod load;
@@ -13,6 +14,7 @@ mod take;
 use super::content::{self, Kind};
 use super::error::shown;
 use super::holder::Holder;
+use super::outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
 use super::schema::{self, FORMAT, Found};
 use super::{
     Archive, Beginning, HistoryError, JobRecord, Kept, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
@@ -21,6 +23,7 @@ use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::target::Target;
 use crate::model::vantage::Vantage;
+use jiff::Timestamp;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use std::cell::RefCell;
@@ -55,6 +58,8 @@ pub struct Sqlite {
     words: Words,
     /// The run that this process is at.
     held: Option<(RunNumber, Holder)>,
+    /// The name under which this process takes messages.
+    sender: Option<(String, Holder)>,
     cache: RefCell<load::Cache>,
 }
 
@@ -120,7 +125,7 @@ impl Sqlite {
             }
         };
         match opened() {
-            Ok(connection) => Ok(Self { path, connection, words, held: None, cache: RefCell::default() }),
+            Ok(connection) => Ok(Self { path, connection, words, held: None, sender: None, cache: RefCell::default() }),
             Err(wrong) => Err(blame(&path, wrong)),
         }
     }
@@ -318,6 +323,38 @@ impl Archive for Sqlite {
 
     fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError> {
         self.whole(|store, _| jobs::note(store, job))
+    }
+
+    fn appearances(&self) -> Result<Appearances, HistoryError> {
+        self.blamed(alerts::appearances(self))
+    }
+
+    fn standing(&self) -> Result<Standing, HistoryError> {
+        self.blamed(alerts::standing(self))
+    }
+
+    fn note_look(&mut self, look: &Look) -> Result<bool, HistoryError> {
+        self.whole(|store, _| alerts::note_look(store, look))
+    }
+
+    fn waiting(&self) -> Result<Vec<Waiting>, HistoryError> {
+        self.blamed(alerts::waiting(self))
+    }
+
+    fn claim(&mut self, channel: &str, now: Timestamp, hurry: bool) -> Result<Option<Claimed>, HistoryError> {
+        alerts::claim(self, channel, now, hurry)
+    }
+
+    fn delivered(&mut self, id: &str) -> Result<(), HistoryError> {
+        self.whole(|store, _| alerts::delivered(store, id))
+    }
+
+    fn not_delivered(&mut self, id: &str, failed: &Failed) -> Result<(), HistoryError> {
+        self.whole(|store, _| alerts::not_delivered(store, id, failed))
+    }
+
+    fn drop_messages(&mut self, ids: &[String]) -> Result<usize, HistoryError> {
+        self.whole(|store, _| alerts::drop_messages(store, ids))
     }
 }
 
