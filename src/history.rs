@@ -262,6 +262,12 @@ pub trait Archive: Send {
     /// Keeps what is known of a job, in the place of what was known before.
     fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError>;
 
+    /// Holds a job until this archive is let go of, or the process ends; `false` where another process is at it.
+    fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError>;
+
+    /// Whether any process is at a job.
+    fn is_job_held(&self, job: &str) -> bool;
+
     /// In which runs each server was.
     fn appearances(&self) -> Result<Appearances, HistoryError>;
 
@@ -276,8 +282,13 @@ pub trait Archive: Send {
     fn waiting(&self) -> Result<Vec<Waiting>, HistoryError>;
 
     /// Takes the message that a channel is to be sent next, for this process alone. None where nothing is due, or another process
-    /// is at this channel. `hurry`: also what is due later.
-    fn claim(&mut self, channel: &str, now: Timestamp, hurry: bool) -> Result<Option<Claimed>, HistoryError>;
+    /// is at this channel. With `hurry` also what is due later, unless it was tried since then.
+    fn claim(
+        &mut self,
+        channel: &str,
+        now: Timestamp,
+        hurry: Option<Timestamp>,
+    ) -> Result<Option<Claimed>, HistoryError>;
 
     /// A message that was claimed was delivered.
     fn delivered(&mut self, id: &str) -> Result<(), HistoryError>;

@@ -1,7 +1,7 @@
 //! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
 //!
 //! The modules, each using only those before it: [`model`] → wire → schedule → catalog → host → net → witness → probe → engine → judge →
-//! drift → history → report → notify → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
+//! drift → history → report → alert → notify → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
 pub mod alert;
 pub mod catalog;

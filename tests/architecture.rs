@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "model", "wire", "schedule", "catalog", "host", "net", "witness", "probe", "engine", "judge", "drift", "history",
-    "report", "notify", "cli",
+    "report", "alert", "notify", "cli",
 ];
 
 /// The modules that wait for something.

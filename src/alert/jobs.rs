@@ -27,37 +27,34 @@ pub struct JobStanding {
     pub running: bool,
 }
 
-/// Looks at every job of an inventory, or says why that cannot be read: then what is open of its jobs stays so.
-pub fn jobs(book: &mut Book, inventory: &str, known: Result<&[JobStanding], &str>, now: Timestamp) {
+/// Looks at whether the inventory, and what people say beside it, can be read. Where it cannot, nothing is scanned.
+pub fn inventory(book: &mut Book, inventory: &str, problem: Option<&str>, now: Timestamp) {
     let own = key(EVERYBODY, None, Kind::Failure, inventory);
-    match known {
-        Err(why) => {
-            book.raise(Matter {
-                key: own,
-                kind: Kind::Failure,
-                severity: Severity::High,
-                client: EVERYBODY.to_owned(),
-                target: None,
-                title: "The inventory cannot be read: scans fail, and certificates are all that is still looked at"
-                    .to_owned(),
-                details: vec![why.to_owned()],
-                action: Some(
-                    "Mend the file that is named; `portreeve watch --list` reads it without scanning.".to_owned(),
-                ),
-                since: now.to_string(),
-                run: None,
-                state: MatterState::Inventory,
-            });
-        }
-        Ok(jobs) => {
-            book.resolve(&own, "The inventory can be read again".to_owned(), Vec::new(), None);
-            for job in jobs {
-                failed(book, job, now);
-                missed(book, job, now);
-            }
-            gone(book, inventory, jobs);
-        }
+    let Some(why) = problem else {
+        return book.resolve(&own, "The inventory can be read again".to_owned(), Vec::new(), None);
+    };
+    book.raise(Matter {
+        key: own,
+        kind: Kind::Failure,
+        severity: Severity::High,
+        client: EVERYBODY.to_owned(),
+        target: None,
+        title: "The inventory cannot be read: nothing is scanned until it is mended".to_owned(),
+        details: vec![why.to_owned()],
+        action: Some("Mend the file that is named; `portreeve watch --list` reads it without scanning.".to_owned()),
+        since: now.to_string(),
+        run: None,
+        state: MatterState::Inventory,
+    });
+}
+
+/// Looks at every job of an inventory.
+pub fn jobs(book: &mut Book, inventory: &str, jobs: &[JobStanding], now: Timestamp) {
+    for job in jobs {
+        failed(book, job, now);
+        missed(book, job, now);
     }
+    gone(book, inventory, jobs);
 }
 
 impl JobStanding {

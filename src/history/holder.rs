@@ -31,11 +31,13 @@ impl Holder {
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| HistoryError::of_file(&path, &error))?;
         let begin = Instant::now();
+        let mut file = options.open(&path).map_err(|error| HistoryError::of_file(&path, &error))?;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Self { path, file })),
+                Ok(()) if is_at(&file, &path) => return Ok(Some(Self { path, file })),
+                // Whoever had it took its file away: that lock is nobody's.
+                Ok(()) => file = options.open(&path).map_err(|error| HistoryError::of_file(&path, &error))?,
                 Err(TryLockError::Error(error)) => return Err(HistoryError::of_file(&path, &error)),
                 Err(TryLockError::WouldBlock) if begin.elapsed() > PATIENCE => return Ok(None),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
@@ -57,9 +59,23 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        let _ = self.file.unlock();
         let _ = std::fs::remove_file(&self.path);
+        let _ = self.file.unlock();
     }
+}
+
+/// Whether the file is the one that has this name now.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let same =
+        |one: &std::fs::Metadata, other: &std::fs::Metadata| one.ino() == other.ino() && one.dev() == other.dev();
+    file.metadata().and_then(|own| Ok(same(&own, &path.metadata()?))).unwrap_or(false)
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -13,8 +13,6 @@ pub const APPEARANCES: usize = 60;
 pub struct Appearances {
     /// Each server, by client and name.
     pub servers: Vec<Appeared>,
-    /// The jobs that a living process is at, of which the run says so.
-    pub running: Vec<RunNumber>,
 }
 
 /// A server, and the last runs in which it was finished and that go on no more, oldest first.
@@ -101,6 +99,8 @@ pub struct Claimed {
     pub message: Message,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Whom of several earlier tries reached.
+    pub reached: Vec<String>,
 }
 
 /// Why a message could not be delivered, and when it is tried again.
@@ -114,4 +114,6 @@ pub struct Failed {
     pub error: String,
     /// The receiver refused this very message: those behind it need not wait.
     pub refused: bool,
+    /// Whom of several this try and those before it reached.
+    pub reached: Vec<String>,
 }

@@ -26,6 +26,7 @@ use crate::model::vantage::Vantage;
 use jiff::Timestamp;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use sha2::Digest as _;
 use std::cell::RefCell;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read as _;
@@ -58,6 +59,8 @@ pub struct Sqlite {
     words: Words,
     /// The run that this process is at.
     held: Option<(RunNumber, Holder)>,
+    /// The job of a schedule that this process is at.
+    job: Option<Holder>,
     /// The name under which this process takes messages.
     sender: Option<(String, Holder)>,
     cache: RefCell<load::Cache>,
@@ -125,7 +128,9 @@ impl Sqlite {
             }
         };
         match opened() {
-            Ok(connection) => Ok(Self { path, connection, words, held: None, sender: None, cache: RefCell::default() }),
+            Ok(connection) => {
+                Ok(Self { path, connection, words, held: None, job: None, sender: None, cache: RefCell::default() })
+            }
             Err(wrong) => Err(blame(&path, wrong)),
         }
     }
@@ -325,6 +330,15 @@ impl Archive for Sqlite {
         self.whole(|store, _| jobs::note(store, job))
     }
 
+    fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError> {
+        self.job = Holder::take(&self.path, &job_lock(job))?;
+        Ok(self.job.is_some())
+    }
+
+    fn is_job_held(&self, job: &str) -> bool {
+        Holder::is_held(&self.path, &job_lock(job))
+    }
+
     fn appearances(&self) -> Result<Appearances, HistoryError> {
         self.blamed(alerts::appearances(self))
     }
@@ -341,7 +355,12 @@ impl Archive for Sqlite {
         self.blamed(alerts::waiting(self))
     }
 
-    fn claim(&mut self, channel: &str, now: Timestamp, hurry: bool) -> Result<Option<Claimed>, HistoryError> {
+    fn claim(
+        &mut self,
+        channel: &str,
+        now: Timestamp,
+        hurry: Option<Timestamp>,
+    ) -> Result<Option<Claimed>, HistoryError> {
         alerts::claim(self, channel, now, hurry)
     }
 
@@ -380,6 +399,12 @@ fn unasked(target: &Target) -> TargetRun {
         troubles: vec![Trouble::Interrupted],
         evidence: None,
     }
+}
+
+/// What is locked for a job: a part of a digest, for its name may be no file's.
+fn job_lock(job: &str) -> String {
+    let digest = sha2::Sha256::digest(job);
+    format!("job-{}", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 /// 128 random bits: no two runs of any two stores have the same.

@@ -35,11 +35,13 @@ CREATE TABLE outbox (
     -- The message as JSON.
     body TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    -- When it was tried last, and when it is next; seconds since 1970.
+    -- When it was tried last, and when it is next; milliseconds since 1970.
     tried INTEGER,
     due INTEGER NOT NULL,
     -- What the last try met.
     error TEXT,
+    -- Whom of several a try reached, as a JSON list.
+    reached TEXT NOT NULL DEFAULT '[]',
     -- The receiver refused this very message: others need not wait for it.
     refused INTEGER NOT NULL DEFAULT 0,
     -- Who is at it, as long as that process lives.

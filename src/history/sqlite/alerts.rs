@@ -1,6 +1,6 @@
 //! What is open, and messages that wait.
 
-use super::{Done, Sqlite, new_uid};
+use super::{Done, Sqlite, Wrong, new_uid};
 use crate::history::holder::Holder;
 use crate::history::outbox::{APPEARANCES, Appearances, Appeared, Claimed, Failed, Look, Standing, Waiting};
 use crate::history::{HistoryError, RunNumber, State};
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// What is due later than this was noted by a clock that was ahead: no wait is as long.
-const LONGEST_WAIT_S: i64 = 26 * 60 * 60;
+const LONGEST_WAIT_MS: i64 = 26 * 60 * 60 * 1000;
 
 /// Who is at messages: in the names of locks beside those of runs.
 const SENDER: &str = "sender-";
@@ -38,12 +38,9 @@ pub(super) fn appearances(store: &Sqlite) -> Done<Appearances> {
     let mut statement = view.prepare("SELECT id, uid, state, started FROM run ORDER BY started, id")?;
     let mut rows = statement.query([])?;
     let mut order: Vec<(String, RunNumber)> = Vec::new();
-    let mut running = Vec::new();
     while let Some(row) = rows.next()? {
         let number = RunNumber(row.get(0)?);
-        if store.state(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?) == State::Running {
-            running.push(number);
-        } else {
+        if store.state(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?) != State::Running {
             order.push((row.get(3)?, number));
         }
     }
@@ -66,7 +63,7 @@ pub(super) fn appearances(store: &Sqlite) -> Done<Appearances> {
         let runs = last.into_iter().filter_map(|place| order.get(place).cloned()).collect();
         servers.push(Appeared { client, name, runs });
     }
-    Ok(Appearances { servers, running })
+    Ok(Appearances { servers })
 }
 
 fn looks(store: &rusqlite::Connection) -> Done<i64> {
@@ -113,7 +110,7 @@ pub(super) fn note_look(store: &Transaction<'_>, look: &Look) -> Done<bool> {
     }
     for (channel, message) in &look.messages {
         let notices = i64::try_from(message.notices.len()).unwrap_or(i64::MAX);
-        let due = message.made.parse().map_or(0, Timestamp::as_second);
+        let due = message.made.parse().map_or(0, Timestamp::as_millisecond);
         store.execute(
             "INSERT INTO outbox (id, channel, client, made, notices, body, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![message.id, channel, message.client, message.made, notices, json(message)?, due],
@@ -122,8 +119,8 @@ pub(super) fn note_look(store: &Transaction<'_>, look: &Look) -> Done<bool> {
     Ok(true)
 }
 
-fn moment(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
+fn moment(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// The messages that wait.
@@ -161,15 +158,21 @@ pub(super) fn claim(
     store: &mut Sqlite,
     channel: &str,
     now: Timestamp,
-    hurry: bool,
+    hurry: Option<Timestamp>,
 ) -> Result<Option<Claimed>, HistoryError> {
+    let any = store.connection.prepare_cached("SELECT 1 FROM outbox WHERE channel = ?1 LIMIT 1");
+    let any = any.and_then(|mut statement| statement.exists([channel])).map_err(Wrong::from);
+    if !store.blamed(any)? {
+        return Ok(None);
+    }
     let who = own_name(store)?;
     let path = store.path.clone();
     let mut gone = Vec::new();
     let claimed = store.whole(|transaction, _| {
-        let now = now.as_second();
-        let mut statement = transaction
-            .prepare_cached("SELECT number, due, refused, claimed FROM outbox WHERE channel = ?1 ORDER BY number")?;
+        let now = now.as_millisecond();
+        let mut statement = transaction.prepare_cached(
+            "SELECT number, due, refused, claimed, tried FROM outbox WHERE channel = ?1 ORDER BY number",
+        )?;
         let mut rows = statement.query([channel])?;
         let mut next = None;
         while let Some(row) = rows.next()? {
@@ -181,7 +184,9 @@ pub(super) fn claim(
                 gone.push(other);
             }
             let due: i64 = row.get(1)?;
-            let is_due = hurry || due <= now || due > now + LONGEST_WAIT_S;
+            let tried: Option<i64> = row.get(4)?;
+            let hurried = hurry.is_some_and(|since| tried.is_none_or(|tried| tried < since.as_millisecond()));
+            let is_due = hurried || due <= now || due > now + LONGEST_WAIT_MS;
             if is_due {
                 next = Some(row.get::<_, i64>(0)?);
                 break;
@@ -193,11 +198,11 @@ pub(super) fn claim(
         }
         let Some(number) = next else { return Ok(None) };
         transaction.execute("UPDATE outbox SET claimed = ?2 WHERE number = ?1", params![number, who])?;
-        let (body, attempts) =
-            transaction.query_row("SELECT body, attempts FROM outbox WHERE number = ?1", [number], |row| {
-                Ok((row.get::<_, String>(0)?, row.get(1)?))
+        let (body, attempts, reached) =
+            transaction.query_row("SELECT body, attempts, reached FROM outbox WHERE number = ?1", [number], |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?))
             })?;
-        Ok(Some(Claimed { message: read(&body)?, attempts }))
+        Ok(Some(Claimed { message: read(&body)?, attempts, reached: read(&reached)? }))
     })?;
     for other in gone {
         Holder::clear(&path, &format!("{SENDER}{other}"));
@@ -224,8 +229,16 @@ pub(super) fn delivered(store: &Transaction<'_>, id: &str) -> Done<()> {
 
 pub(super) fn not_delivered(store: &Transaction<'_>, id: &str, failed: &Failed) -> Done<()> {
     store.execute(
-        "UPDATE outbox SET claimed = NULL, attempts = attempts + 1, tried = ?2, due = ?3, error = ?4, refused = ?5 WHERE id = ?1",
-        params![id, failed.tried.as_second(), failed.due.as_second(), failed.error, failed.refused],
+        "UPDATE outbox SET claimed = NULL, attempts = attempts + 1, tried = ?2, due = ?3, error = ?4, refused = ?5,
+         reached = ?6 WHERE id = ?1",
+        params![
+            id,
+            failed.tried.as_millisecond(),
+            failed.due.as_millisecond(),
+            failed.error,
+            failed.refused,
+            json(&failed.reached)?
+        ],
     )?;
     Ok(())
 }
