@@ -1,7 +1,7 @@
 //! What a run of a server adds to what is open, and ends: drift, failures, and which certificates it shows.
 
 use super::{Book, Rules, counted, key};
-use crate::drift::{Series, compare};
+use crate::drift::{Series, WINDOW, compare};
 use crate::model::alert::Kind;
 use crate::model::drift::{Because, CertificatePart, Change, Class, Flapping, Reason, Sighting, Subject, TargetDrift};
 use crate::model::fact::Fact;
@@ -179,8 +179,12 @@ fn of_ports(subject: &Subject) -> Option<(IpAddr, Ports)> {
 
 /// What reads worse, or alternates, and is not open yet.
 fn worse(book: &mut Book, new: Newest<'_>, drift: &TargetDrift, rules: &Rules) {
-    for change in drift.counted().filter(|change| change.class == Class::Worse && change.severity >= rules.at_least) {
-        if is_told_by_the_clock(change) {
+    let grave = |change: &&Change| change.class == Class::Worse && change.severity >= rules.at_least;
+    let told: BTreeSet<String> = drift.counted().filter(grave).map(|change| change.subject.to_string()).collect();
+    for change in drift.changes.iter().filter(grave) {
+        // What explains nothing that is told is told itself: an item that could not be judged before is not worse now.
+        let is_explained = change.explains.iter().any(|name| told.contains(name));
+        if is_explained || is_told_by_the_clock(change) {
             continue;
         }
         let state = MatterState::Worse { subject: change.subject.clone(), after: change.after.clone() };
@@ -208,7 +212,7 @@ fn worse(book: &mut Book, new: Newest<'_>, drift: &TargetDrift, rules: &Rules) {
 }
 
 fn flaps(book: &mut Book, new: Newest<'_>, flapping: &Flapping) {
-    let state = MatterState::Flapping { subject: flapping.subject.clone() };
+    let state = MatterState::Flapping { subject: flapping.subject.clone(), quiet: 0 };
     let matter = new.matter(Kind::Drift, &format!("flapping {}", name(&flapping.subject)), flapping.severity, state);
     let what = flapping.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
     let matter = Matter {
@@ -226,18 +230,28 @@ fn flaps(book: &mut Book, new: Newest<'_>, flapping: &Flapping) {
     book.raise(matter);
 }
 
-/// What alternated and does so no more, and was seen.
+/// What alternated and does so no more: it was seen to rest, or has been the same, or not to be told, for as long as is looked at.
 fn came_to_rest(book: &mut Book, new: Newest<'_>, drift: &TargetDrift) {
     let open: Vec<Matter> = book.of_server(new.client(), new.name()).cloned().collect();
-    for matter in open {
-        let MatterState::Flapping { subject } = &matter.state else { continue };
+    for mut matter in open {
+        let MatterState::Flapping { subject, quiet } = &mut matter.state else { continue };
+        if drift.flapping.iter().any(|flapping| flapping.subject == *subject) {
+            *quiet = 0;
+            book.update(matter);
+            continue;
+        }
+        *quiet += 1;
         let seen = |change: &&Change| matches!(change.sighting, Sighting::Both | Sighting::Regained);
-        let still = drift.flapping.iter().any(|flapping| flapping.subject == *subject);
-        let rest = drift.changes.iter().filter(seen).find(|change| change.subject == *subject);
-        if let Some(change) = rest.filter(|_| !still) {
+        if let Some(change) = drift.changes.iter().filter(seen).find(|change| change.subject == *subject) {
             let now = change.after.as_deref().unwrap_or("not there");
             let title = format!("{subject} on {} has come to rest: {now}", new.name());
             book.resolve(&matter.key, title, Vec::new(), Some(new.number));
+        } else if *quiet >= WINDOW {
+            let title = format!("{subject} on {} does not alternate any more", new.name());
+            let why = format!("In the last {WINDOW} runs it read the same, or could not be told: look how it stands.");
+            book.withdraw(&matter.key, title, why);
+        } else {
+            book.update(matter);
         }
     }
 }

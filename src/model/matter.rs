@@ -54,6 +54,8 @@ pub enum MatterState {
     Flapping {
         /// What.
         subject: Subject,
+        /// In how many runs in a row it did not.
+        quiet: usize,
     },
     /// A server whose scan is not whole.
     NotWhole {
