@@ -14,11 +14,11 @@ use super::inventory::{Named, read_text, shown};
 use crate::model::alert::{Kind, Notice};
 use crate::model::target::Target;
 use crate::model::verdict::Severity;
-pub use address::{Address, AddressError, WebAddress, is_loopback};
+pub use address::{Address, AddressError, UrlProblem, WebAddress, is_loopback};
 pub use filter::is_about;
 use lettre::message::Mailbox;
 use read::Reading;
-pub use secret::{Secret, SecretError, Source};
+pub use secret::{Key, Problem, Secret, SecretError, Source};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
