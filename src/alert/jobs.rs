@@ -135,6 +135,7 @@ fn missed(book: &mut Book, job: &JobStanding, now: Timestamp) {
     let mut matter = job.matter(Kind::Missed, Severity::High, now, state);
     if let Some(due) = late {
         let count = i64::try_from(job.schedule.count(settled.min(now), now)).unwrap_or(i64::MAX);
+        matter.since = due.at.to_string();
         matter.title = format!("The scan of {} that was due {} did not happen", job.client, due.at);
         if count > 1 {
             matter.details.push(format!("Since then {} were due.", counted(count, "scan", "scans")));

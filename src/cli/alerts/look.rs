@@ -3,7 +3,7 @@
 //! Nothing is kept until all of it is known, and then all of it at once, with the messages that it leads to. Where another process
 //! looked meanwhile it is begun anew. Servers are loaded one by one, so that it does not matter how many there are.
 
-use super::new_id;
+use super::{NO_CHANNEL, new_id};
 use crate::alert::{self, Book, JobStanding, Route, Rules, Said, SeriesOf};
 use crate::catalog::channels::{self, Alerts, Channel, Known, When};
 use crate::catalog::guide::Guide;
@@ -68,6 +68,10 @@ struct World {
 /// Looks, and keeps what came of it.
 pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp) -> Result<Looked, CliError> {
     let world = World::read(asked, now)?;
+    if world.alerts.channels.is_empty() {
+        // Without anybody to tell, the first look is still to come.
+        return Err(CliError::Usage(NO_CHANNEL.to_owned()));
+    }
     for _ in 0..AGAIN_MOST {
         let mut book = Book::new(store.standing()?);
         let rules = rules(&world.alerts.when);

@@ -42,15 +42,13 @@ pub(super) struct Alerting {
     told: BTreeMap<String, String>,
 }
 
-/// The channels of the inventory; none where nothing says that there are to be any.
+/// The channels of the inventory; none where nobody is to be told anything.
 fn channels_of(args: &WatchArgs) -> Result<Option<Vec<Channel>>, CliError> {
     let inventory = inventory::load(&args.targets)?;
     let files: Vec<PathBuf> = inventory.alerts.iter().chain(&args.alerts).cloned().collect();
-    if files.is_empty() {
-        return Ok(None);
-    }
     let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
-    Ok(Some(channels::load(&files, Some(known))?.channels))
+    let channels = channels::load(&files, Some(known))?.channels;
+    Ok(Some(channels).filter(|channels| !channels.is_empty()))
 }
 
 impl Alerting {
