@@ -126,33 +126,41 @@ fn phases(messages: &[Value], phase: &str) -> usize {
 #[test]
 fn drift_is_told_once_and_when_it_is_mended() {
     let receiver = Receiver::start();
-    let (good, bad) = (
-        Mock::new(WEB),
-        Mock::new(&WEB.replace("port = \"tcp/80\"\nkind = \"closed\"", "port = \"tcp/80\"\n[face.kind.http]")),
+    // A server whose port 80 is closed, and opens.
+    let address = support::own_address();
+    let (web, mut extra) = (Receiver::start_at(address), Receiver::start_at(address));
+    // Any answer tells that something speaks there.
+    web.is(Mood::Refuses);
+    extra.is(Mood::Refuses);
+    extra.goes();
+    let (open, closed) = (web.port(), extra.port());
+    let target = format!(
+        "[[target]]\nclient = \"Test\"\nname = \"web\"\nhost = \"{address}\"\nroles = [\"iis\"]\n[target.moved]\n\
+         \"tcp/443\" = {open}\n\"tcp/80\" = {closed}\n"
     );
-    let estate = Estate::new(&good.target("Test", "mock", "roles = [\"iis\"]"), &[("noc", &receiver)]);
-    let night = |mock: &Mock| {
-        let inventory = estate.path("inventory/targets.toml");
-        fs::write(&inventory, mock.target("Test", "mock", "roles = [\"iis\"]")).unwrap();
+    let estate = Estate::new(&target, &[("noc", &receiver)]);
+    let night = || {
         let mut command = portreeve();
-        command.arg("scan").arg("--targets").arg(&inventory).arg("--ca-file").arg(mock.path("ca.pem"));
+        command.arg("scan").arg("--targets").arg(estate.path("inventory"));
         command.args(["--guide", SMALL, "--fail-on", "never", "--store"]).arg(estate.path("history.db"));
         ended(&command.output().unwrap(), 0);
         ended(&estate.check(), 0);
     };
-    night(&good);
-    night(&good);
+    night();
+    night();
     assert!(receiver.taken().is_empty(), "{:#?}", receiver.taken());
-    night(&bad);
+    extra.comes_back();
+    night();
     let taken = receiver.taken();
     assert_eq!(taken.len(), 1, "{taken:#?}");
     assert_eq!((text(&taken[0], "client"), &taken[0]["test"]), ("Test", &Value::Bool(false)));
     let notice = &array(&taken[0], "notices")[0];
     assert_eq!((text(notice, "kind"), text(notice, "phase"), &notice["run"]), ("drift", "raised", &3.into()));
     assert!(text(notice, "title").contains("SML-02") && text(notice, "title").contains("fail"), "{notice:#}");
-    night(&bad);
+    night();
     assert_eq!(receiver.taken().len(), 1, "what is open is told once");
-    night(&good);
+    extra.goes();
+    night();
     let taken = receiver.taken();
     assert_eq!(taken.len(), 2, "{taken:#?}");
     assert_eq!(phases(&taken, "raised"), phases(&taken, "resolved"));
@@ -215,7 +223,7 @@ fn what_waits_too_long_or_has_no_channel_is_told_by_the_exit_code() {
     receiver.goes();
     estate.settled(LONG_AGO);
     ended(&estate.check(), 3);
-    let list = || estate.alerts(&["list"]).output().unwrap();
+    let list = || estate.alerts(&["list", "--width", "200"]).output().unwrap();
     ended(&list(), 0);
     let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
     store.execute("UPDATE outbox SET made = '2026-01-01T00:00:00Z'", []).unwrap();

@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -36,7 +36,11 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::start_at(IpAddr::from([127, 0, 0, 1]))
+    }
+
+    pub(crate) fn start_at(address: IpAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
             mood: Mutex::new(Mood::Takes),
@@ -86,6 +90,10 @@ impl Receiver {
 
     pub(crate) fn is(&self, mood: Mood) {
         *self.inner.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -127,11 +127,14 @@ fn text(
         let stuck =
             if is_stuck(message, now) { format!(", STUCK for more than {STUCK_DAYS} day") } else { String::new() };
         let notices = if message.notices == 1 { "notice" } else { "notices" };
-        let Waiting { channel, client, attempts, notices: count, made, .. } = message;
+        let tries = match message.attempts {
+            0 => "not tried yet".to_owned(),
+            1 => "tried once".to_owned(),
+            many => format!("tried {many} times"),
+        };
+        let Waiting { channel, client, notices: count, made, .. } = message;
         line(
-            &format!(
-                "waits  {channel}: {count} {notices} about {client}, made {made}, {attempts} tries, {standing}{stuck}"
-            ),
+            &format!("waits  {channel}: {count} {notices} about {client}, made {made}, {tries}, {standing}{stuck}"),
             "",
             "  ",
         );
