@@ -48,7 +48,7 @@ pub fn key(client: &str, target: Option<&str>, kind: Kind, subject: &str) -> Str
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(part);
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(digest.finalize().first_chunk::<8>().map_or(&[], |first| first))
 }
 
 /// A number of things.

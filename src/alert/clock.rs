@@ -73,7 +73,7 @@ fn certificate(book: &mut Book, server: &KnownServer, seen: &[&SeenCertificate],
     };
     let severity = match left {
         ..0 => Severity::Critical,
-        ..=URGENT_DAYS => Severity::High,
+        0..=URGENT_DAYS => Severity::High,
         _ => Severity::Medium,
     };
     let mut where_seen: Vec<String> = seen.iter().map(|one| format!("tcp/{} at {}", one.port, one.address)).collect();
@@ -241,7 +241,7 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
     };
     let severity = match left {
         ..0 => Severity::High,
-        ..=URGENT_DAYS => Severity::Medium,
+        0..=URGENT_DAYS => Severity::Medium,
         _ => Severity::Low,
     };
     let verb = match left {
@@ -271,7 +271,7 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         Some(MatterState::Statement { told: known, .. }) if !renewed && told < *known => book.escalate(matter),
         // Somebody renewed it, though not for long: that is no news but for the day it was told by.
         Some(_) if renewed => {
-            book.update(Matter { since: open.map_or_else(String::new, |known| known.since), ..matter })
+            book.update(Matter { since: open.map_or_else(String::new, |known| known.since), ..matter });
         }
         Some(_) => {}
     }

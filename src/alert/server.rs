@@ -107,18 +107,35 @@ fn drift(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, rules: &Rules) 
         if !is_last && !raised.contains(&number) {
             continue;
         }
-        let runs = series.runs.iter().map(|(number, run)| (Some(*number), *run));
-        let compared = Series::new(runs).and_then(|series| series.against(place));
-        let Some(drift) = compared.map(|series| compare(&series)) else { continue };
-        let Some(of_target) = drift.targets.into_iter().next() else { continue };
+        let Some(of_target) = since(series, place) else { continue };
         if raised.contains(&number) {
             mended(book, series, new, number, &of_target);
         }
         if is_last {
-            worse(book, new, &of_target, rules);
+            worse(book, new, number, &of_target, rules);
             came_to_rest(book, new, &of_target);
         }
     }
+}
+
+/// What reads otherwise than in the run at this place.
+fn since(series: SeriesOf<'_>, place: usize) -> Option<TargetDrift> {
+    let runs = series.runs.iter().map(|(number, run)| (Some(*number), *run));
+    let drift = compare(&Series::new(runs)?.against(place)?);
+    drift.targets.into_iter().next()
+}
+
+/// Whether a subject still reads worse than in this run: better than it was is not yet as good as it had been.
+fn is_still_worse(series: SeriesOf<'_>, against: Option<u64>, subject: &Subject) -> bool {
+    let place = series.runs.iter().position(|(number, _)| Some(*number) == against);
+    let Some(drift) = place.and_then(|place| since(series, place)) else { return false };
+    let touches = |other: &Subject| match (of_ports(other), of_ports(subject)) {
+        (Some((at, ports)), Some((address, own))) => {
+            at == address && other.kind() == subject.kind() && ports.overlaps(own)
+        }
+        _ => other == subject,
+    };
+    drift.changes.iter().any(|change| change.class == Class::Worse && touches(&change.subject))
 }
 
 /// What was seen to be better than when it was raised, and what is asked no more.
@@ -132,8 +149,11 @@ fn mended(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, raised: u64, d
     let better: Vec<&Change> =
         drift.changes.iter().filter(|change| change.class == Class::Better).filter(seen).collect();
     for matter in open {
-        let MatterState::Worse { subject, .. } = &matter.state else { continue };
+        let MatterState::Worse { subject, against, .. } = &matter.state else { continue };
         if let Some(change) = covering(&better, subject) {
+            if is_still_worse(series, *against, subject) {
+                continue;
+            }
             let title = format!("{} on {}: {}", change.subject, new.name(), turn(change));
             book.resolve(&matter.key, title, reasons(change), Some(new.number));
             continue;
@@ -178,7 +198,7 @@ fn of_ports(subject: &Subject) -> Option<(IpAddr, Ports)> {
 }
 
 /// What reads worse, or alternates, and is not open yet.
-fn worse(book: &mut Book, new: Newest<'_>, drift: &TargetDrift, rules: &Rules) {
+fn worse(book: &mut Book, new: Newest<'_>, against: u64, drift: &TargetDrift, rules: &Rules) {
     let grave = |change: &&Change| change.class == Class::Worse && change.severity >= rules.at_least;
     let told: BTreeSet<String> = drift.counted().filter(grave).map(|change| change.subject.to_string()).collect();
     for change in drift.changes.iter().filter(grave) {
@@ -187,21 +207,24 @@ fn worse(book: &mut Book, new: Newest<'_>, drift: &TargetDrift, rules: &Rules) {
         if is_explained || is_told_by_the_clock(change) {
             continue;
         }
-        let state = MatterState::Worse { subject: change.subject.clone(), after: change.after.clone() };
+        let (subject, after) = (change.subject.clone(), change.after.clone());
+        let state = MatterState::Worse { subject, after, against: Some(against) };
         let matter = new.matter(Kind::Drift, &name(&change.subject), change.severity, state);
         let what = change.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
         let matter = Matter {
             title: format!("{}{what} on {}: {}", change.subject, new.name(), turn(change)),
             details: details(new, change),
-            action: action(new, change),
+            action: Some(action(new, change)),
             ..matter
         };
         match book.get(&matter.key) {
             None => book.raise(matter),
             Some(known) => {
-                let MatterState::Worse { after, .. } = &known.state else { continue };
+                let MatterState::Worse { after, against, subject } = &known.state else { continue };
                 if *after != change.after || matter.severity > known.severity {
-                    book.escalate(matter);
+                    let (subject, against) = (subject.clone(), *against);
+                    let state = MatterState::Worse { subject, after: change.after.clone(), against };
+                    book.escalate(Matter { state, ..matter });
                 }
             }
         }
@@ -320,23 +343,22 @@ fn finding<'a>(new: Newest<'a>, change: &Change) -> Option<&'a crate::model::ver
     new.target.findings.iter().find(|finding| finding.guide == *guide && finding.item == *item)
 }
 
-fn action(new: Newest<'_>, change: &Change) -> Option<String> {
+fn action(new: Newest<'_>, change: &Change) -> String {
     let label = new.target.target.label();
     let more = format!("`portreeve diff --name '{}'` shows all of it.", label.replace('\'', "'\\''"));
     match change.because().map(|because| &because.reason) {
         Some(Reason::Guide { .. }) => {
-            return Some(format!("Read what the guide asks for now; the server need not have changed. {more}"));
+            return format!("Read what the guide asks for now; the server need not have changed. {more}");
         }
         Some(Reason::Attestation { .. }) => {
-            return Some(format!("Look again and renew it with `portreeve attest --renew`. {more}"));
+            return format!("Look again and renew it with `portreeve attest --renew`. {more}");
         }
         _ => {}
     }
-    let remedy = finding(new, change).and_then(|finding| finding.remedy.first().cloned());
-    Some(
-        remedy
-            .map_or_else(|| format!("Find out who changed that, and why. {more}"), |remedy| format!("{remedy} {more}")),
-    )
+    match finding(new, change).and_then(|finding| finding.remedy.first()) {
+        Some(remedy) => format!("{remedy} {more}"),
+        None => format!("Find out who changed that, and why. {more}"),
+    }
 }
 
 fn capitalised(text: &str) -> String {

@@ -7,7 +7,7 @@ use crate::drift::tests::world::{World, timed_out};
 use crate::history::JobRecord;
 use crate::history::outbox::Standing;
 use crate::model::alert::{Kind, Notice, Phase};
-use crate::model::matter::MatterState;
+use crate::model::matter::{Matter, MatterState};
 use crate::model::run::{Run, Trouble};
 use crate::model::statement::About;
 use crate::model::verdict::Severity;
@@ -52,8 +52,15 @@ impl Nights {
         let number = u64::try_from(self.runs.len()).unwrap() + 1;
         self.runs.push((number, Run { started: night(number).to_string(), ..run }));
         let mut book = Book::new(self.standing.clone());
-        let raised: BTreeSet<u64> =
-            book.open().filter(|one| one.kind == Kind::Drift).filter_map(|one| one.run).collect();
+        let against = |one: &Matter| match one.state {
+            MatterState::Worse { against, .. } => against,
+            _ => None,
+        };
+        let raised: BTreeSet<u64> = book
+            .open()
+            .filter(|one| one.kind == Kind::Drift)
+            .flat_map(|one| one.run.into_iter().chain(against(one)))
+            .collect();
         let (_, earlier) = self.runs.split_last().unwrap();
         let usable: Vec<u64> = earlier
             .iter()

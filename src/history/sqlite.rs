@@ -404,7 +404,7 @@ fn unasked(target: &Target) -> TargetRun {
 /// What is locked for a job: a part of a digest, for its name may be no file's.
 fn job_lock(job: &str) -> String {
     let digest = sha2::Sha256::digest(job);
-    format!("job-{}", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!("job-{}", data_encoding::HEXLOWER.encode(digest.first_chunk::<8>().map_or(&[], |first| first)))
 }
 
 /// 128 random bits: no two runs of any two stores have the same.

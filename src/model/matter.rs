@@ -49,6 +49,8 @@ pub enum MatterState {
         subject: Subject,
         /// What is said of it now.
         after: Option<String>,
+        /// The run that it reads worse than.
+        against: Option<u64>,
     },
     /// Something that alternates.
     Flapping {

@@ -17,6 +17,7 @@ use crate::history::outbox::Appeared;
 use crate::history::sqlite::Sqlite;
 use crate::history::{Archive as _, HistoryError, JobRecord, RunNumber, Wanted};
 use crate::model::alert::Kind;
+use crate::model::matter::MatterState;
 use crate::model::run::Run;
 use crate::schedule::Schedule;
 use clap::Parser as _;
@@ -27,6 +28,10 @@ use std::path::{Path, PathBuf};
 
 /// How many runs back are loaded to find [`EARLIER`] of which anything was learned.
 const BACK: usize = 30;
+
+/// How many runs that showed what is open are compared with: the last of them. What began before stays open until its subject is
+/// seen to be better than the night before.
+const RAISED_MOST: usize = 24;
 
 /// How often a look is begun anew because another process looked meanwhile.
 const AGAIN_MOST: usize = 10;
@@ -306,13 +311,21 @@ impl Server<'_> {
         let mut raised: BTreeSet<RunNumber> = book
             .of_server(&self.appeared.client, &self.appeared.name)
             .filter(|matter| matter.kind == Kind::Drift)
-            .filter_map(|matter| matter.run.and_then(|run| i64::try_from(run).ok()).map(RunNumber))
+            .flat_map(|matter| {
+                let against = match matter.state {
+                    MatterState::Worse { against, .. } => against,
+                    _ => None,
+                };
+                matter.run.into_iter().chain(against)
+            })
+            .filter_map(|run| i64::try_from(run).ok().map(RunNumber))
             .collect();
         for number in &series {
             raised.remove(number);
         }
         let mut older = Vec::new();
-        for number in raised {
+        // Few: what is open of a server began in one run, or some.
+        for number in raised.into_iter().rev().take(RAISED_MOST).rev() {
             // One that was pruned is not there to be compared with.
             if self.load(number)?.is_some() {
                 older.push(number);
