@@ -109,7 +109,7 @@ fn pause(headers: &HeaderMap) -> Option<Duration> {
     let pause = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let then = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+            let then = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
             Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default()
         }
     };
