@@ -95,7 +95,10 @@ fn nginx_takes_and_refuses_over_tls_that_is_verified() {
     ] {
         let wrong = hook(daemon, "ok", trust).unwrap_err();
         assert!(wrong.blame == Blame::Path && wrong.lasting, "{wrong:?}");
-        assert!(wrong.what.contains("the certificate of") && (wrong.what.contains(hint) || wrong.what.contains("expired")), "{wrong:?}");
+        assert!(
+            wrong.what.contains("the certificate of") && (wrong.what.contains(hint) || wrong.what.contains("expired")),
+            "{wrong:?}"
+        );
     }
     // Stopped, it is nobody's secret that nothing listens there; back, it takes the same message.
     let socket = good.socket;
@@ -242,18 +245,31 @@ fn exim_refuses_and_each_refusal_is_told_apart() {
     // Some have it, one never will, one will later.
     let to = "to = ['noc@msp.example', 'nobody@msp.example']";
     let came = mail(&rig, &daemon, &format!("{to}\n{SIGNED_IN}")).unwrap();
-    assert_eq!((came.refused[0].whom.as_str(), came.refused[0].said.as_str()), ("nobody@msp.example", "550 no such user here"));
+    assert_eq!(
+        (came.refused[0].whom.as_str(), came.refused[0].said.as_str()),
+        ("nobody@msp.example", "550 no such user here")
+    );
     let to = "to = ['noc@msp.example', 'nobody@msp.example', 'later@msp.example']";
     let wrong = mail(&rig, &daemon, &format!("{to}\n{SIGNED_IN}")).unwrap_err();
     assert_eq!((wrong.reached.as_slice(), wrong.lasting), (&["noc@msp.example".to_owned()][..], false), "{wrong:?}");
     assert!(wrong.what.contains("later@msp.example (451 greylisted, come back)"), "{wrong:?}");
     for (keys, blame, lasting, hint) in [
         (format!("{TO}\nca_file = 'ca.pem'"), Blame::Settings, true, "550 relaying denied"),
-        (format!("{TO}\nca_file = 'ca.pem'\nuser = 'portreeve'\npassword_file = 'wrong'"), Blame::Settings, true, "535 Incorrect"),
+        (
+            format!("{TO}\nca_file = 'ca.pem'\nuser = 'portreeve'\npassword_file = 'wrong'"),
+            Blame::Settings,
+            true,
+            "535 Incorrect",
+        ),
         (format!("to = ['nobody@msp.example']\n{SIGNED_IN}"), Blame::Settings, true, "550 no such user"),
         (format!("to = ['later@msp.example']\n{SIGNED_IN}"), Blame::Receiver, false, "451 greylisted"),
         // Another authority, and TLS where there is none yet.
-        (format!("{TO}\nuser = 'portreeve'\npassword_file = 'password'"), Blame::Path, true, "no trusted root issued it"),
+        (
+            format!("{TO}\nuser = 'portreeve'\npassword_file = 'password'"),
+            Blame::Path,
+            true,
+            "no trusted root issued it",
+        ),
         (format!("{TO}\ntls = 'implicit'\n{SIGNED_IN}"), Blame::Path, false, "no TLS with"),
     ] {
         let wrong = mail(&rig, &daemon, &keys).unwrap_err();
