@@ -106,12 +106,11 @@ pub(super) fn words(status: StatusCode) -> String {
 /// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
 fn pause(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let pause = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let then = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-            Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default()
-        }
+    let pause = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let then = rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
+        Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default()
     };
     Some(pause.min(PAUSE))
 }

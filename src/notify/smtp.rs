@@ -162,7 +162,7 @@ impl Talk<'_> {
             }
         }
         if accepted.is_empty() {
-            return self.nobody(deferred, refused, reached);
+            return self.nobody(&deferred, refused, reached);
         }
         let given = match connection.command(Data).await {
             Ok(_) => {
@@ -182,16 +182,11 @@ impl Talk<'_> {
     }
 
     /// None of those who do not have it yet can be given it.
-    fn nobody(
-        &self,
-        deferred: Vec<Refused>,
-        refused: Vec<Refused>,
-        reached: &[String],
-    ) -> Result<Receipt, Undelivered> {
+    fn nobody(&self, deferred: &[Refused], refused: Vec<Refused>, reached: &[String]) -> Result<Receipt, Undelivered> {
         if deferred.is_empty() && !reached.is_empty() {
             return Ok(Receipt { said: "the others have it already".to_owned(), refused });
         }
-        let what = format!("{} takes no mail for {}", self.whom, list(&deferred, &refused));
+        let what = format!("{} takes no mail for {}", self.whom, list(deferred, &refused));
         Err(if deferred.is_empty() {
             let advice = "check `to`; where it says that relaying is denied, the server wants `user` and a password, or does \
                           not know this machine";

@@ -344,7 +344,7 @@ impl Channels<'_, '_> {
 
     /// Notes something wrong with what may be a secret: its line is not shown.
     fn secret_at(&mut self, span: Range<usize>, message: &str, help: &str) {
-        let reader = &mut self.reader;
+        let reader = &mut *self.reader;
         let at = Diagnostic::at(reader.file, reader.text, span, message, Some(help.to_owned()));
         reader.found.push(at.without_excerpt());
     }
@@ -392,20 +392,15 @@ impl Channels<'_, '_> {
         let protected =
             tls.as_ref().map_or(Some(MailTls::StartTls), |tls| self.reader.choose("a kind of TLS", tls, &TLS));
         let server = raw.server.take();
-        let place = match &server {
-            Some(server) => self.server(server, protected.unwrap_or(MailTls::StartTls)),
-            None => {
-                self.missing(span, "server", "smtp.example.com:587");
-                None
-            }
-        };
-        let from = match raw.from.take() {
-            Some(from) => self.mailbox(&from),
-            None => {
-                self.missing(span, "from", "portreeve@example.com");
-                None
-            }
-        };
+        if server.is_none() {
+            self.missing(span, "server", "smtp.example.com:587");
+        }
+        let place = server.and_then(|server| self.server(&server, protected.unwrap_or(MailTls::StartTls)));
+        let from = raw.from.take();
+        if from.is_none() {
+            self.missing(span, "from", "portreeve@example.com");
+        }
+        let from = from.and_then(|from| self.mailbox(&from));
         let to = self.recipients(raw.to.take(), span);
         let password_span = raw.password_env.as_ref().or(raw.password_file.as_ref()).map(Spanned::span);
         let password = self.source("password", raw.password_env.take(), raw.password_file.take());

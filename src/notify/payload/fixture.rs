@@ -101,7 +101,7 @@ pub(super) fn any_message() -> impl Strategy<Value = Message> {
     (proptest::collection::vec(notice, 1..5), 1usize..20, text(), any::<bool>()).prop_map(
         |(notices, times, client, test)| {
             let notices = notices.iter().cycle().take(notices.len() * times).cloned().collect();
-            Message { client, test, ..message(notices) }
+            Message { test, client, ..message(notices) }
         },
     )
 }

@@ -22,13 +22,11 @@ const WITHDRAWN: &str = "Nobody asks any more. It was not seen to be mended.";
 pub(super) fn cut(text: &str, limit: usize) -> String {
     let text = clean(text);
     let text = text.trim();
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
-            format!("{}…", kept.trim_end())
-        }
+    if text.chars().nth(limit).is_none() {
+        return text.to_owned();
     }
+    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// The message in one line: `Northwind Dental: tcp/3389 opened on rmm, 2 more`.

@@ -97,23 +97,23 @@ async fn start_tls(
     whom: &str,
     stage: &mut Stage,
 ) -> Result<Vec<u8>, Undelivered> {
-    let greeting = answer(tcp, whom, stage).await?;
-    greeting.expect(220, whom, stage)?;
+    let greeting = answer(tcp, whom, *stage).await?;
+    greeting.expect(220, whom, *stage)?;
     *stage = Stage::Tls;
-    say(tcp, &format!("EHLO {hello}\r\n"), whom, stage).await?;
-    let offers = answer(tcp, whom, stage).await?;
-    offers.expect(250, whom, stage)?;
+    say(tcp, &format!("EHLO {hello}\r\n"), whom, *stage).await?;
+    let offers = answer(tcp, whom, *stage).await?;
+    offers.expect(250, whom, *stage)?;
     if !offers.lines().skip(1).any(|line| line.get(4..).unwrap_or_default().trim().eq_ignore_ascii_case("STARTTLS")) {
         let advice = "use its port for submission (587), or `tls = \"implicit\"` (465); if it used to, somebody on the way may \
                       have taken the offer out. The mail was not sent";
         return Err(Undelivered { lasting: true, ..trouble::path(&format!("{whom} does not offer STARTTLS"), advice) });
     }
-    say(tcp, "STARTTLS\r\n", whom, stage).await?;
-    answer(tcp, whom, stage).await?.expect(220, whom, stage)?;
+    say(tcp, "STARTTLS\r\n", whom, *stage).await?;
+    answer(tcp, whom, *stage).await?.expect(220, whom, *stage)?;
     Ok(greeting.bytes)
 }
 
-async fn say(tcp: &mut TcpStream, line: &str, whom: &str, stage: &Stage) -> Result<(), Undelivered> {
+async fn say(tcp: &mut TcpStream, line: &str, whom: &str, stage: Stage) -> Result<(), Undelivered> {
     tcp.write_all(line.as_bytes()).await.map_err(|error| trouble::io(&error, whom, stage.words()))
 }
 
@@ -127,7 +127,7 @@ impl Answer {
         self.bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()).map(str::trim_end)
     }
 
-    fn expect(&self, code: u16, whom: &str, stage: &Stage) -> Result<(), Undelivered> {
+    fn expect(&self, code: u16, whom: &str, stage: Stage) -> Result<(), Undelivered> {
         let first = self.bytes.get(..3).and_then(|code| std::str::from_utf8(code).ok()?.parse::<u16>().ok());
         if first == Some(code) {
             return Ok(());
@@ -144,13 +144,13 @@ impl Answer {
     }
 }
 
-fn no_smtp(whom: &str, stage: &Stage) -> Undelivered {
+fn no_smtp(whom: &str, stage: Stage) -> Undelivered {
     let what = format!("{whom} answers with what is no SMTP {}", stage.words());
     trouble::receiver(&what, "see whether that is the port of a mail server, and which `tls` it wants")
 }
 
 /// Reads one answer to its last line, and not a byte more: who speaks on, in the open, speaks for somebody else.
-async fn answer(tcp: &mut TcpStream, whom: &str, stage: &Stage) -> Result<Answer, Undelivered> {
+async fn answer(tcp: &mut TcpStream, whom: &str, stage: Stage) -> Result<Answer, Undelivered> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 2048];
     loop {
