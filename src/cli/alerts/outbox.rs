@@ -243,7 +243,7 @@ mod tests {
     fn who_wants_to_be_left_alone_is_for_a_day_at_most() {
         let asked = |seconds| wait(&refused(false, Some(Duration::from_secs(seconds))), 0, 0.5);
         assert_eq!(asked(5), FIRST_WAIT);
-        assert_eq!(asked(7200), Duration::from_secs(7200));
+        assert_eq!(asked(7200), Duration::from_hours(2));
         assert_eq!(asked(u64::MAX), LONGEST_ASKED);
     }
 

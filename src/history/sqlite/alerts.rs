@@ -250,3 +250,139 @@ pub(super) fn drop_messages(store: &Transaction<'_>, ids: &[String]) -> Done<usi
     }
     Ok(dropped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Archive as _;
+    use crate::history::sqlite::Mode;
+    use crate::model::alert::{Kind, Message};
+    use crate::model::matter::{Matter, MatterState};
+    use crate::model::verdict::Severity;
+    use std::path::Path;
+
+    fn open(folder: &Path) -> Sqlite {
+        Sqlite::open(&folder.join("history.db"), Mode::Create, |_| String::new()).unwrap()
+    }
+
+    fn message(id: &str) -> Message {
+        let made = "2026-11-21T02:00:00Z".to_owned();
+        Message { id: id.to_owned(), made, test: false, client: "c".to_owned(), notices: Vec::new() }
+    }
+
+    fn look(looks: i64, ids: &[&str]) -> Look {
+        let messages = ids.iter().map(|id| ("noc".to_owned(), message(id))).collect();
+        Look { looks, messages, ..Look::default() }
+    }
+
+    fn matter(key: &str) -> Matter {
+        Matter {
+            key: key.to_owned(),
+            kind: Kind::Failure,
+            severity: Severity::High,
+            client: "c".to_owned(),
+            target: None,
+            title: "t".to_owned(),
+            details: Vec::new(),
+            action: None,
+            since: "2026-11-21T02:00:00Z".to_owned(),
+            run: None,
+            state: MatterState::Inventory,
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T03:00:00Z".parse().unwrap()
+    }
+
+    fn failed(due: &str, refused: bool) -> Failed {
+        let due = due.parse().unwrap();
+        Failed { tried: now(), due, error: "no".to_owned(), refused, reached: vec!["a@example.com".to_owned()] }
+    }
+
+    fn claimed(store: &mut Sqlite, hurry: Option<Timestamp>) -> Option<String> {
+        store.claim("noc", now(), hurry).unwrap().map(|claimed| claimed.message.id)
+    }
+
+    #[test]
+    fn a_look_is_kept_whole_or_not_at_all_where_somebody_else_looked() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let first = Look { open: vec![matter("a"), matter("b")], ..look(0, &["1"]) };
+        assert!(store.note_look(&first).unwrap());
+        assert!(!store.note_look(&Look { closed: vec!["a".to_owned()], ..look(0, &["2"]) }).unwrap());
+        assert_eq!((store.standing().unwrap().matters.len(), store.waiting().unwrap().len()), (2, 1));
+        // The same message twice is a mistake, and then nothing is kept.
+        assert!(store.note_look(&Look { closed: vec!["a".to_owned()], ..look(1, &["1"]) }).is_err());
+        assert_eq!(open(folder.path()).standing().unwrap(), store.standing().unwrap());
+        assert!(store.note_look(&Look { closed: vec!["a".to_owned()], ..look(1, &[]) }).unwrap());
+        assert_eq!(store.standing().unwrap().matters, [matter("b")]);
+        assert_eq!(store.standing().unwrap().looks, 2);
+    }
+
+    #[test]
+    fn messages_of_a_channel_go_in_their_order_and_to_one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut other) = (open(folder.path()), open(folder.path()));
+        assert!(one.note_look(&look(0, &["1", "2", "3"])).unwrap());
+        assert_eq!(claimed(&mut one, None).as_deref(), Some("1"));
+        assert_eq!((claimed(&mut one, None), claimed(&mut other, Some(now()))), (None, None));
+        assert!(one.waiting().unwrap()[0].claimed && other.waiting().unwrap()[0].claimed);
+        one.not_delivered("1", &failed("2026-11-21T04:00:00Z", false)).unwrap();
+        // What comes after it waits with it, and it is tried once in a round.
+        assert_eq!((claimed(&mut other, None), claimed(&mut other, Some(now()))), (None, None));
+        let later = "2026-11-21T03:00:01Z".parse().unwrap();
+        let again = other.claim("noc", later, Some(later)).unwrap().unwrap();
+        assert_eq!((again.message.id.as_str(), again.attempts), ("1", 1));
+        assert_eq!(again.reached, ["a@example.com"], "whom it reached is not asked again");
+        other.delivered("1").unwrap();
+        assert_eq!(claimed(&mut one, None).as_deref(), Some("2"));
+        // A process that is gone holds nothing.
+        drop(one);
+        assert_eq!(claimed(&mut other, None).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn what_is_refused_for_good_lets_others_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        assert!(store.note_look(&look(0, &["1", "2"])).unwrap());
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
+        store.not_delivered("1", &failed("2026-11-21T04:00:00Z", true)).unwrap();
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("2"));
+        store.delivered("2").unwrap();
+        assert_eq!(claimed(&mut store, None), None);
+        let due: Timestamp = "2026-11-21T04:00:00Z".parse().unwrap();
+        assert!(store.claim("noc", due, None).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_keeps_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        assert!(store.note_look(&look(0, &["1"])).unwrap());
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
+        store.not_delivered("1", &failed("2031-01-01T00:00:00Z", false)).unwrap();
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn messages_are_given_up_by_name_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        assert!(store.note_look(&look(0, &["1", "2"])).unwrap());
+        assert_eq!(store.drop_messages(&["1".to_owned(), "x".to_owned()]).unwrap(), 1);
+        assert_eq!(store.waiting().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_job_is_held_by_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut other) = (open(folder.path()), open(folder.path()));
+        assert!(one.hold_job("N: 0 2 * * * UTC").unwrap() && other.is_job_held("N: 0 2 * * * UTC"));
+        assert!(!other.hold_job("N: 0 2 * * * UTC").unwrap());
+        assert!(other.hold_job("N: 0 3 * * * UTC").unwrap());
+        drop(one);
+        assert!(!other.is_job_held("N: 0 2 * * * UTC") && other.hold_job("N: 0 2 * * * UTC").unwrap());
+    }
+}
