@@ -467,6 +467,19 @@ fn a_watch_tells_without_being_asked_and_a_channel_that_hangs_delays_no_other() 
     let taken = takes.taken();
     assert!(phases(&taken, "raised") <= 1 && taken.len() <= 2, "{taken:#?}");
     until("its health is in the status", || status(&estate)["alerts"]["waiting"].as_u64().is_some_and(|n| n > 0));
+    #[cfg(target_os = "linux")]
+    {
+        // It waits, and does not spin: ticks are hundredths of a second.
+        let ticks = || -> u64 {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", watching.0.id())).unwrap();
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+        };
+        let before = ticks();
+        std::thread::sleep(Duration::from_secs(2));
+        let used = ticks() - before;
+        assert!(used < 40, "{used} ticks in two seconds");
+    }
     let output = watching.end();
     ended(&output, 0);
     hangs.is(Mood::Takes);

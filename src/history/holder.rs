@@ -51,6 +51,24 @@ impl Holder {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
+    /// Removes what processes left that are gone, of those whose ids begin so.
+    pub(super) fn sweep(store: &Path, prefix: &str) {
+        let beginning = place(store, prefix);
+        let (Some(folder), Some(beginning)) = (store.parent(), beginning.file_name()) else { return };
+        let beginning = beginning.to_string_lossy();
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(&*beginning) {
+                continue;
+            }
+            // Held while it is removed, so that whoever takes it meanwhile sees that it is gone.
+            if let Ok(file) = File::open(entry.path())
+                && file.try_lock().is_ok()
+            {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Removes what a process left that is gone.
     pub(super) fn clear(store: &Path, uid: &str) {
         let _ = std::fs::remove_file(place(store, uid));
@@ -91,6 +109,14 @@ mod tests {
         assert!(Holder::is_held(&store, "a") && !Holder::is_held(&store, "b"));
         drop(held);
         assert!(!Holder::is_held(&store, "a"));
+        let held = Holder::take(&store, "sender-a").unwrap().expect("it is free");
+        std::fs::write(place(&store, "sender-b"), "").unwrap();
+        std::fs::write(place(&store, "job-c"), "").unwrap();
+        Holder::sweep(&store, "sender-");
+        let left = |id| place(&store, id).exists();
+        assert_eq!((left("sender-a"), left("sender-b"), left("job-c")), (true, false, true));
+        drop(held);
+        Holder::clear(&store, "job-c");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

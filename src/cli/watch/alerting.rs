@@ -11,11 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Without anything that happened it is looked this often: days end, and scans do not happen.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often it is looked whether a message is due again.
+const SEND_EVERY: Duration = Duration::from_secs(15);
 
 /// How long a watch that is told to stop goes on looking, and then sending: what waits is sent after the next start.
 const LAST_LOOK: Duration = Duration::from_secs(15);
@@ -36,6 +39,8 @@ pub(super) struct Alerting {
     looked: Option<Timestamp>,
     /// What keeps looks from being taken.
     pub(super) problem: Option<String>,
+    /// When every channel was sent to last.
+    sent_at: Option<Instant>,
     sending: JoinSet<(String, Result<Sent, CliError>)>,
     busy: BTreeSet<String>,
     /// What was said last of each channel: the same is not said again.
@@ -69,6 +74,7 @@ impl Alerting {
             looking: JoinSet::new(),
             looked: None,
             problem: None,
+            sent_at: None,
             sending: JoinSet::new(),
             busy: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -92,7 +98,9 @@ impl Alerting {
                 Err(error) => self.problem = Some(error.render(false)),
             }
         }
-        self.send();
+        if self.sent_at.is_none_or(|at| at.elapsed() >= SEND_EVERY) {
+            self.send();
+        }
     }
 
     /// Looks at what happened.
@@ -113,6 +121,7 @@ impl Alerting {
 
     /// Sends to every channel that is not being sent to.
     fn send(&mut self) {
+        self.sent_at = Some(Instant::now());
         let names: Vec<String> = self.channels.iter().map(|channel| channel.name.clone()).collect();
         for name in names {
             self.send_to(&name);

@@ -215,6 +215,7 @@ fn own_name(store: &mut Sqlite) -> Result<String, HistoryError> {
     if let Some((name, _)) = &store.sender {
         return Ok(name.clone());
     }
+    Holder::sweep(&store.path, SENDER);
     let name = new_uid();
     let held = Holder::take(&store.path, &format!("{SENDER}{name}"))?
         .ok_or_else(|| HistoryError::Bug { message: "a name that nobody has is taken".to_owned() })?;
