@@ -1,5 +1,6 @@
 //! The command line: what the user says, and how the program ends.
 
+mod alerts;
 mod args;
 mod ask;
 #[cfg(feature = "demo")]
@@ -13,6 +14,7 @@ mod history;
 mod host;
 mod keep;
 mod output;
+mod parent;
 mod pending;
 mod probe;
 mod progress;
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
+    parent::end_with_watch()?;
     match command {
         Command::Guides(command) => guides::run(&command, shared),
         Command::Host(command) => host::run(&command, shared),
@@ -103,6 +106,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
         Command::Doctor(args) => block_on(doctor::run(*args, shared)),
         Command::Witness(args) => block_on(witness::run(args, shared)),
         Command::Watch(args) => block_on(watch::run(args, shared)),
+        Command::Alerts(command) => block_on(alerts::run(command, shared)),
         #[cfg(feature = "demo")]
         Command::Demo(args) => block_on(demo::run(args, shared)),
     }
@@ -152,8 +156,8 @@ fn man() -> Result<String, CliError> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
     for name in [
-        "scan", "demo", "history", "show", "export", "import", "prune", "watch", "probe", "doctor", "witness", "host",
-        "attest", "waive", "guides",
+        "scan", "demo", "history", "show", "export", "import", "prune", "watch", "alerts", "probe", "doctor",
+        "witness", "host", "attest", "waive", "guides",
     ] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());

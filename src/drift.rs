@@ -290,4 +290,4 @@ fn renamed(pair: &Pair<'_>) -> Vec<Change> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -26,6 +26,7 @@ mod error;
 mod holder;
 pub mod keeper;
 mod name;
+pub mod outbox;
 mod schema;
 pub mod sqlite;
 pub mod transfer;
@@ -37,6 +38,8 @@ use crate::catalog::inventory::selects;
 use crate::model::observation::Observation;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
+use jiff::Timestamp;
+use outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -205,6 +208,8 @@ pub struct JobRecord {
     pub ended: Option<String>,
     /// With which exit code, where it ended by itself.
     pub exit: Option<i32>,
+    /// How many occurrences did not happen because that run still went on.
+    pub skipped: u32,
 }
 
 /// What `prune` is to leave.
@@ -273,4 +278,41 @@ pub trait Archive: Send {
 
     /// Keeps what is known of a job, in the place of what was known before.
     fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError>;
+
+    /// Holds a job until this archive is let go of, or the process ends; `false` where another process is at it.
+    fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError>;
+
+    /// Whether any process is at a job.
+    fn is_job_held(&self, job: &str) -> bool;
+
+    /// In which runs each server was.
+    fn appearances(&self) -> Result<Appearances, HistoryError>;
+
+    /// What is open, and what is remembered of servers.
+    fn standing(&self) -> Result<Standing, HistoryError>;
+
+    /// Keeps what a look at the runs came to, and the messages that it led to: all of it, or nothing. `false`, and nothing is
+    /// done, where another process looked since [`standing`](Self::standing) was read.
+    fn note_look(&mut self, look: &Look) -> Result<bool, HistoryError>;
+
+    /// The messages that wait, in the order in which they were made.
+    fn waiting(&self) -> Result<Vec<Waiting>, HistoryError>;
+
+    /// Takes the message that a channel is to be sent next, for this process alone. None where nothing is due, or another process
+    /// is at this channel. With `hurry` also what is due later, unless it was tried since then.
+    fn claim(
+        &mut self,
+        channel: &str,
+        now: Timestamp,
+        hurry: Option<Timestamp>,
+    ) -> Result<Option<Claimed>, HistoryError>;
+
+    /// A message that was claimed was delivered.
+    fn delivered(&mut self, id: &str) -> Result<(), HistoryError>;
+
+    /// A message that was claimed could not be delivered.
+    fn not_delivered(&mut self, id: &str, failed: &Failed) -> Result<(), HistoryError>;
+
+    /// Gives messages up, by their ids; how many there were.
+    fn drop_messages(&mut self, ids: &[String]) -> Result<usize, HistoryError>;
 }

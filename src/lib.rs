@@ -1,8 +1,9 @@
 //! portreeve stands outside an RMM server and checks its gates against the vendors' hardening guides.
 //!
 //! The modules, each using only those before it: [`model`] → wire → schedule → catalog → host → net → witness → probe → engine → judge →
-//! drift → history → report → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
+//! drift → history → report → alert → notify → cli. `ARCHITECTURE.md` tells what flows through them and which promises hold.
 
+pub mod alert;
 pub mod catalog;
 pub mod cli;
 pub mod drift;
@@ -12,6 +13,7 @@ pub mod host;
 pub mod judge;
 pub mod model;
 pub mod net;
+pub mod notify;
 pub mod probe;
 pub mod report;
 pub mod schedule;

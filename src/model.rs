@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod expected;
 pub mod fact;
 pub mod http;
+pub mod matter;
 pub mod observation;
 pub mod peer_text;
 pub mod ports;

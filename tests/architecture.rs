@@ -7,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module uses only those before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 16] = [
     "model", "wire", "schedule", "catalog", "host", "net", "witness", "probe", "engine", "judge", "drift", "history",
-    "report", "cli",
+    "report", "alert", "notify", "cli",
 ];
 
 /// The modules that wait for something.
-const ASYNC: [&str; 5] = ["net", "witness", "probe", "engine", "cli"];
+const ASYNC: [&str; 6] = ["net", "witness", "probe", "engine", "notify", "cli"];
 
 /// A file you cannot hold in your head is two files.
 const LINES: usize = 700;

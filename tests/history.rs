@@ -473,27 +473,6 @@ fn two_scans_keep_their_runs_in_one_store_at_once() {
     integrity(&mock.path("history.db"));
 }
 
-/// A disk of 1 MB that nobody else sees, for the files of one folder.
-#[cfg(target_os = "linux")]
-fn on_a_small_disk(folder: &Path, work: impl FnOnce() + Send) -> bool {
-    use nix::mount::{MsFlags, mount};
-    use nix::sched::{CloneFlags, unshare};
-    std::thread::scope(|scope| {
-        let inside = scope.spawn(|| {
-            let none = None::<&str>;
-            let made = unshare(CloneFlags::CLONE_NEWNS)
-                .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))
-                .and_then(|()| mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some("size=1m")));
-            if let Err(error) = made {
-                return support::namespaces::skip(&format!("mounting a disk of our own: {error}"));
-            }
-            work();
-            true
-        });
-        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_and_the_scan_goes_on() {
@@ -542,5 +521,5 @@ fn a_full_disk_is_said_and_the_scan_goes_on() {
         ended(&scan(), 0);
         assert_eq!(text(runs(&disk).last().unwrap(), "state"), "finished", "with room again all is well");
     };
-    on_a_small_disk(&disk, small);
+    support::on_a_small_disk(&disk, small);
 }

@@ -23,6 +23,7 @@ use std::path::Path;
 #[path = "../fuzz/fuzz_targets"]
 #[expect(unused_attributes, reason = "each is a program of its own, without a main function")]
 mod targets {
+    pub(super) mod catalog_channels;
     pub(super) mod catalog_statements;
     pub(super) mod certificate;
     pub(super) mod datagram;
@@ -101,6 +102,7 @@ macro_rules! tests {
 }
 
 tests!(
+    catalog_channels,
     catalog_statements,
     certificate,
     datagram,

@@ -59,6 +59,12 @@ impl Diagnostic {
         Self { file: file.to_owned(), line: 0, column: 0, message: message.to_owned(), help, snippet: None }
     }
 
+    /// The same without the line it is about, which may hold a secret.
+    #[must_use]
+    pub fn without_excerpt(self) -> Self {
+        Self { snippet: None, ..self }
+    }
+
     /// The diagnostic with the line it is about, for people; with colour where the terminal has it.
     pub fn render(&self, colour: bool) -> String {
         let Some(excerpt) = &self.snippet else {

@@ -23,7 +23,9 @@ pub const NO_CLIENT: &str = "unnamed";
 pub const ATTESTATIONS: &str = "attestations.toml";
 /// The same for waivers.
 pub const WAIVERS: &str = "waivers.toml";
-const STATEMENT_FILES: [&str; 2] = [ATTESTATIONS, WAIVERS];
+/// The file of channels for alerts, there too.
+pub const ALERTS: &str = "alerts.toml";
+const BESIDE: [&str; 3] = [ATTESTATIONS, WAIVERS, ALERTS];
 
 /// How deep folders of inventories may be nested; also ends loops of symbolic links.
 const DEPTH_LIMIT: usize = 8;
@@ -106,6 +108,8 @@ pub struct Inventory {
     pub attestations: Vec<PathBuf>,
     /// The files of waivers.
     pub waivers: Vec<PathBuf>,
+    /// The files of channels.
+    pub alerts: Vec<PathBuf>,
     /// What other inventories beside these hold: statements may be about their targets too.
     pub elsewhere: Vec<Named>,
 }
@@ -126,10 +130,10 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
     let mut collected = Collected::default();
     for path in paths {
         let before = collected.files.len();
-        if STATEMENT_FILES.iter().any(|name| path.ends_with(name)) && !path.is_dir() {
+        if BESIDE.iter().any(|name| path.ends_with(name)) && !path.is_dir() {
             collected.found.push(Diagnostic::whole(
                 &shown(path),
-                "this file holds statements about targets, and no targets",
+                "this file holds statements about targets or channels for alerts, and no targets",
                 Some("name the inventory, or its folder: this file is read with it".to_owned()),
             ));
             continue;
@@ -173,7 +177,11 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Diagnostics> {
     for file in statements {
         let same = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
         if seen_files.insert(same) {
-            let list = if file.ends_with(ATTESTATIONS) { &mut inventory.attestations } else { &mut inventory.waivers };
+            let list = match file.file_name().and_then(std::ffi::OsStr::to_str) {
+                Some(ATTESTATIONS) => &mut inventory.attestations,
+                Some(WAIVERS) => &mut inventory.waivers,
+                _ => &mut inventory.alerts,
+            };
             list.push(file);
         }
     }
@@ -295,12 +303,12 @@ fn collect(path: &Path, depth: usize, named: bool, collected: &mut Collected) {
             }
             Err(error) => found.push(Diagnostic::whole(&shown(path), &format!("cannot be read: {error}"), None)),
         }
-    } else if !named && STATEMENT_FILES.iter().any(|name| path.ends_with(name)) {
+    } else if !named && BESIDE.iter().any(|name| path.ends_with(name)) {
         collected.statements.push(path.to_owned());
     } else if named || path.extension().is_some_and(|extension| extension == "toml") {
         collected.files.push(path.to_owned());
         let folder = path.parent().filter(|_| named);
-        let beside = folder.into_iter().flat_map(|folder| STATEMENT_FILES.map(|name| folder.join(name)));
+        let beside = folder.into_iter().flat_map(|folder| BESIDE.map(|name| folder.join(name)));
         // A link that leads nowhere is there all the same, and a mistake.
         let beside: Vec<PathBuf> = beside.filter(|file| file.symlink_metadata().is_ok()).collect();
         collected.folders.extend(folder.filter(|_| !beside.is_empty()).map(Path::to_owned));
@@ -570,7 +578,7 @@ fn any(wanted: &[String], matches: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any characters; case is ignored.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What the user can say. The meaning of it is made in the commands' own modules.
 
+pub(super) mod alerts;
 pub(super) mod diff;
 pub(super) mod history;
 mod servers;
@@ -10,6 +11,7 @@ pub(super) mod watch;
 pub(super) use servers::{FactArgs, SelectArgs};
 pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
+use super::args::alerts::AlertsCommand;
 use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
 use super::args::watch::WatchArgs;
@@ -145,6 +147,9 @@ pub(super) enum Command {
     Prune(PruneArgs),
     /// Scan by the schedules of an inventory, all the time or what is due now.
     Watch(WatchArgs),
+    /// What is open, what waits to be told, and whether channels work: alerts by alerts.toml.
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Ask one kind of question without any guide.
     #[command(subcommand)]
     Probe(ProbeCommand),

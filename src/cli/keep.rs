@@ -44,6 +44,16 @@ fn before(error: CliError) -> CliError {
     }
 }
 
+/// A job is never scanned by two processes at once.
+fn hold_job(archive: &mut Sqlite, args: &ScanArgs) -> Result<(), CliError> {
+    match &args.job {
+        Some(job) if !archive.hold_job(job)? => {
+            Err(CliError::Machine(format!("another process scans this job already: {}", clean(job))))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Keeping {
     /// Opens the store, and with `--resume` takes the options of the run that is gone on with. `None` where nothing is to be kept.
     pub(super) fn open(args: &mut ScanArgs) -> Result<Option<Self>, CliError> {
@@ -54,10 +64,11 @@ impl Keeping {
             if args.keep.place.is_none() {
                 return Ok(None);
             }
-            let archive = args.keep.place.open(Mode::Create).map_err(before)?;
+            let mut archive = args.keep.place.open(Mode::Create).map_err(before)?;
+            hold_job(&mut archive, args)?;
             return Ok(Some(Self { archive: Box::new(archive), beginning: beginning()?, resumed: None }));
         };
-        let archive = args.keep.place.open(Mode::Existing).map_err(before)?;
+        let mut archive = args.keep.place.open(Mode::Existing).map_err(before)?;
         let resumed = resumed(&archive, name)?;
         let own = beginning()?;
         let not = |why: String| CliError::from(HistoryError::NotResumable { run: resumed.number, why });
@@ -75,6 +86,7 @@ impl Keeping {
             }
             _ => return Err(not("this version of portreeve does not know its options; scan anew".to_owned())),
         }
+        hold_job(&mut archive, args)?;
         Ok(Some(Self { archive: Box::new(archive), beginning: own, resumed: Some(resumed) }))
     }
 

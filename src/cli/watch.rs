@@ -4,13 +4,16 @@
 //! of its own, `portreeve scan` with `--job`: what goes wrong in one touches no other, its memory is given back, and the watch
 //! itself stays small. A job is the targets of one client with one schedule.
 
+mod alerting;
 mod status;
 mod units;
 
+use super::alerts::Health;
 use super::args::watch::WatchArgs;
 use super::args::{Cli, Command, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown};
+use super::parent;
 use crate::catalog::inventory;
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::{Archive as _, JobRecord};
@@ -18,9 +21,10 @@ use crate::model::target::Target;
 use crate::report::text::clean;
 use crate::schedule::Schedule;
 use crate::schedule::planner::{Job, Planner, Start};
+use alerting::Alerting;
 use clap::Parser as _;
 use jiff::{SignedDuration, Timestamp};
-use status::Status;
+use status::{AlertsStatus, Status};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +36,9 @@ use tokio::task::JoinSet;
 
 /// The clock is looked at this often at least: it may be set, and the machine may sleep.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a scan that another watch began has ended.
+const HELD: Duration = Duration::from_secs(1);
 
 /// How long scans have to write what they learned once they are told to stop.
 const STOP_WITHIN: Duration = Duration::from_mins(1);
@@ -90,8 +97,9 @@ pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliErr
         return Ok(Exit::Clean);
     }
     let place = store.path().to_owned();
-    let mut watch =
-        Watch { args, store, place, jobs, records, planner, scans: JoinSet::new(), broken: None, worst: Exit::Clean };
+    let alerting = Alerting::of(&args, &place)?;
+    let (scans, broken, worst) = (JoinSet::new(), None, Exit::Clean);
+    let mut watch = Watch { args, store, place, jobs, records, planner, scans, alerting, broken, worst };
     watch.begin_anew(now)?;
     watch.go(shared).await
 }
@@ -124,6 +132,8 @@ struct Watch {
     records: BTreeMap<String, JobRecord>,
     planner: Planner,
     scans: JoinSet<(String, std::io::Result<ExitStatus>)>,
+    /// None where nobody is to be told anything.
+    alerting: Option<Alerting>,
     /// What is wrong with the inventory since it was read last.
     broken: Option<String>,
     /// The worst that a scan ended with.
@@ -141,11 +151,20 @@ impl Watch {
             for start in self.planner.begin(now) {
                 self.start(&start, now, stopping.clone(), shared)?;
             }
+            if let Some(alerting) = &mut self.alerting {
+                alerting.step(&self.args, now);
+            }
             self.say(now)?;
             if self.args.once && self.scans.is_empty() {
-                return Ok(self.worst);
+                return self.end_once().await;
             }
             let pause = self.pause(now);
+            let alerted = async {
+                match &mut self.alerting {
+                    Some(alerting) => alerting.next(&self.args).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => break,
@@ -155,6 +174,7 @@ impl Watch {
                     }
                 }
                 () = reloads.next() => self.reload(Timestamp::now()),
+                () = alerted => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -171,8 +191,27 @@ impl Watch {
         };
         let in_time = tokio::time::timeout(STOP_WITHIN, all).await;
         in_time.unwrap_or(Ok(()))?;
+        if let Some(alerting) = &mut self.alerting {
+            alerting.finish(&self.args, false).await;
+        }
         self.say(Timestamp::now())?;
         Ok(if self.args.once { Exit::Partial } else { Exit::Clean })
+    }
+
+    /// Tells what is to be told, and ends.
+    async fn end_once(&mut self) -> Result<Exit, CliError> {
+        if let Some(alerting) = &mut self.alerting {
+            alerting.finish(&self.args, true).await;
+            let health = Health::of(&self.store.waiting()?, &alerting.channels, Timestamp::now());
+            if let Some(words) = health.words() {
+                complain(&clean(&words));
+            }
+            if health.words().is_some() || alerting.problem.is_some() {
+                self.worst = worse(self.worst, Some(3));
+            }
+        }
+        self.say(Timestamp::now())?;
+        Ok(self.worst)
     }
 
     /// How long nothing is to be done.
@@ -185,7 +224,7 @@ impl Watch {
     fn begin_anew(&mut self, now: Timestamp) -> Result<(), CliError> {
         let new: Vec<String> = self.jobs.keys().filter(|id| !self.records.contains_key(*id)).cloned().collect();
         for id in new {
-            let record = JobRecord { id, settled: now.to_string(), began: None, ended: None, exit: None };
+            let record = JobRecord { id, settled: now.to_string(), began: None, ended: None, exit: None, skipped: 0 };
             self.note(record)?;
         }
         Ok(())
@@ -212,29 +251,42 @@ impl Watch {
             ));
         }
         let settled = self.records.get(&start.id).map_or_else(|| now.to_string(), |record| record.settled.clone());
-        let begun = JobRecord { id: start.id.clone(), settled, began: Some(now.to_string()), ended: None, exit: None };
+        let skipped = self.records.get(&start.id).map_or(0, |record| record.skipped);
+        let began = Some(now.to_string());
+        let begun = JobRecord { id: start.id.clone(), settled, began, ended: None, exit: None, skipped };
         self.note(begun)?;
-        let child = self.spawn(&start.id)?;
+        let mut command = self.scan(&start.id)?;
         let id = start.id.clone();
+        if self.store.is_job_held(&id) {
+            complain(&format!("{}: a scan that another watch began still runs; this one waits for it", clean(&id)));
+            let store = Sqlite::open(&self.place, Mode::Existing, crate::report::describe)?;
+            self.scans.spawn(async move {
+                while store.is_job_held(&id) && !*stopping.borrow() {
+                    tokio::time::sleep(HELD).await;
+                }
+                let ended = match command.spawn() {
+                    Ok(child) => attend(child, stopping).await,
+                    Err(error) => Err(error),
+                };
+                (id, ended)
+            });
+            return Ok(());
+        }
+        let machine = |error: std::io::Error| CliError::Machine(format!("a scan could not be started: {error}"));
+        let child = command.spawn().map_err(machine)?;
         self.scans.spawn(async move { (id, attend(child, stopping).await) });
         Ok(())
     }
 
     /// A scan of a job, as a process of its own.
-    fn spawn(&self, id: &str) -> Result<Child, CliError> {
-        let machine = |error: std::io::Error| CliError::Machine(format!("a scan could not be started: {error}"));
-        let program = std::env::current_exe().map_err(machine)?;
-        let mut command = tokio::process::Command::new(program);
+    fn scan(&self, id: &str) -> Result<tokio::process::Command, CliError> {
+        let mut command = child_of_watch()?;
         command.arg("scan").arg("--quiet").arg("--job").arg(id).arg("--store").arg(&self.place);
         for path in &self.args.targets {
             command.arg("--targets").arg(path);
         }
         command.args(&self.args.scan);
-        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-        // A key pressed at the terminal is for us: each scan is told by us.
-        #[cfg(unix)]
-        command.process_group(0);
-        command.kill_on_drop(true).spawn().map_err(machine)
+        Ok(command)
     }
 
     /// A scan has ended: its occurrence is settled, however it ended. One that was killed is not: it is made up for.
@@ -261,7 +313,12 @@ impl Watch {
             None => complain(&format!("{}: the scan was killed; it is made up for at the next start", clean(id))),
         }
         self.worst = worse(self.worst, exit);
-        self.note(JobRecord { id: id.to_owned(), settled, began, ended: Some(now.to_string()), exit })
+        let skipped = u32::try_from(standing.skipped).unwrap_or(u32::MAX);
+        self.note(JobRecord { id: id.to_owned(), settled, began, ended: Some(now.to_string()), exit, skipped })?;
+        if let Some(alerting) = &mut self.alerting {
+            alerting.want();
+        }
+        Ok(())
     }
 
     /// Reads the inventory again. One with mistakes changes nothing.
@@ -273,6 +330,7 @@ impl Watch {
                 if let Err(error) = self.begin_anew(now) {
                     complain(&error.render(false));
                 }
+                self.reload_alerts();
             }
             Err(error) => {
                 complain(&error.render(false));
@@ -281,15 +339,53 @@ impl Watch {
                 self.broken = Some(message.to_owned());
             }
         }
+        if let Some(alerting) = &mut self.alerting {
+            alerting.want();
+        }
+    }
+
+    /// Begins or ends telling, as the files say now.
+    fn reload_alerts(&mut self) {
+        match Alerting::of(&self.args, &self.place) {
+            // What is being sent goes on.
+            Ok(Some(fresh)) => match &mut self.alerting {
+                Some(alerting) => alerting.channels = fresh.channels,
+                None => self.alerting = Some(fresh),
+            },
+            Ok(None) => self.alerting = None,
+            Err(error) => {
+                complain(&error.render(false));
+                self.broken = Some("the channels for alerts cannot be read; those that were go on".to_owned());
+            }
+        }
     }
 
     /// Says how it goes.
     fn say(&self, now: Timestamp) -> Result<(), CliError> {
         units::tell_alive(self.scans.len(), self.planner.wake());
         let Some(path) = &self.args.status else { return Ok(()) };
-        let status = Status::of(&self.planner, &self.jobs, &self.records, self.broken.as_deref(), now);
+        let mut status = Status::of(&self.planner, &self.jobs, &self.records, self.broken.as_deref(), now);
+        if let Some(alerting) = &self.alerting {
+            let health = Health::of(&self.store.waiting()?, &alerting.channels, now);
+            status.alerts = Some(AlertsStatus { problem: alerting.problem.as_deref(), health });
+        }
         status.write(path)
     }
+}
+
+/// A process of our own program, that ends with us.
+fn child_of_watch() -> Result<tokio::process::Command, CliError> {
+    let program = std::env::current_exe();
+    let program =
+        program.map_err(|error| CliError::Machine(format!("portreeve itself is not to be found: {error}")))?;
+    let mut command = tokio::process::Command::new(program);
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    command.env(parent::VARIABLE, std::process::id().to_string());
+    // A key pressed at the terminal is for us: each scan is told by us.
+    #[cfg(unix)]
+    command.process_group(0);
+    command.kill_on_drop(true);
+    Ok(command)
 }
 
 /// Waits for a scan, and passes on that it is to stop.

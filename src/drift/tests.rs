@@ -1,6 +1,6 @@
 mod properties;
 mod reasons;
-mod world;
+pub(crate) mod world;
 
 use super::{Series, compare};
 use crate::model::drift::{Change, Class, Drift, Presence, Sighting};

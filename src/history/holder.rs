@@ -31,11 +31,13 @@ impl Holder {
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| HistoryError::of_file(&path, &error))?;
         let begin = Instant::now();
+        let mut file = options.open(&path).map_err(|error| HistoryError::of_file(&path, &error))?;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Self { path, file })),
+                Ok(()) if is_at(&file, &path) => return Ok(Some(Self { path, file })),
+                // Whoever had it took its file away: that lock is nobody's.
+                Ok(()) => file = options.open(&path).map_err(|error| HistoryError::of_file(&path, &error))?,
                 Err(TryLockError::Error(error)) => return Err(HistoryError::of_file(&path, &error)),
                 Err(TryLockError::WouldBlock) if begin.elapsed() > PATIENCE => return Ok(None),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
@@ -49,6 +51,24 @@ impl Holder {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
+    /// Removes what processes left that are gone, of those whose ids begin so.
+    pub(super) fn sweep(store: &Path, prefix: &str) {
+        let beginning = place(store, prefix);
+        let (Some(folder), Some(beginning)) = (store.parent(), beginning.file_name()) else { return };
+        let beginning = beginning.to_string_lossy();
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(&*beginning) {
+                continue;
+            }
+            // Held while it is removed, so that whoever takes it meanwhile sees that it is gone.
+            if let Ok(file) = File::open(entry.path())
+                && file.try_lock().is_ok()
+            {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Removes what a process left that is gone.
     pub(super) fn clear(store: &Path, uid: &str) {
         let _ = std::fs::remove_file(place(store, uid));
@@ -57,9 +77,23 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        let _ = self.file.unlock();
         let _ = std::fs::remove_file(&self.path);
+        let _ = self.file.unlock();
     }
+}
+
+/// Whether the file is the one that has this name now.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let same =
+        |one: &std::fs::Metadata, other: &std::fs::Metadata| one.ino() == other.ino() && one.dev() == other.dev();
+    file.metadata().and_then(|own| Ok(same(&own, &path.metadata()?))).unwrap_or(false)
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 #[cfg(test)]
@@ -75,6 +109,14 @@ mod tests {
         assert!(Holder::is_held(&store, "a") && !Holder::is_held(&store, "b"));
         drop(held);
         assert!(!Holder::is_held(&store, "a"));
+        let held = Holder::take(&store, "sender-a").unwrap().expect("it is free");
+        std::fs::write(place(&store, "sender-b"), "").unwrap();
+        std::fs::write(place(&store, "job-c"), "").unwrap();
+        Holder::sweep(&store, "sender-");
+        let left = |id| place(&store, id).exists();
+        assert_eq!((left("sender-a"), left("sender-b"), left("job-c")), (true, false, true));
+        drop(held);
+        Holder::clear(&store, "job-c");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

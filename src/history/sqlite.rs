@@ -4,6 +4,7 @@
 //! The writer commits whatever waits in one transaction, so that this costs one flush for many answers, and a power cut, like a
 //! kill, loses only what was under way. Writers wait for each other; each transaction is short.
 
+mod alerts;
 mod fold;
 mod jobs;
 mod load;
@@ -13,6 +14,7 @@ mod take;
 use super::content::{self, Kind};
 use super::error::shown;
 use super::holder::Holder;
+use super::outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
 use super::schema::{self, FORMAT, Found};
 use super::{
     Archive, Beginning, HistoryError, JobRecord, Kept, Mark, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
@@ -21,8 +23,10 @@ use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::target::Target;
 use crate::model::vantage::Vantage;
+use jiff::Timestamp;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use sha2::Digest as _;
 use std::cell::RefCell;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read as _;
@@ -55,6 +59,10 @@ pub struct Sqlite {
     words: Words,
     /// The run that this process is at.
     held: Option<(RunNumber, Holder)>,
+    /// The job of a schedule that this process is at.
+    job: Option<Holder>,
+    /// The name under which this process takes messages.
+    sender: Option<(String, Holder)>,
     cache: RefCell<load::Cache>,
 }
 
@@ -120,7 +128,9 @@ impl Sqlite {
             }
         };
         match opened() {
-            Ok(connection) => Ok(Self { path, connection, words, held: None, cache: RefCell::default() }),
+            Ok(connection) => {
+                Ok(Self { path, connection, words, held: None, job: None, sender: None, cache: RefCell::default() })
+            }
             Err(wrong) => Err(blame(&path, wrong)),
         }
     }
@@ -323,6 +333,52 @@ impl Archive for Sqlite {
     fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError> {
         self.whole(|store, _| jobs::note(store, job))
     }
+
+    fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError> {
+        self.job = Holder::take(&self.path, &job_lock(job))?;
+        Ok(self.job.is_some())
+    }
+
+    fn is_job_held(&self, job: &str) -> bool {
+        Holder::is_held(&self.path, &job_lock(job))
+    }
+
+    fn appearances(&self) -> Result<Appearances, HistoryError> {
+        self.blamed(alerts::appearances(self))
+    }
+
+    fn standing(&self) -> Result<Standing, HistoryError> {
+        self.blamed(alerts::standing(self))
+    }
+
+    fn note_look(&mut self, look: &Look) -> Result<bool, HistoryError> {
+        self.whole(|store, _| alerts::note_look(store, look))
+    }
+
+    fn waiting(&self) -> Result<Vec<Waiting>, HistoryError> {
+        self.blamed(alerts::waiting(self))
+    }
+
+    fn claim(
+        &mut self,
+        channel: &str,
+        now: Timestamp,
+        hurry: Option<Timestamp>,
+    ) -> Result<Option<Claimed>, HistoryError> {
+        alerts::claim(self, channel, now, hurry)
+    }
+
+    fn delivered(&mut self, id: &str) -> Result<(), HistoryError> {
+        self.whole(|store, _| alerts::delivered(store, id))
+    }
+
+    fn not_delivered(&mut self, id: &str, failed: &Failed) -> Result<(), HistoryError> {
+        self.whole(|store, _| alerts::not_delivered(store, id, failed))
+    }
+
+    fn drop_messages(&mut self, ids: &[String]) -> Result<usize, HistoryError> {
+        self.whole(|store, _| alerts::drop_messages(store, ids))
+    }
 }
 
 /// Keeps what is counted of a run that is not going on any more.
@@ -347,6 +403,12 @@ fn unasked(target: &Target) -> TargetRun {
         troubles: vec![Trouble::Interrupted],
         evidence: None,
     }
+}
+
+/// What is locked for a job: a part of a digest, for its name may be no file's.
+fn job_lock(job: &str) -> String {
+    let digest = sha2::Sha256::digest(job);
+    format!("job-{}", data_encoding::HEXLOWER.encode(digest.first_chunk::<8>().map_or(&[], |first| first)))
 }
 
 /// 128 random bits: no two runs of any two stores have the same.

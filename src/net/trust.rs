@@ -202,6 +202,47 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
+/// Why there is nothing to verify with.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The user's roots.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    /// The system's store.
+    #[error("the system's trust store cannot be read: {0}")]
+    Store(String),
+}
+
+/// A client configuration that verifies, by the platform's store and the roots of `ca_file`: for those to whom something is
+/// told, where all else here is for those who are looked at. May wait for files.
+pub fn verifying_client(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    let roots = ca_file.map(ca_file::read).transpose()?.unwrap_or_default();
+    let store = |error: Error| TrustError::Store(error.to_string());
+    let verifier = if roots.is_empty() {
+        Verifier::new(provider()).map_err(store)?
+    } else {
+        Verifier::new_with_extra_roots(roots, provider()).map_err(store)?
+    };
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(store)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+/// Why a handshake of [`verifying_client`] failed, in words; whether it is the certificate.
+pub fn why_refused(error: &Error) -> (String, bool) {
+    let about_certificate = matches!(error, Error::InvalidCertificate(_) | Error::NoCertificatesPresented);
+    let words = match error {
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "it is for another name".to_owned(),
+        other => describe(other),
+    };
+    (PeerText::new(&words, REASON).as_str().to_owned(), about_certificate)
+}
+
 /// A client configuration for one handshake, which accepts every certificate, and the place where the chain is recorded.
 ///
 /// It remembers no session: every handshake is a whole one, with certificate.

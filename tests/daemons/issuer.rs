@@ -46,6 +46,11 @@ impl<'a> Issuer<'a> {
         self.write("good", &leaf(NAME))
     }
 
+    /// The same for the address at which the rig's daemons are.
+    pub(crate) fn for_address(&self) -> Identity {
+        self.write("address", &leaf(&self.rig.address.to_string()))
+    }
+
     pub(crate) fn for_another_name(&self) -> Identity {
         self.write("another-name", &leaf("somewhere-else.example"))
     }

@@ -6,9 +6,9 @@
 //! variable `PORTREEVE_REQUIRE_DAEMONS=1` it fails. Debian and Ubuntu have nearly all of them:
 //!
 //! ```text
-//! apt-get install --no-install-recommends apache2 curl default-jdk-headless gnutls-bin golang-go haproxy \
-//!     libnss3-tools lighttpd lighttpd-mod-mbedtls lighttpd-mod-openssl lighttpd-mod-wolfssl mariadb-server \
-//!     mono-fastcgi-server4 mono-mcs nginx nodejs openssl samba sslscan stunnel4 xrdp
+//! apt-get install --no-install-recommends apache2 curl default-jdk-headless exim4-daemon-light gnutls-bin golang-go \
+//!     haproxy libnss3-tools lighttpd lighttpd-mod-mbedtls lighttpd-mod-openssl lighttpd-mod-wolfssl mariadb-server \
+//!     mono-fastcgi-server4 mono-mcs nginx nodejs openssl python3 samba sslscan stunnel4 xrdp
 //! ```
 //!
 //! `tlslite-ng` is on `PyPI`: `python3 -m venv FOLDER && FOLDER/bin/pip install tlslite-ng`, with `FOLDER/bin` in the `PATH`.
@@ -18,6 +18,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+mod alerts;
 mod bounds;
 mod certificates;
 mod chains;

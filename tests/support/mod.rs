@@ -6,6 +6,7 @@
 pub(crate) mod namespaces;
 #[cfg(target_os = "linux")]
 pub(crate) mod perimeter;
+pub(crate) mod receiver;
 #[cfg(target_os = "linux")]
 pub(crate) mod wire;
 
@@ -226,4 +227,25 @@ pub(crate) fn in_namespace(script: &str, folder: &Path) -> Option<Output> {
 pub(crate) fn in_namespace(_script: &str, _folder: &Path) -> Option<Output> {
     eprintln!("SKIPPED: network namespaces are a thing of Linux");
     None
+}
+
+/// A disk of 1 MB that nobody else sees, for the files of one folder.
+#[cfg(target_os = "linux")]
+pub(crate) fn on_a_small_disk(folder: &Path, work: impl FnOnce() + Send) -> bool {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            let none = None::<&str>;
+            let made = unshare(CloneFlags::CLONE_NEWNS)
+                .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))
+                .and_then(|()| mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some("size=1m")));
+            if let Err(error) = made {
+                return namespaces::skip(&format!("mounting a disk of our own: {error}"));
+            }
+            work();
+            true
+        });
+        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

@@ -17,14 +17,18 @@ pub(in crate::cli) struct WatchArgs {
     /// Print what is scheduled, and when it is due next, and end.
     #[arg(long, conflicts_with = "once")]
     pub(in crate::cli) list: bool,
-    /// Keep a file that says how it goes: each job, when it ran and is due, and what is wrong. Written at every change and
-    /// every minute; an old one means that nobody watches.
+    /// Keep a file that says how it goes: each job, when it ran and is due, alerts that wait, and what is wrong. Written at
+    /// every change and every twenty seconds; one that is minutes old means that nobody watches.
     #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub(in crate::cli) status: Option<PathBuf>,
     /// Write units for systemd into this folder, and end: a service that watches, and a timer with a service that does what is
     /// due every five minutes. Existing files are not replaced.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["once", "list", "status"])]
     pub(in crate::cli) write_units: Option<PathBuf>,
+    /// Channels for alerts that do not stand in an alerts.toml beside the inventory. With either, drift, failures, what ends
+    /// soon and scans that do not happen are told.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) alerts: Vec<PathBuf>,
     /// Where runs are kept.
     #[command(flatten)]
     pub(in crate::cli) place: StoreArgs,

@@ -1,6 +1,7 @@
 //! How the watch goes, for people and for programs.
 
 use super::{Scheduled, about};
+use crate::cli::alerts::Health;
 use crate::cli::exit::CliError;
 use crate::cli::pending::PendingFile;
 use crate::history::JobRecord;
@@ -24,6 +25,18 @@ pub(super) struct Status<'a> {
     /// What keeps it from being well; none where all is.
     trouble: Option<&'a str>,
     jobs: Vec<JobStatus<'a>>,
+    /// How it stands with alerts; none where there are no channels.
+    pub(super) alerts: Option<AlertsStatus<'a>>,
+}
+
+/// How it stands with alerts.
+#[derive(Debug, Serialize)]
+pub(super) struct AlertsStatus<'a> {
+    /// What keeps looks from being taken; none where nothing does.
+    pub(super) problem: Option<&'a str>,
+    /// Messages that wait, and those that are stuck.
+    #[serde(flatten)]
+    pub(super) health: Health,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +78,7 @@ impl<'a> Status<'a> {
             written: now.to_string(),
             trouble,
             jobs: planner.standing().map(job).collect(),
+            alerts: None,
         }
     }
 

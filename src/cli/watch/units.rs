@@ -27,6 +27,10 @@ pub(super) fn write(folder: &Path, args: &WatchArgs, shared: &Shared) -> Result<
         for path in &paths {
             words.push(quoted(path)?);
         }
+        for path in &args.alerts {
+            words.push("--alerts".to_owned());
+            words.push(quoted(&std::fs::canonicalize(path).map_err(|error| machine(path, error))?)?);
+        }
         words.push("--store".to_owned());
         words.push(match &args.place.store {
             Some(store) => quoted(&std::path::absolute(store).map_err(|error| machine(store, error))?)?,

@@ -15,13 +15,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-pub(super) static CATALOGS: LazyLock<Catalogs> =
+pub(crate) static CATALOGS: LazyLock<Catalogs> =
     LazyLock::new(|| Catalogs::built_in().unwrap_or_else(|errors| panic!("{errors}")));
 
-pub(super) const ADDRESS: &str = "203.0.113.5";
+pub(crate) const ADDRESS: &str = "203.0.113.5";
 
 /// What a sound server says.
-pub(super) const SOUND: [&str; 15] = [
+pub(crate) const SOUND: [&str; 15] = [
     "tcp/22 filtered",
     "tcp/80 closed",
     "tcp/135-139 filtered",
@@ -41,12 +41,12 @@ pub(super) const SOUND: [&str; 15] = [
 
 /// A server as one run saw it.
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) target: Target,
-    pub(super) asked: Vec<(Question, Attempt)>,
-    pub(super) address: IpAddr,
-    pub(super) health: AddressHealth,
-    pub(super) troubles: Vec<Trouble>,
+pub(crate) struct World {
+    pub(crate) target: Target,
+    pub(crate) asked: Vec<(Question, Attempt)>,
+    pub(crate) address: IpAddr,
+    pub(crate) health: AddressHealth,
+    pub(crate) troubles: Vec<Trouble>,
 }
 
 /// Short: a property that does not hold is shown with it.
@@ -68,7 +68,7 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    pub(super) fn new(lines: &[&str]) -> Self {
+    pub(crate) fn new(lines: &[&str]) -> Self {
         let mut health = AddressHealth { answered: true, decoys_asked: 3, ..AddressHealth::default() };
         let mut asked = Vec::new();
         for line in lines {
@@ -89,12 +89,12 @@ impl World {
         Self { target, asked, address: ADDRESS.parse().unwrap(), health, troubles: Vec::new() }
     }
 
-    pub(super) fn sound() -> Self {
+    pub(crate) fn sound() -> Self {
         Self::new(&SOUND)
     }
 
     /// With these lines in the place of those about the same, and after them the new ones.
-    pub(super) fn with(mut self, lines: &[&str]) -> Self {
+    pub(crate) fn with(mut self, lines: &[&str]) -> Self {
         for (question, attempt) in Self::new(lines).asked {
             match self.asked.iter_mut().find(|(known, _)| *known == question) {
                 Some((_, known)) => *known = attempt,
@@ -105,17 +105,17 @@ impl World {
     }
 
     /// Without anything about this.
-    pub(super) fn without(mut self, prefix: &str) -> Self {
+    pub(crate) fn without(mut self, prefix: &str) -> Self {
         let question = Self::new(&[prefix]).asked.remove(0).0;
         self.asked.retain(|(known, _)| *known != question);
         self
     }
 
-    pub(super) fn certificate(self, change: impl FnOnce(&mut CertificateFact)) -> Self {
+    pub(crate) fn certificate(self, change: impl FnOnce(&mut CertificateFact)) -> Self {
         self.certificate_on(443, change)
     }
 
-    pub(super) fn certificate_on(mut self, port: u16, change: impl FnOnce(&mut CertificateFact)) -> Self {
+    pub(crate) fn certificate_on(mut self, port: u16, change: impl FnOnce(&mut CertificateFact)) -> Self {
         let mut fact = certificate("trusted").unwrap();
         change(&mut fact);
         let question = Question::Certificate { port, sni: true };
@@ -124,7 +124,7 @@ impl World {
         self
     }
 
-    pub(super) fn judged(&self) -> TargetRun {
+    pub(crate) fn judged(&self) -> TargetRun {
         let observations: Vec<Observation> = self
             .asked
             .iter()
@@ -166,12 +166,12 @@ impl World {
     }
 
     /// A run of this server alone.
-    pub(super) fn run(&self) -> Run {
+    pub(crate) fn run(&self) -> Run {
         run([self.judged()])
     }
 }
 
-pub(super) fn run(targets: impl IntoIterator<Item = TargetRun>) -> Run {
+pub(crate) fn run(targets: impl IntoIterator<Item = TargetRun>) -> Run {
     Run {
         tool_version: "0.1.0".to_owned(),
         started: "2026-11-20T02:00:00Z".to_owned(),
@@ -185,14 +185,14 @@ pub(super) fn run(targets: impl IntoIterator<Item = TargetRun>) -> Run {
 }
 
 /// An answer that did not come.
-pub(super) fn timed_out() -> Attempt {
+pub(crate) fn timed_out() -> Attempt {
     Attempt::Failed {
         failure: Failure { stage: Stage::Response, blame: Blame::Path, cause: Cause::TimedOut { allowed_ms: 3000 } },
     }
 }
 
 /// Whether anything that only a living server says is left.
-pub(super) fn is_alive(asked: &[(Question, Attempt)]) -> bool {
+pub(crate) fn is_alive(asked: &[(Question, Attempt)]) -> bool {
     asked.iter().any(|(_, attempt)| match attempt.fact() {
         Some(Fact::Port(fact)) => !matches!(fact.state, PortState::Filtered | PortState::OpenOrFiltered),
         fact => fact.is_some(),

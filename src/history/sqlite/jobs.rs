@@ -5,7 +5,7 @@ use crate::history::JobRecord;
 use rusqlite::{Connection, params};
 
 pub(super) fn all(store: &Connection) -> Done<Vec<JobRecord>> {
-    let mut statement = store.prepare_cached("SELECT id, settled, began, ended, exit FROM job ORDER BY id")?;
+    let mut statement = store.prepare_cached("SELECT id, settled, began, ended, exit, skipped FROM job ORDER BY id")?;
     let jobs = statement.query_map([], |row| {
         Ok(JobRecord {
             id: row.get(0)?,
@@ -13,15 +13,18 @@ pub(super) fn all(store: &Connection) -> Done<Vec<JobRecord>> {
             began: row.get(2)?,
             ended: row.get(3)?,
             exit: row.get(4)?,
+            skipped: row.get(5)?,
         })
     })?;
     Ok(jobs.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn note(store: &Connection, job: &JobRecord) -> Done<()> {
-    let JobRecord { id, settled, began, ended, exit } = job;
-    store
-        .execute("INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5)", params![id, settled, began, ended, exit])?;
+    let JobRecord { id, settled, began, ended, exit, skipped } = job;
+    store.execute(
+        "INSERT OR REPLACE INTO job (id, settled, began, ended, exit, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id, settled, began, ended, exit, skipped],
+    )?;
     Ok(())
 }
 
@@ -41,6 +44,7 @@ mod tests {
             began: Some("2026-11-21T02:00:00Z".to_owned()),
             ended: None,
             exit: None,
+            skipped: 2,
         };
         open().note_job(&begun).unwrap();
         assert_eq!(open().jobs().unwrap(), std::slice::from_ref(&begun));

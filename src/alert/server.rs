@@ -1,0 +1,454 @@
+//! What a run of a server adds to what is open, and ends: drift, failures, and which certificates it shows.
+
+use super::{Book, Rules, counted, key};
+use crate::drift::{Series, WINDOW, compare};
+use crate::model::alert::Kind;
+use crate::model::drift::{Because, CertificatePart, Change, Class, Flapping, Reason, Sighting, Subject, TargetDrift};
+use crate::model::fact::Fact;
+use crate::model::matter::{KnownServer, Matter, MatterState, SeenCertificate};
+use crate::model::ports::Ports;
+use crate::model::question::Question;
+use crate::model::run::{Run, TargetRun, Trouble};
+use crate::model::verdict::{Confidence, Severity};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// How many details of a notice are differences and reasons.
+const REASONS_MOST: usize = 6;
+
+/// The runs of one server, of which the last is looked at. Each has that server alone.
+#[derive(Clone, Copy)]
+pub struct SeriesOf<'a> {
+    /// Runs with their numbers, oldest first, none of them [blind](is_blind) but perhaps the last.
+    pub runs: &'a [(u64, &'a Run)],
+    /// Whether what this run did not ask is asked no more: it was made by the same options as the one with this number.
+    pub asks_as: &'a dyn Fn(u64) -> bool,
+}
+
+/// Whether nothing at all was learned of the server.
+pub fn is_blind(target: &TargetRun) -> bool {
+    target.findings.is_empty() && target.rules.is_empty()
+        || target
+            .troubles
+            .iter()
+            .any(|trouble| matches!(trouble, Trouble::Unreachable | Trouble::Unresolved { .. } | Trouble::Interrupted))
+}
+
+/// Looks at the last of these runs. What is told of it becomes notices of the book.
+pub fn server(book: &mut Book, series: SeriesOf<'_>, inventory: &str, rules: &Rules) {
+    let Some((number, run)) = series.runs.last().copied() else { return };
+    let Some(target) = run.targets.first() else { return };
+    let new = Newest { number, run, target };
+    if !is_blind(target) {
+        drift(book, series, new, rules);
+    }
+    failure(book, new);
+    let (client, name) = (&target.target.client, &target.target.name);
+    let known = book.server(client, name).cloned();
+    let known = known.map(|known| known.certificates).unwrap_or_default();
+    let certificates = certificates(book, known, series, new);
+    book.remember(KnownServer {
+        client: client.clone(),
+        name: name.clone(),
+        inventory: inventory.to_owned(),
+        seen: Some((run.started.clone(), i64::try_from(number).unwrap_or(i64::MAX))),
+        certificates,
+    });
+}
+
+/// The run that is looked at.
+#[derive(Clone, Copy)]
+struct Newest<'a> {
+    number: u64,
+    run: &'a Run,
+    target: &'a TargetRun,
+}
+
+impl Newest<'_> {
+    fn client(&self) -> &str {
+        &self.target.target.client
+    }
+
+    fn name(&self) -> &str {
+        &self.target.target.name
+    }
+
+    /// A matter of this server that began with this run.
+    fn matter(&self, kind: Kind, subject: &str, severity: Severity, state: MatterState) -> Matter {
+        Matter {
+            key: key(self.client(), Some(self.name()), kind, subject),
+            kind,
+            severity,
+            client: self.client().to_owned(),
+            target: Some(self.name().to_owned()),
+            title: String::new(),
+            details: Vec::new(),
+            action: None,
+            since: self.run.started.clone(),
+            run: Some(self.number),
+            state,
+        }
+    }
+}
+
+// Drift.
+
+fn drift(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, rules: &Rules) {
+    let earlier = series.runs.len() - 1;
+    // What is open is held against the run that showed it, however many runs ago.
+    let raised: BTreeSet<u64> = book
+        .of_server(new.client(), new.name())
+        .filter(|matter| matter.kind == Kind::Drift)
+        .filter_map(|matter| matter.run)
+        .collect();
+    for place in 0..earlier {
+        let Some((number, _)) = series.runs.get(place).copied() else { continue };
+        let is_last = place + 1 == earlier;
+        if !is_last && !raised.contains(&number) {
+            continue;
+        }
+        let Some(of_target) = since(series, place) else { continue };
+        if raised.contains(&number) {
+            mended(book, series, new, number, &of_target);
+        }
+        if is_last {
+            worse(book, new, number, &of_target, rules);
+            came_to_rest(book, new, &of_target);
+        }
+    }
+}
+
+/// What reads otherwise than in the run at this place.
+fn since(series: SeriesOf<'_>, place: usize) -> Option<TargetDrift> {
+    let runs = series.runs.iter().map(|(number, run)| (Some(*number), *run));
+    let drift = compare(&Series::new(runs)?.against(place)?);
+    drift.targets.into_iter().next()
+}
+
+/// Whether a subject still reads worse than in this run: better than it was is not yet as good as it had been.
+fn is_still_worse(series: SeriesOf<'_>, against: Option<u64>, subject: &Subject) -> bool {
+    let place = series.runs.iter().position(|(number, _)| Some(*number) == against);
+    let Some(drift) = place.and_then(|place| since(series, place)) else { return false };
+    let touches = |other: &Subject| match (of_ports(other), of_ports(subject)) {
+        (Some((at, ports)), Some((address, own))) => {
+            at == address && other.kind() == subject.kind() && ports.overlaps(own)
+        }
+        _ => other == subject,
+    };
+    drift.changes.iter().any(|change| change.class == Class::Worse && touches(&change.subject))
+}
+
+/// What was seen to be better than when it was raised, and what is asked no more.
+fn mended(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, raised: u64, drift: &TargetDrift) {
+    let open: Vec<Matter> = book
+        .of_server(new.client(), new.name())
+        .filter(|matter| matter.run == Some(raised) && matches!(matter.state, MatterState::Worse { .. }))
+        .cloned()
+        .collect();
+    let seen = |change: &&Change| matches!(change.sighting, Sighting::Both | Sighting::Regained);
+    let better: Vec<&Change> =
+        drift.changes.iter().filter(|change| change.class == Class::Better).filter(seen).collect();
+    for matter in open {
+        let MatterState::Worse { subject, against, .. } = &matter.state else { continue };
+        if let Some(change) = covering(&better, subject) {
+            if is_still_worse(series, *against, subject) {
+                continue;
+            }
+            let title = format!("{} on {}: {}", change.subject, new.name(), turn(change));
+            book.resolve(&matter.key, title, reasons(change), Some(new.number));
+            continue;
+        }
+        let gone = drift.changes.iter().find(|change| change.subject == *subject && change.sighting == Sighting::Gone);
+        if gone.is_some() && new.target.troubles.is_empty() && (series.asks_as)(raised) {
+            let title = format!("{subject} on {} is not asked about any more", new.name());
+            let why = "It was not seen to be mended: what it was about is gone, or no guide and no rule asks for it.";
+            book.withdraw(&matter.key, title, why.to_owned());
+        }
+    }
+}
+
+/// The change for the better of a subject: for ports, of all of them.
+fn covering<'a>(better: &[&'a Change], subject: &Subject) -> Option<&'a Change> {
+    if let Some(same) = better.iter().find(|change| change.subject == *subject) {
+        return Some(same);
+    }
+    let (address, ports) = of_ports(subject)?;
+    let kind = subject.kind();
+    let parts: Vec<(&Change, Ports)> = better
+        .iter()
+        .filter(|change| change.subject.kind() == kind)
+        .filter_map(|change| of_ports(&change.subject).map(|(at, ports)| (*change, at, ports)))
+        .filter(|(_, at, _)| *at == address)
+        .map(|(change, _, ports)| (change, ports))
+        .collect();
+    let taken: Vec<Ports> = parts.iter().map(|(_, ports)| *ports).collect();
+    if !ports.without(&taken).is_empty() {
+        return None;
+    }
+    parts.into_iter().find(|(_, part)| part.overlaps(ports)).map(|(change, _)| change)
+}
+
+fn of_ports(subject: &Subject) -> Option<(IpAddr, Ports)> {
+    match subject {
+        Subject::Port { address, ports } | Subject::Service { address, ports } | Subject::Proof { address, ports } => {
+            Some((*address, *ports))
+        }
+        _ => None,
+    }
+}
+
+/// What reads worse, or alternates, and is not open yet.
+fn worse(book: &mut Book, new: Newest<'_>, against: u64, drift: &TargetDrift, rules: &Rules) {
+    let grave = |change: &&Change| change.class == Class::Worse && change.severity >= rules.at_least;
+    let told: BTreeSet<String> = drift.counted().filter(grave).map(|change| change.subject.to_string()).collect();
+    for change in drift.changes.iter().filter(grave) {
+        // What explains nothing that is told is told itself: an item that could not be judged before is not worse now.
+        let is_explained = change.explains.iter().any(|name| told.contains(name));
+        if is_explained || is_told_by_the_clock(change) {
+            continue;
+        }
+        let (subject, after) = (change.subject.clone(), change.after.clone());
+        let state = MatterState::Worse { subject, after, against: Some(against) };
+        let matter = new.matter(Kind::Drift, &name(&change.subject), change.severity, state);
+        let what = change.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
+        let matter = Matter {
+            title: format!("{}{what} on {}: {}", change.subject, new.name(), turn(change)),
+            details: details(new, change),
+            action: Some(action(new, change)),
+            ..matter
+        };
+        match book.get(&matter.key) {
+            None => book.raise(matter),
+            Some(known) => {
+                let MatterState::Worse { after, against, subject } = &known.state else { continue };
+                if *after != change.after || matter.severity > known.severity {
+                    let (subject, against) = (subject.clone(), *against);
+                    let state = MatterState::Worse { subject, after: change.after.clone(), against };
+                    book.escalate(Matter { state, ..matter });
+                }
+            }
+        }
+    }
+    for flapping in drift.flapping.iter().filter(|flapping| flapping.severity >= rules.at_least) {
+        flaps(book, new, flapping);
+    }
+}
+
+fn flaps(book: &mut Book, new: Newest<'_>, flapping: &Flapping) {
+    let state = MatterState::Flapping { subject: flapping.subject.clone(), quiet: 0 };
+    let matter = new.matter(Kind::Drift, &format!("flapping {}", name(&flapping.subject)), flapping.severity, state);
+    let what = flapping.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
+    let matter = Matter {
+        title: format!("{}{what} on {} alternates", flapping.subject, new.name()),
+        details: vec![
+            format!("Seen in the last runs, oldest first: {}.", flapping.sights.join(", ")),
+            "It is told once, and then when it has come to rest.".to_owned(),
+        ],
+        action: Some(
+            "Find out what answers: several servers behind one address, a load balancer, or something that is restarted."
+                .to_owned(),
+        ),
+        ..matter
+    };
+    book.raise(matter);
+}
+
+/// What alternated and does so no more: it was seen to rest, or has been the same, or not to be told, for as long as is looked at.
+fn came_to_rest(book: &mut Book, new: Newest<'_>, drift: &TargetDrift) {
+    let open: Vec<Matter> = book.of_server(new.client(), new.name()).cloned().collect();
+    for mut matter in open {
+        let MatterState::Flapping { subject, quiet } = &mut matter.state else { continue };
+        if drift.flapping.iter().any(|flapping| flapping.subject == *subject) {
+            *quiet = 0;
+            book.update(matter);
+            continue;
+        }
+        *quiet += 1;
+        let seen = |change: &&Change| matches!(change.sighting, Sighting::Both | Sighting::Regained);
+        if let Some(change) = drift.changes.iter().filter(seen).find(|change| change.subject == *subject) {
+            let now = change.after.as_deref().unwrap_or("not there");
+            let title = format!("{subject} on {} has come to rest: {now}", new.name());
+            book.resolve(&matter.key, title, Vec::new(), Some(new.number));
+        } else if *quiet >= WINDOW {
+            let title = format!("{subject} on {} does not alternate any more", new.name());
+            let why = format!("In the last {WINDOW} runs it read the same, or could not be told: look how it stands.");
+            book.withdraw(&matter.key, title, why);
+        } else {
+            book.update(matter);
+        }
+    }
+}
+
+/// A certificate that is nearer its end than the night before is told by the day, and once for all its ports.
+fn is_told_by_the_clock(change: &Change) -> bool {
+    matches!(change.subject, Subject::Certificate { part: CertificatePart::End, .. })
+        && matches!(change.because(), Some(Because { reason: Reason::Time { .. }, .. }))
+}
+
+/// What a subject is called in a matter's key: what it shows as, and of which guide.
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Item { guide, item } => format!("item {guide} {item}"),
+        other => format!("{} {other}", other.kind()),
+    }
+}
+
+fn turn(change: &Change) -> String {
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => format!("{before} → {after}"),
+        (Some(before), None) => format!("{before} → not known"),
+        (None, Some(after)) => after.clone(),
+        (None, None) => "not known".to_owned(),
+    }
+}
+
+fn reasons(change: &Change) -> Vec<String> {
+    let reason = |(place, because): (usize, &Because)| {
+        let text = because.reason.describe();
+        match because.confidence {
+            _ if matches!(because.reason, Reason::Unknown) => capitalised(&text),
+            Confidence::High => capitalised(&text),
+            Confidence::Medium => format!("Probably {text}."),
+            Confidence::Low if place == 0 => format!("Perhaps {text}."),
+            Confidence::Low => format!("Or {text}."),
+        }
+    };
+    change.reasons.iter().enumerate().take(REASONS_MOST).map(reason).collect()
+}
+
+fn details(new: Newest<'_>, change: &Change) -> Vec<String> {
+    let mut details = reasons(change);
+    if let Some(at) = &change.last_seen {
+        details.push(format!("Before, it was last seen in the run of {at}."));
+    }
+    if let Some(finding) = finding(new, change) {
+        if let Some(check) = finding.deciding() {
+            details.push(capitalised(&check.why));
+        }
+        if let Some(waived) = finding.waiver.as_deref().filter(|waived| waived.counts()) {
+            let waiver = &waived.waiver;
+            details.push(format!(
+                "A waiver accepts that until {}, approved by {}: {}.",
+                waiver.until,
+                waiver.approved_by,
+                waiver.why.trim_end_matches('.')
+            ));
+        }
+    }
+    details
+}
+
+fn finding<'a>(new: Newest<'a>, change: &Change) -> Option<&'a crate::model::verdict::Finding> {
+    let Subject::Item { guide, item } = &change.subject else { return None };
+    new.target.findings.iter().find(|finding| finding.guide == *guide && finding.item == *item)
+}
+
+fn action(new: Newest<'_>, change: &Change) -> String {
+    let label = new.target.target.label();
+    let more = format!("`portreeve diff --name '{}'` shows all of it.", label.replace('\'', "'\\''"));
+    match change.because().map(|because| &because.reason) {
+        Some(Reason::Guide { .. }) => {
+            return format!("Read what the guide asks for now; the server need not have changed. {more}");
+        }
+        Some(Reason::Attestation { .. }) => {
+            return format!("Look again and renew it with `portreeve attest --renew`. {more}");
+        }
+        _ => {}
+    }
+    match finding(new, change).and_then(|finding| finding.remedy.first()) {
+        Some(remedy) => format!("{remedy} {more}"),
+        None => format!("Find out who changed that, and why. {more}"),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+// Failures.
+
+fn failure(book: &mut Book, new: Newest<'_>) {
+    let troubles: Vec<&Trouble> = new.target.troubles.iter().collect();
+    if troubles.iter().any(|trouble| matches!(trouble, Trouble::Interrupted)) {
+        // Somebody, or the watch, ended it: no word about the server.
+        return;
+    }
+    let own = key(new.client(), Some(new.name()), Kind::Failure, "server");
+    let Some(first) = troubles.first() else {
+        let title = format!("{} was scanned wholly again", new.name());
+        return book.resolve(&own, title, Vec::new(), Some(new.number));
+    };
+    let (what, severity, words) = match first {
+        Trouble::Unreachable => ("unreachable", Severity::High, "cannot be reached"),
+        Trouble::Unresolved { .. } => ("unresolved", Severity::High, "cannot be found: its name leads nowhere"),
+        Trouble::Bug { .. } => ("bug", Severity::High, "could not be scanned wholly: portreeve has a defect"),
+        Trouble::Ourselves { .. } => ("ourselves", Severity::Medium, "could not be scanned wholly by this machine"),
+        _ => ("partial", Severity::Medium, "was not scanned wholly"),
+    };
+    let matter = new.matter(Kind::Failure, "server", severity, MatterState::NotWhole { what: what.to_owned() });
+    let mut details: Vec<String> =
+        troubles.iter().take(REASONS_MOST).map(|trouble| capitalised(&trouble.describe())).collect();
+    let more = troubles.len().saturating_sub(REASONS_MOST);
+    if more > 0 {
+        details.push(format!("And {} more.", counted(i64::try_from(more).unwrap_or(i64::MAX), "reason", "reasons")));
+    }
+    details.push("What was open on this server stays open: nothing was seen to be mended.".to_owned());
+    let matter = Matter {
+        title: format!("{} {words}", new.name()),
+        details,
+        action: Some(format!("`portreeve show {}` has the whole run.", new.number)),
+        ..matter
+    };
+    match book.get(&matter.key).map(|known| &known.state) {
+        Some(MatterState::NotWhole { what: known }) if known != what && severity > Severity::Medium => {
+            book.escalate(matter);
+        }
+        Some(_) => {}
+        None => book.raise(matter),
+    }
+}
+
+// Certificates.
+
+/// The certificates that were last seen, by the new run where it tells. A place that lost its sight keeps what it showed; one
+/// that is not asked any more is forgotten.
+fn certificates(
+    book: &Book,
+    known: Vec<SeenCertificate>,
+    series: SeriesOf<'_>,
+    new: Newest<'_>,
+) -> Vec<SeenCertificate> {
+    let mut shown: Vec<SeenCertificate> = Vec::new();
+    let mut asked: BTreeSet<(IpAddr, u16, bool)> = BTreeSet::new();
+    for observation in &new.target.observations {
+        let Question::Certificate { port, sni } = observation.question else { continue };
+        asked.insert((observation.address, port, sni));
+        if let Some(Fact::Certificate(fact)) = observation.attempt.fact() {
+            shown.push(SeenCertificate {
+                address: observation.address,
+                port,
+                sni,
+                sha256: fact.sha256.clone(),
+                subject: fact.subject.clone(),
+                not_after: fact.not_after.clone(),
+                run: Some(new.number),
+            });
+        }
+    }
+    let is_whole = new.target.troubles.is_empty() && !is_blind(new.target);
+    let last = book.server(new.client(), new.name()).and_then(|server| server.seen.as_ref());
+    let as_before =
+        last.and_then(|(_, number)| u64::try_from(*number).ok()).is_some_and(|number| (series.asks_as)(number));
+    for before in known {
+        let place = (before.address, before.port, before.sni);
+        let seen = shown.iter().any(|one| (one.address, one.port, one.sni) == place);
+        let is_gone = is_whole && as_before && !asked.contains(&place);
+        if !seen && !is_gone {
+            shown.push(before);
+        }
+    }
+    shown.sort_by_key(|one| (one.address, one.port, one.sni));
+    shown
+}

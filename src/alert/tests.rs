@@ -1,0 +1,514 @@
+use super::{
+    Book, JobStanding, Route, Rules, Said, SeriesOf, certificates, inventory, is_blind, jobs, messages, server,
+    servers, statements,
+};
+use crate::drift::EARLIER;
+use crate::drift::tests::world::{World, timed_out};
+use crate::history::JobRecord;
+use crate::history::outbox::Standing;
+use crate::model::alert::{Kind, Notice, Phase};
+use crate::model::matter::{Matter, MatterState};
+use crate::model::run::{Run, Trouble};
+use crate::model::statement::About;
+use crate::model::verdict::Severity;
+use crate::schedule::Schedule;
+use jiff::{Timestamp, ToSpan as _};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+const CLIENT: &str = "Harbour Dental Group";
+const NAME: &str = "automate-01";
+
+fn rules() -> Rules {
+    Rules { at_least: Severity::Medium, certificate_days: vec![30, 14, 7, 1], statement_days: vec![30, 7, 1] }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// The night of this number.
+fn night(number: u64) -> Timestamp {
+    at("2026-11-01T02:00:00Z") + (24 * i64::try_from(number).unwrap()).hours()
+}
+
+/// One server over its nights, looked at after each as the program does.
+struct Nights {
+    standing: Standing,
+    runs: Vec<(u64, Run)>,
+}
+
+impl Nights {
+    fn new() -> Self {
+        Self { standing: Standing { looks: 1, ..Standing::default() }, runs: Vec::new() }
+    }
+
+    fn scanned(&mut self, world: &World) -> Vec<Notice> {
+        self.ran(world.run())
+    }
+
+    fn ran(&mut self, run: Run) -> Vec<Notice> {
+        let number = u64::try_from(self.runs.len()).unwrap() + 1;
+        self.runs.push((number, Run { started: night(number).to_string(), ..run }));
+        let mut book = Book::new(self.standing.clone());
+        let against = |one: &Matter| match one.state {
+            MatterState::Worse { against, .. } => against,
+            _ => None,
+        };
+        let raised: BTreeSet<u64> = book
+            .open()
+            .filter(|one| one.kind == Kind::Drift)
+            .flat_map(|one| one.run.into_iter().chain(against(one)))
+            .collect();
+        let (_, earlier) = self.runs.split_last().unwrap();
+        let usable: Vec<u64> = earlier
+            .iter()
+            .rev()
+            .filter(|(_, run)| !run.targets.iter().any(is_blind))
+            .map(|(number, _)| *number)
+            .take(EARLIER)
+            .collect();
+        let wanted = |known: u64| known == number || usable.contains(&known) || raised.contains(&known);
+        let series: Vec<(u64, &Run)> =
+            self.runs.iter().filter(|(number, _)| wanted(*number)).map(|(number, run)| (*number, run)).collect();
+        server(&mut book, SeriesOf { runs: &series, asks_as: &|_| true }, "inventory", &rules());
+        certificates(&mut book, "inventory", night(number), &rules());
+        self.standing = book.standing();
+        book.notices().to_vec()
+    }
+
+    /// What a day makes of it without a run.
+    fn day(&mut self, now: &str) -> Vec<String> {
+        let mut book = Book::new(self.standing.clone());
+        certificates(&mut book, "inventory", at(now), &rules());
+        self.standing = book.standing();
+        told(book.notices())
+    }
+}
+
+fn told(notices: &[Notice]) -> Vec<String> {
+    notices.iter().map(|notice| format!("{} {}: {}", notice.phase.as_str(), notice.kind, notice.title)).collect()
+}
+
+fn rdp() -> World {
+    World::sound().with(&["tcp/9999 open", "tcp/9999 service http"])
+}
+
+/// Asked, and in the night of `lost` without an answer.
+fn sound() -> World {
+    World::sound().with(&["tcp/9999 closed"])
+}
+
+fn lost() -> World {
+    let mut world = sound();
+    let last = world.asked.iter_mut().find(|(question, _)| question.port() == 9999).unwrap();
+    last.1 = timed_out();
+    world
+}
+
+fn unreachable() -> World {
+    World { troubles: vec![Trouble::Unreachable], ..World::new(&["tcp/443 filtered"]) }
+}
+
+#[test]
+fn what_is_worse_is_told_once_and_what_is_better_again_ends_it() {
+    let mut nights = Nights::new();
+    assert!(nights.scanned(&sound()).is_empty(), "the first scan of a server is no drift");
+    let raised = nights.scanned(&rdp());
+    let words = told(&raised);
+    assert!(words.iter().any(|line| line.starts_with("raised drift: ") && line.contains("tcp/9999")), "{words:#?}");
+    assert!(raised.iter().all(|notice| notice.run == Some(2) && notice.target.as_deref() == Some(NAME)));
+    assert!(raised.iter().all(|notice| !notice.details.is_empty() && notice.action.is_some()), "{raised:#?}");
+    for _ in 0..3 {
+        assert_eq!(told(&nights.scanned(&rdp())), [""; 0]);
+    }
+    let resolved = nights.scanned(&sound());
+    assert_eq!(resolved.len(), raised.len(), "{:#?}", told(&resolved));
+    assert!(resolved.iter().all(|notice| notice.phase == Phase::Resolved && notice.run == Some(6)));
+    let keys = |notices: &[Notice]| notices.iter().map(|notice| notice.key.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(keys(&resolved), keys(&raised), "receivers join what belongs together");
+    assert!(nights.standing.matters.is_empty());
+}
+
+#[test]
+fn a_lost_sight_ends_nothing_however_long_it_lasts() {
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    let raised = nights.scanned(&rdp());
+    let open = nights.standing.matters.len();
+    assert!(open > 0 && open == raised.len());
+    // More nights than are looked back.
+    for _ in 0..12 {
+        let words = told(&nights.scanned(&lost()));
+        assert!(words.iter().all(|line| !line.starts_with("resolved")), "{words:#?}");
+    }
+    assert_eq!(nights.standing.matters.len(), open);
+    let words = told(&nights.scanned(&sound()));
+    assert!(nights.standing.matters.is_empty(), "{words:#?}");
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_told_and_keeps_what_is_open() {
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    nights.scanned(&rdp());
+    let drift = nights.standing.matters.len();
+    assert_eq!(told(&nights.scanned(&unreachable())), ["raised failure: automate-01 cannot be reached"]);
+    for _ in 0..12 {
+        assert_eq!(told(&nights.scanned(&unreachable())), [""; 0]);
+    }
+    assert_eq!(nights.standing.matters.len(), drift + 1);
+    // Back, and as bad as before: only that is told.
+    assert_eq!(told(&nights.scanned(&rdp())), ["resolved failure: automate-01 was scanned wholly again"]);
+    assert_eq!(nights.standing.matters.len(), drift);
+    assert_eq!(nights.scanned(&sound()).len(), drift);
+}
+
+#[test]
+fn worse_than_before_a_long_outage_is_told_when_it_is_over() {
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    for _ in 0..12 {
+        nights.scanned(&unreachable());
+    }
+    let words = told(&nights.scanned(&rdp()));
+    assert!(words.iter().any(|line| line.starts_with("raised drift") && line.contains("tcp/9999")), "{words:#?}");
+}
+
+#[test]
+fn what_alternates_is_told_as_such_once_until_it_rests() {
+    let mut nights = Nights::new();
+    let mut flapping = Vec::new();
+    let mut drift = Vec::new();
+    for place in 0..12 {
+        let world = if place % 2 == 0 { sound() } else { rdp() };
+        for line in told(&nights.scanned(&world)) {
+            if line.contains("alternates") { flapping.push(line) } else { drift.push(line) }
+        }
+    }
+    let flaps = nights.standing.matters.iter().filter(|one| matches!(one.state, MatterState::Flapping { .. })).count();
+    assert_eq!(flapping.len(), flaps, "{flapping:#?}");
+    assert!(flaps > 0 && flapping.iter().all(|line| line.starts_with("raised drift")), "{flapping:#?}");
+    assert!(drift.len() <= 4, "told before it was known to alternate: {drift:#?}");
+    let mut rest = Vec::new();
+    for _ in 0..6 {
+        rest.extend(told(&nights.scanned(&sound())));
+    }
+    assert!(rest.iter().any(|line| line.starts_with("resolved") && line.contains("come to rest")), "{rest:#?}");
+    assert!(nights.standing.matters.is_empty(), "{:#?}", nights.standing.matters);
+}
+
+#[test]
+fn what_nobody_asks_any_more_is_withdrawn_and_not_resolved() {
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    nights.scanned(&rdp());
+    let mut book = Book::new(nights.standing.clone());
+    servers(&mut book, "another inventory", [("Somebody", "else")]);
+    assert!(book.notices().is_empty(), "another inventory says nothing of this server");
+    servers(&mut book, "inventory", std::iter::empty());
+    let words = told(book.notices());
+    assert!(!words.is_empty() && words.iter().all(|line| line.starts_with("withdrawn drift: automate-01 is not in")));
+    assert!(book.server(CLIENT, NAME).is_none());
+}
+
+#[test]
+fn a_certificate_is_told_at_each_threshold_and_until_another_is_seen() {
+    let lasting = |sha256: &str, end: &str| {
+        let (sha256, end) = (sha256.to_owned(), end.to_owned());
+        World::sound().certificate(move |fact| (fact.sha256, fact.not_after) = (sha256, end))
+    };
+    let certificate = |lines: Vec<String>| -> Vec<String> {
+        lines.into_iter().filter(|line| line.contains(" certificate: ")).collect()
+    };
+    let mut nights = Nights::new();
+    assert_eq!(certificate(told(&nights.scanned(&lasting("a", "2026-12-25T12:00:00Z")))), [""; 0]);
+    assert_eq!(
+        nights.day("2026-11-25T11:00:00Z"),
+        ["raised certificate: The certificate of automate-01 ends in 30 days (2026-12-25)"]
+    );
+    assert_eq!(nights.day("2026-11-26T11:00:00Z"), [""; 0]);
+    // Two thresholds while nobody looked.
+    assert_eq!(
+        nights.day("2026-12-20T11:00:00Z"),
+        ["escalated certificate: The certificate of automate-01 ends in 5 days (2026-12-25)"]
+    );
+    // A clock that is put back changes nothing.
+    assert_eq!(nights.day("2026-11-01T11:00:00Z"), [""; 0]);
+    assert_eq!(
+        nights.day("2026-12-24T12:30:00Z"),
+        ["escalated certificate: The certificate of automate-01 ends within a day (2026-12-25)"]
+    );
+    assert_eq!(
+        nights.day("2026-12-26T12:30:00Z"),
+        ["escalated certificate: The certificate of automate-01 expired 2 days ago (2026-12-25)"]
+    );
+    assert_eq!(nights.day("2027-01-26T12:30:00Z"), [""; 0]);
+    // It is not mended by not being seen.
+    assert!(!certificate(told(&nights.scanned(&unreachable()))).iter().any(|line| line.contains("resolved")));
+    assert_eq!(
+        certificate(told(&nights.scanned(&lasting("b", "2027-12-25T12:00:00Z")))),
+        ["resolved certificate: automate-01 has a new certificate, until 2027-12-25T12:00:00Z"]
+    );
+    // One that ends sooner is no renewal.
+    nights.day("2027-12-20T00:00:00Z");
+    let words = certificate(told(&nights.scanned(&lasting("c", "2026-12-01T12:00:00Z"))));
+    assert!(
+        words.iter().any(|line| line.starts_with("withdrawn")) && words.iter().any(|line| line.starts_with("raised")),
+        "{words:#?}"
+    );
+}
+
+#[test]
+fn a_certificate_of_two_ports_is_one_matter_until_both_have_another() {
+    let end = |port: u16, sha256: &'static str, end: &'static str, world: World| {
+        world.certificate_on(port, |fact| (fact.sha256, fact.not_after) = (sha256.to_owned(), end.to_owned()))
+    };
+    let both = end(443, "a", "2026-11-20T00:00:00Z", World::sound());
+    let both = end(8443, "a", "2026-11-20T00:00:00Z", both.with(&["tcp/8443 open", "tcp/8443 service https"]));
+    let mut nights = Nights::new();
+    let first = nights.scanned(&both);
+    assert_eq!(first.iter().filter(|notice| notice.kind == Kind::Certificate).count(), 1, "{:#?}", told(&first));
+    let half = end(443, "b", "2027-11-20T00:00:00Z", both);
+    let words = told(&nights.scanned(&half));
+    assert!(!words.iter().any(|line| line.contains(" certificate: ")), "{words:#?}");
+    let whole = end(8443, "b", "2027-11-20T00:00:00Z", half);
+    let words = told(&nights.scanned(&whole));
+    assert!(words.iter().any(|line| line.starts_with("resolved certificate")), "{words:#?}");
+}
+
+fn said(until: &str) -> Said {
+    Said {
+        kind: Kind::Attestation,
+        client: CLIENT.to_owned(),
+        target: NAME.to_owned(),
+        about: About::Item { guide: "automate".to_owned(), item: "AUT-ACC-01".to_owned() },
+        until: until.parse().unwrap(),
+        who: "Ann".to_owned(),
+        place: "attestations.toml:3".to_owned(),
+    }
+}
+
+#[test]
+fn a_statement_is_told_by_the_day_until_it_is_renewed_or_taken_back() {
+    let mut standing = Standing { looks: 1, ..Standing::default() };
+    let mut look = |all: &[Said], now: &str| {
+        let mut book = Book::new(standing.clone());
+        statements(&mut book, all, |_, _| true, at(now), &rules());
+        standing = book.standing();
+        told(book.notices())
+    };
+    let one = said("2026-12-31");
+    assert_eq!(look(std::slice::from_ref(&one), "2026-11-21T00:00:00Z"), [""; 0]);
+    let title = "attestation: The attestation of AUT-ACC-01 on automate-01";
+    assert_eq!(
+        look(std::slice::from_ref(&one), "2026-12-10T00:00:00Z"),
+        [format!("raised {title} ends in 21 days (2026-12-31)")]
+    );
+    assert_eq!(
+        look(std::slice::from_ref(&one), "2026-12-31T23:59:59Z"),
+        [format!("escalated {title} ends today (2026-12-31)")]
+    );
+    assert_eq!(
+        look(std::slice::from_ref(&one), "2027-01-01T00:00:00Z"),
+        [format!("escalated {title} ended 1 day ago and counts no more (2026-12-31)")]
+    );
+    // For a few days only: nobody is told twice of what somebody just did.
+    assert_eq!(look(&[said("2027-01-20")], "2027-01-02T00:00:00Z"), [""; 0]);
+    assert_eq!(
+        look(&[said("2027-01-20")], "2027-01-15T00:00:00Z"),
+        [format!("escalated {title} ends in 5 days (2027-01-20)")]
+    );
+    assert_eq!(
+        look(&[said("2027-06-30")], "2027-01-16T00:00:00Z"),
+        ["resolved attestation: The attestation of AUT-ACC-01 on automate-01 holds until 2027-06-30"]
+    );
+    look(&[said("2027-06-30")], "2027-06-20T00:00:00Z");
+    assert_eq!(
+        look(&[], "2027-06-21T00:00:00Z"),
+        ["withdrawn attestation: What was stated of automate-01 was taken back"]
+    );
+}
+
+fn job(record: Option<JobRecord>, running: bool) -> JobStanding {
+    let schedule = Schedule::new("0 2 * * *", "UTC", None, &[]).unwrap();
+    JobStanding { id: "N: 0 2 * * * UTC".to_owned(), client: CLIENT.to_owned(), schedule, record, running }
+}
+
+fn record(settled: &str, began: Option<&str>, ended: Option<&str>, exit: Option<i32>) -> JobRecord {
+    JobRecord {
+        id: "N: 0 2 * * * UTC".to_owned(),
+        settled: settled.to_owned(),
+        began: began.map(str::to_owned),
+        ended: ended.map(str::to_owned),
+        exit,
+        skipped: 0,
+    }
+}
+
+#[test]
+fn a_scan_that_does_not_happen_is_told_until_one_has_come_to_its_end() {
+    let mut standing = Standing { looks: 1, ..Standing::default() };
+    let mut look = |one: JobStanding, now: &str| {
+        let mut book = Book::new(standing.clone());
+        jobs(&mut book, "inventory", &[one], at(now));
+        standing = book.standing();
+        told(book.notices())
+    };
+    let settled = "2026-11-20T02:04:00Z";
+    let idle = || record(settled, Some("2026-11-20T02:00:00Z"), Some(settled), Some(0));
+    assert_eq!(look(job(None, false), "2026-11-21T12:00:00Z"), [""; 0], "nobody ever watched");
+    assert_eq!(look(job(Some(idle()), false), "2026-11-21T02:29:00Z"), [""; 0], "not yet");
+    let begun = record(settled, Some("2026-11-21T02:00:01Z"), None, None);
+    assert_eq!(look(job(Some(begun.clone()), true), "2026-11-21T09:00:00Z"), [""; 0], "it takes long, and goes on");
+    assert_eq!(
+        look(job(Some(begun), false), "2026-11-21T09:00:00Z"),
+        [format!("raised missed: The scan of {CLIENT} that was due 2026-11-21T02:00:00Z did not happen")]
+    );
+    assert_eq!(look(job(Some(idle()), false), "2026-11-23T09:00:00Z"), [""; 0]);
+    // What makes up for it has begun, and is not there yet.
+    let late = record(settled, Some("2026-11-23T09:00:00Z"), None, None);
+    assert_eq!(look(job(Some(late), true), "2026-11-23T09:01:00Z"), [""; 0]);
+    let done = record("2026-11-23T09:05:00Z", Some("2026-11-23T09:00:00Z"), Some("2026-11-23T09:05:00Z"), Some(1));
+    assert_eq!(
+        look(job(Some(done.clone()), false), "2026-11-23T09:06:00Z"),
+        [format!("resolved missed: A scan of {CLIENT} has come to its end again")]
+    );
+    let skipped = JobRecord { skipped: 2, ..done.clone() };
+    assert_eq!(
+        look(job(Some(skipped.clone()), false), "2026-11-23T09:07:00Z"),
+        [format!("raised missed: 2 scans of {CLIENT} did not happen, because the one before still ran")]
+    );
+    assert_eq!(look(job(Some(skipped), false), "2026-11-23T09:08:00Z"), [""; 0]);
+    assert_eq!(look(job(Some(done), false), "2026-11-23T09:09:00Z").len(), 1);
+}
+
+#[test]
+fn a_scan_that_fails_as_a_whole_is_told_until_one_is_whole() {
+    let mut standing = Standing { looks: 1, ..Standing::default() };
+    let mut look = |exit: Option<i32>| {
+        let mut book = Book::new(standing.clone());
+        let ended = record("2026-11-20T02:04:00Z", Some("2026-11-20T02:00:00Z"), Some("2026-11-20T02:04:00Z"), exit);
+        jobs(&mut book, "inventory", &[job(Some(ended), false)], at("2026-11-20T03:00:00Z"));
+        standing = book.standing();
+        told(book.notices())
+    };
+    assert_eq!(look(Some(0)), [""; 0]);
+    assert_eq!(look(Some(2)), [format!("raised failure: The scan of {CLIENT} was refused: nothing was scanned")]);
+    assert_eq!(look(Some(2)), [""; 0]);
+    assert_eq!(look(None), [format!("escalated failure: The scan of {CLIENT} was killed")]);
+    assert_eq!(look(Some(1)), [format!("resolved failure: The scan of {CLIENT} is whole again")]);
+    assert_eq!(look(Some(3)), [format!("raised failure: The scan of {CLIENT} is partial")]);
+}
+
+#[test]
+fn an_inventory_that_cannot_be_read_is_told_to_who_hears_of_all_clients() {
+    let mut book = Book::new(Standing { looks: 1, ..Standing::default() });
+    inventory(&mut book, "a", Some("targets.toml:3:1: no such key"), at("2026-11-20T03:00:00Z"));
+    let route = |is_of_some| Route { channel: "noc", takes: Box::new(|_| true), is_of_some };
+    let sent = |is_of_some| messages(&book, &[route(is_of_some)], at("2026-11-20T03:00:00Z"), String::new).len();
+    assert_eq!((sent(false), sent(true)), (1, 0));
+}
+
+#[test]
+fn a_flood_is_one_message_that_says_how_many_more_there_are() {
+    let many = |looks: i64| {
+        let mut book = Book::new(Standing { looks, ..Standing::default() });
+        let of = |client: &str, number: usize| Said {
+            client: client.to_owned(),
+            target: number.to_string(),
+            ..said("2026-11-01")
+        };
+        let all: Vec<Said> = ["A", "B"].iter().flat_map(|client| (0..400).map(|number| of(client, number))).collect();
+        statements(&mut book, &all, |_, _| true, at("2026-11-20T03:00:00Z"), &rules());
+        book
+    };
+    let route = || [Route { channel: "noc", takes: Box::new(|_| true), is_of_some: false }];
+    let sent = |book: &Book| messages(book, &route(), at("2026-11-20T03:00:00Z"), String::new);
+    let later = sent(&many(1));
+    assert_eq!(later.iter().map(|(_, message)| message.client.as_str()).collect::<Vec<_>>(), ["A", "B"]);
+    for (_, message) in &later {
+        assert_eq!(message.notices.len(), super::NOTICES_MOST);
+        assert_eq!(message.notices.last().unwrap().title, "And 351 notices that this message has no room for");
+    }
+    let first = sent(&many(0));
+    assert_eq!(first.len(), 1, "the first look is one message");
+    assert_eq!(first[0].1.client, super::EVERYBODY);
+    assert_eq!(first[0].1.notices.last().unwrap().title, "And 751 notices that this message has no room for");
+}
+
+#[test]
+fn what_began_and_ended_between_two_looks_is_told_in_one_word() {
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    nights.standing.looks = 1;
+    let mut book = Book::new(nights.standing.clone());
+    let standing = job(Some(record("2026-11-01T02:00:00Z", None, None, None)), false);
+    jobs(&mut book, "inventory", std::slice::from_ref(&standing), at("2026-11-20T03:00:00Z"));
+    let key = book.notices()[0].key.clone();
+    book.resolve(&key, "it came".to_owned(), Vec::new(), None);
+    assert_eq!(told(book.notices()), ["resolved missed: it came"]);
+    assert!(book.notices()[0].details.iter().any(|detail| detail.contains("It was not told when it began")));
+}
+
+#[test]
+fn keys_tell_matters_apart_and_stay_the_same() {
+    let known = super::key("A", Some("b"), Kind::Drift, "c");
+    assert_eq!(known, super::key("A", Some("b"), Kind::Drift, "c"));
+    assert_eq!(known.len(), 16);
+    for other in [
+        super::key("Ab", Some(""), Kind::Drift, "c"),
+        super::key("A", None, Kind::Drift, "c"),
+        super::key("A", Some("bc"), Kind::Drift, ""),
+        super::key("A", Some("b"), Kind::Failure, "c"),
+    ] {
+        assert_ne!(known, other);
+    }
+}
+
+/// What a night may bring.
+static NIGHTS: LazyLock<[Run; 5]> = LazyLock::new(|| {
+    let partly = World { troubles: vec![Trouble::OutOfTime], ..lost() };
+    [sound().run(), rdp().run(), lost().run(), unreachable().run(), partly.run()]
+});
+
+/// Nights on which the port was seen to be closed, and those on which it was seen to be open.
+const CLOSED: usize = 0;
+const OPEN: usize = 1;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_lost_sight_ends_anything_and_what_is_open_is_told_once(kinds in proptest::collection::vec(0..5_usize, 1..14)) {
+        let mut nights = Nights::new();
+        let mut open: BTreeSet<String> = BTreeSet::new();
+        for kind in kinds {
+            let notices = nights.ran(NIGHTS[kind].clone());
+            for notice in notices {
+                match notice.phase {
+                    Phase::Raised => prop_assert!(open.insert(notice.key.clone()), "told twice: {}", notice.title),
+                    Phase::Escalated => prop_assert!(open.contains(&notice.key)),
+                    Phase::Resolved | Phase::Withdrawn => {
+                        prop_assert!(open.remove(&notice.key), "ended and never begun: {}", notice.title);
+                        // Whatever comes to rest may do so open; only what is closed is mended.
+                        let rests = notice.title.contains("come to rest") || notice.title.contains("does not alternate");
+                        prop_assert!(notice.phase == Phase::Resolved || rests);
+                        let whole = notice.kind == Kind::Failure;
+                        prop_assert!(kind == CLOSED || rests || whole, "{kind}: {}", notice.title);
+                    }
+                }
+            }
+            let known: BTreeSet<String> = nights.standing.matters.iter().map(|matter| matter.key.clone()).collect();
+            prop_assert_eq!(&known, &open, "what is open is what was told");
+        }
+    }
+}
+
+#[test]
+fn the_runs_of_these_tests_are_what_they_are_said_to_be() {
+    assert!(is_blind(&unreachable().run().targets[0]) && !is_blind(&lost().run().targets[0]));
+    assert!(NIGHTS[CLOSED] != NIGHTS[OPEN]);
+    assert!(sound().asked.iter().any(|(question, _)| question.port() == 9999));
+}

@@ -1,0 +1,187 @@
+//! `portreeve alerts list`.
+
+use super::outbox::{Health, is_stuck};
+use super::{STUCK_DAYS, channels_of};
+use crate::catalog::channels::Channel;
+use crate::cli::args::alerts::ListArgs;
+use crate::cli::args::{DoctorFormat, Shared};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::output::{print, wrapped};
+use crate::history::Archive as _;
+use crate::history::outbox::Waiting;
+use crate::history::sqlite::Mode;
+use crate::model::matter::Matter;
+use crate::report::text::clean;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+
+/// `--format json`: format `portreeve-alerts`, version 1. Times are RFC 3339, UTC.
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    format: &'static str,
+    version: u32,
+    /// What is open, what to do first comes first.
+    open: Vec<Opened<'a>>,
+    /// The messages that wait, in the order in which they were made.
+    waiting: Vec<Message<'a>>,
+    health: &'a Health,
+}
+
+#[derive(Debug, Serialize)]
+struct Opened<'a> {
+    key: &'a str,
+    kind: &'static str,
+    severity: String,
+    client: &'a str,
+    target: Option<&'a str>,
+    title: &'a str,
+    details: &'a [String],
+    action: Option<&'a str>,
+    since: &'a str,
+    run: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    id: &'a str,
+    channel: &'a str,
+    client: &'a str,
+    made: &'a str,
+    notices: u32,
+    attempts: u32,
+    tried: Option<String>,
+    due: String,
+    error: Option<&'a str>,
+    stuck: bool,
+    in_flight: bool,
+}
+
+pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
+    let store = args.place.open(Mode::Existing)?;
+    let now = Timestamp::now();
+    let mut matters = store.standing()?.matters;
+    let mut waiting = store.waiting()?;
+    let named = !args.channels.targets.is_empty() || !args.channels.alerts.is_empty();
+    let channels = if named { Some(channels_of(&args.channels)?.channels) } else { None };
+    let mut health = Health::of(&waiting, channels.as_deref().unwrap_or_default(), now);
+    if channels.is_none() {
+        health.gone = Vec::new();
+    }
+    let wanted = |client: &str| {
+        args.client.is_empty() || args.client.iter().any(|wanted| wanted.to_lowercase() == client.to_lowercase())
+    };
+    matters.retain(|matter| wanted(&matter.client));
+    waiting.retain(|message| wanted(&message.client));
+    matters.sort_by_key(|matter| (Reverse(matter.severity), matter.kind, matter.client.clone(), matter.since.clone()));
+    print(&match args.format {
+        DoctorFormat::Text => text(&matters, &waiting, channels.as_deref(), &health, now, shared.columns()),
+        DoctorFormat::Json => json(&matters, &waiting, &health, now)?,
+    })?;
+    Ok(if health.words().is_some() { Exit::Partial } else { Exit::Clean })
+}
+
+fn text(
+    matters: &[Matter],
+    waiting: &[Waiting],
+    channels: Option<&[Channel]>,
+    health: &Health,
+    now: Timestamp,
+    width: usize,
+) -> String {
+    let mut text = String::new();
+    let mut line = |line: &str, first: &str, rest: &str| {
+        let _ = writeln!(text, "{}", wrapped(&clean(line), width, first, rest));
+    };
+    if matters.is_empty() {
+        line("Nothing is open.", "", "");
+    }
+    for matter in matters {
+        let Matter { severity, kind, client, since, run, title, .. } = matter;
+        line(&format!("{severity}  {kind}  {client}: {title}"), "", "  ");
+        let run = run.map(|run| format!(", run {run}")).unwrap_or_default();
+        line(&format!("since {since}{run}  [{}]", matter.key), "  ", "  ");
+        for detail in &matter.details {
+            line(detail, "  ", "  ");
+        }
+        if let Some(action) = &matter.action {
+            line(&format!("What to do: {action}"), "  ", "  ");
+        }
+    }
+    line("", "", "");
+    if waiting.is_empty() {
+        line("No message waits.", "", "");
+    }
+    for message in waiting {
+        let gone = channels.is_some_and(|channels| channels.iter().all(|channel| channel.name != message.channel));
+        let standing = if gone {
+            "its channel is in no alerts.toml".to_owned()
+        } else if message.claimed {
+            "is being sent".to_owned()
+        } else if message.due <= now {
+            "is due now".to_owned()
+        } else {
+            format!("next try {}", short(message.due))
+        };
+        let stuck =
+            if is_stuck(message, now) { format!(", STUCK for more than {STUCK_DAYS} day") } else { String::new() };
+        let notices = if message.notices == 1 { "notice" } else { "notices" };
+        let tries = match message.attempts {
+            0 => "not tried yet".to_owned(),
+            1 => "tried once".to_owned(),
+            many => format!("tried {many} times"),
+        };
+        let Waiting { channel, client, notices: count, made, .. } = message;
+        line(
+            &format!("waits  {channel}: {count} {notices} about {client}, made {made}, {tries}, {standing}{stuck}"),
+            "",
+            "  ",
+        );
+        line(&format!("[{}]", message.id), "  ", "  ");
+        if let Some(error) = &message.error {
+            line(&format!("last try: {error}"), "  ", "  ");
+        }
+    }
+    if let Some(words) = health.words() {
+        line("", "", "");
+        line(&words, "", "");
+    }
+    text
+}
+
+fn short(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn json(matters: &[Matter], waiting: &[Waiting], health: &Health, now: Timestamp) -> Result<String, CliError> {
+    let open = matters.iter().map(|matter| Opened {
+        key: &matter.key,
+        kind: matter.kind.as_str(),
+        severity: matter.severity.to_string(),
+        client: &matter.client,
+        target: matter.target.as_deref(),
+        title: &matter.title,
+        details: &matter.details,
+        action: matter.action.as_deref(),
+        since: &matter.since,
+        run: matter.run,
+    });
+    let waiting = waiting.iter().map(|message| Message {
+        id: &message.id,
+        channel: &message.channel,
+        client: &message.client,
+        made: &message.made,
+        notices: message.notices,
+        attempts: message.attempts,
+        tried: message.tried.map(short),
+        due: short(message.due),
+        error: message.error.as_deref(),
+        stuck: is_stuck(message, now),
+        in_flight: message.claimed,
+    });
+    let listed =
+        Listed { format: "portreeve-alerts", version: 1, open: open.collect(), waiting: waiting.collect(), health };
+    let text = serde_json::to_string_pretty(&listed).map_err(|error| CliError::Bug(format!("the list: {error}")))?;
+    Ok(crate::cli::dry_run::showable(&format!("{text}\n")))
+}

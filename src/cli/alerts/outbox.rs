@@ -1,0 +1,258 @@
+//! Messages that wait, and their delivery: one channel does not wait for another, and messages of one channel go in their order.
+
+use super::ONE_TRY;
+use crate::catalog::channels::Channel;
+use crate::cli::exit::CliError;
+use crate::history::Archive as _;
+use crate::history::outbox::{Claimed, Failed, Waiting};
+use crate::history::sqlite::{Mode, Sqlite};
+use crate::notify::{self, Blame, Undelivered};
+use crate::report;
+use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The first wait after a try that failed, and the longest.
+const FIRST_WAIT: Duration = Duration::from_mins(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// A receiver that wants to be left alone for longer is asked again all the same.
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
+
+/// A message that has waited for longer is stuck: somebody must look.
+pub(in crate::cli) const STUCK_DAYS: i64 = 1;
+
+/// Access to the messages that wait.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Outbox(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Sqlite,
+    /// What came of tries and could not be kept yet: a full disk must not make us send twice.
+    unsettled: Vec<Settled>,
+}
+
+#[derive(Clone, Debug)]
+enum Settled {
+    Delivered(String),
+    Failed(String, Failed),
+}
+
+/// What came of sending to a channel.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Sent {
+    pub(in crate::cli) delivered: usize,
+    /// What did not go, in words.
+    pub(in crate::cli) troubles: Vec<String>,
+}
+
+impl Inner {
+    fn settle(&mut self) -> Result<(), CliError> {
+        while let Some(first) = self.unsettled.first() {
+            match first {
+                Settled::Delivered(id) => self.store.delivered(id)?,
+                Settled::Failed(id, failed) => self.store.not_delivered(id, failed)?,
+            }
+            self.unsettled.remove(0);
+        }
+        Ok(())
+    }
+}
+
+impl Outbox {
+    pub(in crate::cli) fn open(place: &Path) -> Result<Self, CliError> {
+        let store = Sqlite::open(place, Mode::Existing, report::describe)?;
+        Ok(Self(Arc::new(Mutex::new(Inner { store, unsettled: Vec::new() }))))
+    }
+
+    /// Works on the store where nothing else waits for it.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Inner) -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || work(&mut inner.lock().unwrap_or_else(PoisonError::into_inner)));
+        done.await.map_err(|error| CliError::Bug(format!("the outbox: {error}")))?
+    }
+
+    /// Sends what is due to a channel; with `hurry` also what was not tried since then.
+    pub(in crate::cli) async fn send(&self, channel: &Channel, hurry: Option<Timestamp>) -> Result<Sent, CliError> {
+        let mut sent = Sent::default();
+        loop {
+            let name = channel.name.clone();
+            let claimed = self.with(move |inner| {
+                inner.settle()?;
+                Ok(inner.store.claim(&name, Timestamp::now(), hurry)?)
+            });
+            let Some(Claimed { message, attempts, reached }) = claimed.await? else { return Ok(sent) };
+            let tried = tokio::time::timeout(ONE_TRY, notify::deliver(channel, &message, &reached)).await;
+            let settled = match tried.unwrap_or_else(|_| Err(too_slow())) {
+                Ok(receipt) => {
+                    sent.delivered += 1;
+                    let refused = receipt.refused.iter();
+                    sent.troubles.extend(refused.map(|one| format!("{} did not take it: {}", one.whom, one.said)));
+                    Settled::Delivered(message.id)
+                }
+                Err(error) => {
+                    sent.troubles.push(format!("{error} ({}); {}", error.blame, error.advice));
+                    Settled::Failed(message.id, failed(error, attempts, reached, Timestamp::now()))
+                }
+            };
+            // What holds up the others is told by the next claim, which finds nothing due.
+            self.with(move |inner| {
+                inner.unsettled.push(settled);
+                inner.settle()
+            })
+            .await?;
+        }
+    }
+
+    /// The messages that wait.
+    pub(in crate::cli) fn waiting(&self) -> Result<Vec<Waiting>, CliError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).store.waiting()?)
+    }
+
+    /// How it stands with messages.
+    pub(in crate::cli) fn health(&self, channels: &[Channel], now: Timestamp) -> Result<Health, CliError> {
+        Ok(Health::of(&self.waiting()?, channels, now))
+    }
+}
+
+fn too_slow() -> Undelivered {
+    Undelivered {
+        blame: Blame::Receiver,
+        what: format!("nothing came of it within {} s", ONE_TRY.as_secs()),
+        advice: "look whether the receiver is well".to_owned(),
+        lasting: false,
+        retry_after: None,
+        reached: Vec::new(),
+    }
+}
+
+fn failed(error: Undelivered, attempts: u32, before: Vec<String>, now: Timestamp) -> Failed {
+    let wait = wait(&error, attempts, fastrand::f64());
+    let mut reached = before;
+    reached.extend(error.reached);
+    reached.sort();
+    reached.dedup();
+    Failed {
+        tried: now,
+        due: now.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1))).unwrap_or(now),
+        error: format!("{} ({}); {}", error.what, error.blame, error.advice),
+        refused: error.lasting && error.blame == Blame::Receiver,
+        reached,
+    }
+}
+
+/// How long a message waits after so many tries before the one that failed: a minute, doubled each time up to an hour, a fifth
+/// more or less by `luck` from 0 to 1, and not less than the receiver asked for.
+fn wait(error: &Undelivered, attempts: u32, luck: f64) -> Duration {
+    let doubled = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(LONGEST_WAIT);
+    // Nothing will change by itself.
+    let usual = if error.lasting { LONGEST_WAIT } else { doubled };
+    let usual = usual.mul_f64(0.8 + 0.4 * luck.clamp(0.0, 1.0)).min(LONGEST_WAIT);
+    usual.max(error.retry_after.unwrap_or_default().min(LONGEST_ASKED))
+}
+
+/// How it stands with the messages that wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(in crate::cli) struct Health {
+    /// How many wait.
+    pub(in crate::cli) waiting: usize,
+    /// When the oldest of them was made, RFC 3339, UTC.
+    pub(in crate::cli) oldest: Option<String>,
+    /// How many have waited for longer than a day.
+    pub(in crate::cli) stuck: usize,
+    /// Channels for which messages wait, and that are in no alerts.toml.
+    pub(in crate::cli) gone: Vec<String>,
+    /// What the oldest message of each channel met last.
+    pub(in crate::cli) errors: Vec<String>,
+}
+
+impl Health {
+    pub(in crate::cli) fn of(waiting: &[Waiting], channels: &[Channel], now: Timestamp) -> Self {
+        let mut health = Self { waiting: waiting.len(), ..Self::default() };
+        for message in waiting {
+            if health.oldest.as_ref().is_none_or(|oldest| message.made < *oldest) {
+                health.oldest = Some(message.made.clone());
+            }
+            health.stuck += usize::from(is_stuck(message, now));
+            let known = channels.iter().any(|channel| channel.name == message.channel);
+            if !known && !health.gone.contains(&message.channel) {
+                health.gone.push(message.channel.clone());
+            }
+            if let Some(error) = &message.error {
+                let error = format!("{}: {error}", message.channel);
+                if !health.errors.contains(&error) {
+                    health.errors.push(error);
+                }
+            }
+        }
+        health
+    }
+
+    /// What somebody must look at; none where all is well.
+    pub(in crate::cli) fn words(&self) -> Option<String> {
+        let mut words = Vec::new();
+        if self.stuck > 0 {
+            words.push(format!("{} messages have waited for longer than a day", self.stuck));
+        }
+        if !self.gone.is_empty() {
+            words.push(format!(
+                "messages wait for channels that are in no alerts.toml: {}; put them back, or `portreeve alerts drop --channel \
+                 NAME`",
+                self.gone.join(", ")
+            ));
+        }
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// Whether a message has waited for too long.
+pub(in crate::cli) fn is_stuck(message: &Waiting, now: Timestamp) -> bool {
+    let made: Option<Timestamp> = message.made.parse().ok();
+    made.is_some_and(|made| now.duration_since(made) > SignedDuration::from_hours(24 * STUCK_DAYS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(lasting: bool, retry_after: Option<Duration>) -> Undelivered {
+        Undelivered { lasting, retry_after, ..too_slow() }
+    }
+
+    #[test]
+    fn waits_double_up_to_an_hour() {
+        let minutes = |attempts| wait(&refused(false, None), attempts, 0.5).as_secs() / 60;
+        let waits: Vec<u64> = (0..9).map(minutes).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(wait(&refused(false, None), u32::MAX, 1.0), LONGEST_WAIT);
+        assert_eq!(wait(&refused(false, None), 0, 0.0), Duration::from_secs(48));
+        assert_eq!(wait(&refused(false, None), 0, 1.0), Duration::from_secs(72));
+        assert_eq!(
+            wait(&refused(true, None), 0, 0.5),
+            LONGEST_WAIT,
+            "what will not mend itself is not asked each minute"
+        );
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is_for_a_day_at_most() {
+        let asked = |seconds| wait(&refused(false, Some(Duration::from_secs(seconds))), 0, 0.5);
+        assert_eq!(asked(5), FIRST_WAIT);
+        assert_eq!(asked(7200), Duration::from_hours(2));
+        assert_eq!(asked(u64::MAX), LONGEST_ASKED);
+    }
+
+    #[test]
+    fn only_what_the_receiver_will_never_take_lets_others_pass() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(failed(refused(true, None), 0, Vec::new(), now).refused);
+        assert!(!failed(refused(false, None), 0, Vec::new(), now).refused);
+        let settings = Undelivered { blame: Blame::Settings, ..refused(true, None) };
+        assert!(!failed(settings, 0, Vec::new(), now).refused);
+    }
+}

@@ -1,0 +1,223 @@
+//! Alerts of a watch: looks by a process of their own, whose memory is given back, and deliveries in the background.
+
+use super::{WatchArgs, child_of_watch};
+use crate::catalog::channels::{self, Channel, Known};
+use crate::catalog::inventory;
+use crate::cli::alerts::{Outbox, Sent};
+use crate::cli::exit::CliError;
+use crate::cli::output::complain;
+use crate::report::text::clean;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Without anything that happened it is looked this often: days end, and scans do not happen.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often it is looked whether a message is due again.
+const SEND_EVERY: Duration = Duration::from_secs(15);
+
+/// How long a watch that is told to stop goes on looking, and then sending: what waits is sent after the next start.
+const LAST_LOOK: Duration = Duration::from_secs(15);
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// How long `--once` sends: whoever calls it does so again in a few minutes.
+const ONCE_WORDS: Duration = Duration::from_mins(1);
+
+/// What a watch has to do with alerts.
+pub(super) struct Alerting {
+    place: PathBuf,
+    outbox: Outbox,
+    pub(super) channels: Vec<Channel>,
+    /// Something happened since the last look began.
+    wanted: bool,
+    looking: JoinSet<std::io::Result<ExitStatus>>,
+    /// When the last look began.
+    looked: Option<Timestamp>,
+    /// What keeps looks from being taken.
+    pub(super) problem: Option<String>,
+    /// When every channel was sent to last.
+    sent_at: Option<Instant>,
+    sending: JoinSet<(String, Result<Sent, CliError>)>,
+    busy: BTreeSet<String>,
+    /// What was said last of each channel: the same is not said again.
+    told: BTreeMap<String, String>,
+}
+
+/// The channels of the inventory; none where nobody is to be told anything.
+fn channels_of(args: &WatchArgs) -> Result<Option<Vec<Channel>>, CliError> {
+    let inventory = inventory::load(&args.targets)?;
+    let files: Vec<PathBuf> = inventory.alerts.iter().chain(&args.alerts).cloned().collect();
+    let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
+    let channels = channels::load(&files, Some(known))?.channels;
+    Ok(Some(channels).filter(|channels| !channels.is_empty()))
+}
+
+impl Alerting {
+    /// Alerts, where the inventory or an option says that there are to be any.
+    pub(super) fn of(args: &WatchArgs, place: &Path) -> Result<Option<Self>, CliError> {
+        let Some(channels) = channels_of(args)? else { return Ok(None) };
+        for channel in &channels {
+            if let Err(error) = channel.check() {
+                let (name, advice) = (clean(&channel.name), error.advice());
+                complain(&format!("{name}: {}; {}", clean(&error.to_string()), clean(&advice)));
+            }
+        }
+        Ok(Some(Self {
+            place: place.to_owned(),
+            outbox: Outbox::open(place)?,
+            channels,
+            wanted: true,
+            looking: JoinSet::new(),
+            looked: None,
+            problem: None,
+            sent_at: None,
+            sending: JoinSet::new(),
+            busy: BTreeSet::new(),
+            told: BTreeMap::new(),
+        }))
+    }
+
+    /// Something happened that may have to be told.
+    pub(super) fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Begins what is to be done now.
+    pub(super) fn step(&mut self, args: &WatchArgs, now: Timestamp) {
+        let long_ago = self.looked.is_none_or(|at| now < at || now.duration_since(at) >= LOOK_EVERY);
+        if (self.wanted || long_ago) && self.looking.is_empty() {
+            (self.wanted, self.looked) = (false, Some(now));
+            match self.look(args) {
+                Ok(mut child) => {
+                    self.looking.spawn(async move { child.wait().await });
+                }
+                Err(error) => self.problem = Some(error.render(false)),
+            }
+        }
+        if self.sent_at.is_none_or(|at| at.elapsed() >= SEND_EVERY) {
+            self.send();
+        }
+    }
+
+    /// Looks at what happened.
+    fn look(&self, args: &WatchArgs) -> Result<tokio::process::Child, CliError> {
+        let mut command = child_of_watch()?;
+        command.args(["alerts", "check", "--no-send", "--quiet", "--store"]).arg(&self.place);
+        for path in &args.targets {
+            command.arg("--targets").arg(path);
+        }
+        for path in &args.alerts {
+            command.arg("--alerts").arg(path);
+        }
+        if !args.scan.is_empty() {
+            command.arg("--").args(&args.scan);
+        }
+        command.spawn().map_err(|error| CliError::Machine(format!("a look for alerts could not be started: {error}")))
+    }
+
+    /// Sends to every channel that is not being sent to.
+    fn send(&mut self) {
+        self.sent_at = Some(Instant::now());
+        let names: Vec<String> = self.channels.iter().map(|channel| channel.name.clone()).collect();
+        for name in names {
+            self.send_to(&name);
+        }
+    }
+
+    /// Sends to a channel; not where it is being sent to.
+    fn send_to(&mut self, name: &str) -> bool {
+        let Some(channel) = self.channels.iter().find(|channel| channel.name == name).cloned() else { return true };
+        let is_idle = self.busy.insert(channel.name.clone());
+        if is_idle {
+            let outbox = self.outbox.clone();
+            self.sending.spawn(async move {
+                let sent = outbox.send(&channel, None).await;
+                (channel.name, sent)
+            });
+        }
+        is_idle
+    }
+
+    /// Waits until something is done.
+    pub(super) async fn next(&mut self, args: &WatchArgs) {
+        tokio::select! {
+            Some(looked) = self.looking.join_next() => self.seen(args, looked.ok().and_then(Result::ok)),
+            Some(sent) = self.sending.join_next() => {
+                if let Ok((channel, sent)) = sent {
+                    self.sent(channel, sent);
+                }
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    fn seen(&mut self, args: &WatchArgs, ended: Option<ExitStatus>) {
+        self.problem = match ended.and_then(|status| status.code()) {
+            Some(0) => None,
+            // It has said why.
+            Some(code) => Some(format!("the last look for alerts ended with code {code}; the log says why")),
+            None => Some("the last look for alerts was killed".to_owned()),
+        };
+        // The look read these files, and so do we: a message may be for a channel that is new.
+        if let Ok(Some(channels)) = channels_of(args) {
+            self.channels = channels;
+        }
+        self.send();
+    }
+
+    fn sent(&mut self, channel: String, sent: Result<Sent, CliError>) {
+        self.busy.remove(&channel);
+        let trouble = match sent {
+            Ok(Sent { troubles, delivered }) => match troubles.last() {
+                Some(trouble) => trouble.clone(),
+                None if delivered > 0 => {
+                    self.told.remove(&channel);
+                    return;
+                }
+                None => return,
+            },
+            Err(error) => error.render(false),
+        };
+        if self.told.get(&channel) != Some(&trouble) {
+            complain(&format!("alerts by {}: {}", clean(&channel), clean(&trouble)));
+            self.told.insert(channel, trouble);
+        }
+    }
+
+    /// Looks a last time, and sends what can be sent in a moment.
+    pub(super) async fn finish(&mut self, args: &WatchArgs, once: bool) {
+        let looks = async {
+            loop {
+                while !self.looking.is_empty() {
+                    self.next(args).await;
+                }
+                if !self.wanted {
+                    break;
+                }
+                self.step(args, Timestamp::now());
+            }
+        };
+        // A look that is not finished has done nothing: the next watch begins with one.
+        let bound = if once { Duration::from_mins(10) } else { LAST_LOOK };
+        if tokio::time::timeout(bound, looks).await.is_err() {
+            self.looking.abort_all();
+        }
+        // Each channel once more from here on: whoever was being sent to may have had nothing then. None waits for another.
+        let mut left: Vec<String> = self.channels.iter().map(|channel| channel.name.clone()).collect();
+        let words = async {
+            loop {
+                left.retain(|name| !self.send_to(name));
+                if left.is_empty() && self.sending.is_empty() {
+                    break;
+                }
+                self.next(args).await;
+            }
+        };
+        let _ = tokio::time::timeout(if once { ONCE_WORDS } else { LAST_WORDS }, words).await;
+        self.sending.abort_all();
+    }
+}

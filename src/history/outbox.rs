@@ -1,0 +1,119 @@
+//! What is open and what waits to be told, as it is kept between two looks at the runs.
+
+use super::RunNumber;
+use crate::model::alert::Message;
+use crate::model::matter::{KnownServer, Matter};
+use jiff::Timestamp;
+
+/// How many of a server's last runs are named.
+pub const APPEARANCES: usize = 60;
+
+/// In which runs servers were.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appearances {
+    /// Each server, by client and name.
+    pub servers: Vec<Appeared>,
+}
+
+/// A server, and the last runs in which it was finished and that go on no more, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appeared {
+    /// Whose it is.
+    pub client: String,
+    /// What the technicians call it.
+    pub name: String,
+    /// When each began, RFC 3339, UTC, and its number; at most [`APPEARANCES`].
+    pub runs: Vec<(String, RunNumber)>,
+}
+
+/// What is open, and what is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How often it was looked before; 0 where never.
+    pub looks: i64,
+    /// What is open.
+    pub matters: Vec<Matter>,
+    /// What is remembered of servers.
+    pub servers: Vec<KnownServer>,
+}
+
+/// What a look came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The looks before it, as [`Standing`] told.
+    pub looks: i64,
+    /// Matters that are new, or stand otherwise.
+    pub open: Vec<Matter>,
+    /// The keys of those that are open no more.
+    pub closed: Vec<String>,
+    /// Servers of which something else is remembered.
+    pub servers: Vec<KnownServer>,
+    /// Servers that are forgotten, by client and name.
+    pub forgotten: Vec<(String, String)>,
+    /// What is to be sent, with the channel that gets it.
+    pub messages: Vec<(String, Message)>,
+}
+
+impl Look {
+    /// Whether nothing came of it.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.closed.is_empty()
+            && self.servers.is_empty()
+            && self.forgotten.is_empty()
+            && self.messages.is_empty()
+    }
+}
+
+/// A message that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The message's id.
+    pub id: String,
+    /// Which channel it is for.
+    pub channel: String,
+    /// Whose servers it is about.
+    pub client: String,
+    /// When it was made, RFC 3339, UTC.
+    pub made: String,
+    /// How many notices it has.
+    pub notices: u32,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was tried last.
+    pub tried: Option<Timestamp>,
+    /// When it is tried next.
+    pub due: Timestamp,
+    /// What the last try met.
+    pub error: Option<String>,
+    /// The receiver refused this very message.
+    pub refused: bool,
+    /// A process is at it.
+    pub claimed: bool,
+}
+
+/// A message that this process is to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The message.
+    pub message: Message,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// Whom of several earlier tries reached.
+    pub reached: Vec<String>,
+}
+
+/// Why a message could not be delivered, and when it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// When it was tried.
+    pub tried: Timestamp,
+    /// When it is tried again.
+    pub due: Timestamp,
+    /// What was met, for people; nothing secret in it.
+    pub error: String,
+    /// The receiver refused this very message: those behind it need not wait.
+    pub refused: bool,
+    /// Whom of several this try and those before it reached.
+    pub reached: Vec<String>,
+}

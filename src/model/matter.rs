@@ -1,0 +1,159 @@
+//! What is open: matters, of which notices tell how they begin, get more urgent and end.
+//!
+//! A matter is told from every other by its key, over runs and restarts. It is open from when it was told until it was seen to be
+//! mended, or nobody asks for it any more.
+
+use super::alert::{Kind, Notice, Phase};
+use super::drift::Subject;
+use super::peer_text::PeerText;
+use super::statement::About;
+use super::verdict::Severity;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Something that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matter {
+    /// What tells it from every other: 16 hexadecimal digits.
+    pub key: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Whose server it is.
+    pub client: String,
+    /// The server; none where it is about a schedule, or all of an inventory.
+    pub target: Option<String>,
+    /// What happened, as it was told last.
+    pub title: String,
+    /// What was seen, and why.
+    pub details: Vec<String>,
+    /// What to do next.
+    pub action: Option<String>,
+    /// When it began, RFC 3339, UTC.
+    pub since: String,
+    /// The run that showed it.
+    pub run: Option<u64>,
+    /// What is needed to tell when it gets worse, and when it is mended.
+    pub state: MatterState,
+}
+
+/// What is remembered of a matter by what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "about")]
+pub enum MatterState {
+    /// Something that reads worse.
+    Worse {
+        /// What.
+        subject: Subject,
+        /// What is said of it now.
+        after: Option<String>,
+        /// The run that it reads worse than.
+        against: Option<u64>,
+    },
+    /// Something that alternates.
+    Flapping {
+        /// What.
+        subject: Subject,
+        /// In how many runs in a row it did not.
+        quiet: usize,
+    },
+    /// A server whose scan is not whole.
+    NotWhole {
+        /// What kept it from being so, in a word that stays the same while it is the same.
+        what: String,
+    },
+    /// A job whose scans fail.
+    JobFailed {
+        /// The job.
+        job: String,
+        /// The exit code; none where it was killed.
+        exit: Option<i32>,
+    },
+    /// A job whose scans do not happen.
+    JobMissed {
+        /// The job.
+        job: String,
+    },
+    /// An inventory that cannot be read.
+    Inventory,
+    /// A certificate.
+    Certificate {
+        /// SHA-256 of it, hexadecimal.
+        sha256: String,
+        /// Its end, RFC 3339, UTC.
+        not_after: String,
+        /// The threshold in days that was told last; negative where it is over.
+        told: i64,
+        /// Where it was last seen: address, port, and whether the server was named.
+        places: Vec<(IpAddr, u16, bool)>,
+    },
+    /// What somebody stated.
+    Statement {
+        /// Of what.
+        item: About,
+        /// The last day on which it holds.
+        until: Date,
+        /// The threshold in days that was told last; negative where it is over.
+        told: i64,
+    },
+}
+
+impl Matter {
+    /// What is told of it as it stands.
+    pub fn notice(&self, phase: Phase) -> Notice {
+        Notice {
+            key: self.key.clone(),
+            kind: self.kind,
+            phase,
+            severity: self.severity,
+            client: self.client.clone(),
+            target: self.target.clone(),
+            title: self.title.clone(),
+            details: self.details.clone(),
+            action: self.action.clone(),
+            since: self.since.clone(),
+            run: self.run,
+        }
+    }
+
+    /// Whether it is about this server.
+    pub fn is_of(&self, client: &str, target: &str) -> bool {
+        self.client == client && self.target.as_deref() == Some(target)
+    }
+}
+
+/// What is remembered of a server: how far its runs were looked at, and what they last showed of its certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownServer {
+    /// Whose it is.
+    pub client: String,
+    /// What the technicians call it.
+    pub name: String,
+    /// Which inventories it was in: their paths, in one text.
+    pub inventory: String,
+    /// The last run of it that was looked at: when that began, RFC 3339, UTC, and its number. None where there was none yet.
+    pub seen: Option<(String, i64)>,
+    /// The certificates that it showed last, one for each place that served one.
+    pub certificates: Vec<SeenCertificate>,
+}
+
+/// A certificate in a place where it was last seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenCertificate {
+    /// The address.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+    /// Whether the server was named.
+    pub sni: bool,
+    /// SHA-256 of it, hexadecimal.
+    pub sha256: String,
+    /// Its subject.
+    pub subject: PeerText,
+    /// Its end, RFC 3339, UTC.
+    pub not_after: String,
+    /// The run that showed it.
+    pub run: Option<u64>,
+}

@@ -1,0 +1,571 @@
+//! Alerts from outside: what is told, to whom, how often, and that none is lost.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
+
+mod support;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::receiver::{Mood, Receiver};
+use support::{Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, process, stderr, stdout, text};
+use tempfile::TempDir;
+
+/// An inventory with channels, and a store.
+struct Estate {
+    folder: TempDir,
+}
+
+impl Estate {
+    fn new(targets: &str, channels: &[(&str, &Receiver)]) -> Self {
+        let estate = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(estate.path("inventory")).unwrap();
+        fs::write(estate.path("inventory/targets.toml"), targets).unwrap();
+        let secret = estate.path("secret");
+        fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        estate.channels(channels);
+        estate
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn channels(&self, channels: &[(&str, &Receiver)]) {
+        let secret = self.path("secret").display().to_string();
+        let channel = |(name, receiver): &(&str, &Receiver)| {
+            format!(
+                "[[channel]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_file = \"{secret}\"\n",
+                receiver.url()
+            )
+        };
+        let text: String = channels.iter().map(channel).collect();
+        fs::write(self.path("inventory/alerts.toml"), text).unwrap();
+    }
+
+    fn alerts(&self, what: &[&str]) -> Command {
+        let mut command = portreeve();
+        command.arg("alerts").args(what).arg("--targets").arg(self.path("inventory"));
+        command.arg("--store").arg(self.path("history.db"));
+        command
+    }
+
+    fn check(&self) -> Output {
+        self.alerts(&["check"]).output().unwrap()
+    }
+
+    /// What is open, what waits and how it stands.
+    fn listed(&self) -> Value {
+        let output = self.alerts(&["list", "--format", "json"]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)))
+    }
+
+    fn open(&self) -> usize {
+        array(&self.listed(), "open").len()
+    }
+
+    fn waiting(&self) -> usize {
+        array(&self.listed(), "waiting").len()
+    }
+
+    /// As if every job had last been scanned then.
+    fn settled(&self, time: &str) {
+        let store = rusqlite::Connection::open(self.path("history.db")).unwrap();
+        store.busy_timeout(Duration::from_secs(20)).unwrap();
+        let changed = store.execute("UPDATE job SET settled = ?1, began = ?1, ended = ?1, exit = 0", [time]).unwrap();
+        assert!(changed > 0, "there is a job");
+    }
+}
+
+const LONG_AGO: &str = "2015-01-01T00:00:00Z";
+const NEVER: &str = "2030-01-01T00:00:00Z";
+
+/// So many clients, each with a server that nobody ever scans.
+fn clients(number: usize) -> String {
+    let target = |number: usize| {
+        format!(
+            "[[target]]\nclient = \"Client {number}\"\nname = \"server\"\nhost = \"h{number}.invalid\"\nroles = [\"iis\"]\n\
+             schedule = {{ cron = \"17 3 29 2 *\", zone = \"UTC\" }}\n"
+        )
+    };
+    (0..number).map(target).collect()
+}
+
+/// An estate at which was looked once, so that what comes is told.
+fn looked_at(number: usize, channels: &[(&str, &Receiver)]) -> Estate {
+    let estate = Estate::new(&clients(number), channels);
+    ended(&estate.check(), 0);
+    estate
+}
+
+/// How often each notice was told, over messages each counted once, by key and phase.
+fn told(messages: &[Value]) -> BTreeMap<(String, String), usize> {
+    let mut seen = BTreeSet::new();
+    let mut told = BTreeMap::new();
+    for message in messages.iter().filter(|message| seen.insert(text(message, "id").to_owned())) {
+        for notice in array(message, "notices") {
+            *told.entry((text(notice, "key").to_owned(), text(notice, "phase").to_owned())).or_default() += 1;
+        }
+    }
+    told
+}
+
+fn phases(messages: &[Value], phase: &str) -> usize {
+    let told = told(messages);
+    assert!(told.values().all(|times| *times == 1), "told twice: {told:#?}");
+    told.keys().filter(|(_, known)| known == phase).count()
+}
+
+#[test]
+fn drift_is_told_once_and_when_it_is_mended() {
+    let receiver = Receiver::start();
+    // A server whose port 80 is closed, and opens.
+    let address = support::own_address();
+    let (web, mut extra) = (Receiver::start_at(address), Receiver::start_at(address));
+    // Any answer tells that something speaks there.
+    web.is(Mood::Refuses);
+    extra.is(Mood::Refuses);
+    extra.goes();
+    let (open, closed) = (web.port(), extra.port());
+    let target = format!(
+        "[[target]]\nclient = \"Test\"\nname = \"web\"\nhost = \"{address}\"\nroles = [\"iis\"]\n[target.moved]\n\
+         \"tcp/443\" = {open}\n\"tcp/80\" = {closed}\n"
+    );
+    let estate = Estate::new(&target, &[("noc", &receiver)]);
+    let night = || {
+        let mut command = portreeve();
+        command.arg("scan").arg("--targets").arg(estate.path("inventory"));
+        command.args(["--guide", SMALL, "--fail-on", "never", "--store"]).arg(estate.path("history.db"));
+        ended(&command.output().unwrap(), 0);
+        ended(&estate.check(), 0);
+    };
+    night();
+    night();
+    assert!(receiver.taken().is_empty(), "{:#?}", receiver.taken());
+    extra.comes_back();
+    night();
+    let taken = receiver.taken();
+    assert_eq!(taken.len(), 1, "{taken:#?}");
+    assert_eq!((text(&taken[0], "client"), &taken[0]["test"]), ("Test", &Value::Bool(false)));
+    let notice = &array(&taken[0], "notices")[0];
+    assert_eq!((text(notice, "kind"), text(notice, "phase"), &notice["run"]), ("drift", "raised", &3.into()));
+    assert!(text(notice, "title").contains("SML-02") && text(notice, "title").contains("fail"), "{notice:#}");
+    night();
+    assert_eq!(receiver.taken().len(), 1, "what is open is told once");
+    extra.goes();
+    night();
+    let taken = receiver.taken();
+    assert_eq!(taken.len(), 2, "{taken:#?}");
+    assert_eq!(phases(&taken, "raised"), phases(&taken, "resolved"));
+    assert_eq!(text(&array(&taken[1], "notices")[0], "key"), text(notice, "key"));
+    assert_eq!((estate.open(), estate.waiting()), (0, 0));
+}
+
+#[test]
+fn what_a_receiver_does_not_take_waits_and_goes_when_it_is_back() {
+    let mut receiver = Receiver::start();
+    let other = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver), ("psa", &other)]);
+    receiver.goes();
+    estate.settled(LONG_AGO);
+    let output = estate.check();
+    ended(&output, 3);
+    assert!(stderr(&output).contains("noc: ") && stdout(&output).contains("1 sent, 1 wait"), "{}", stderr(&output));
+    assert_eq!(phases(&other.taken(), "raised"), 1, "one channel does not wait for another");
+    let listed = estate.listed();
+    let waiting = &array(&listed, "waiting")[0];
+    assert_eq!((&waiting["attempts"], text(waiting, "channel")), (&1.into(), "noc"));
+    assert!(text(waiting, "error").contains("the way to the receiver"), "{waiting:#}");
+    let id = text(waiting, "id").to_owned();
+    // It is there again, and fails: that is tried at its time, or when somebody asks for it.
+    receiver.comes_back();
+    receiver.is(Mood::Fails);
+    ended(&estate.check(), 3);
+    assert_eq!(receiver.asked(), 0, "it is not time yet");
+    ended(&estate.alerts(&["send"]).output().unwrap(), 3);
+    assert_eq!(receiver.asked(), 1);
+    receiver.is(Mood::Takes);
+    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    let taken = receiver.taken();
+    assert_eq!((taken.len(), text(&taken[0], "id")), (1, id.as_str()), "the id stays the same");
+    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    assert_eq!((receiver.taken().len(), other.taken().len(), estate.waiting()), (1, 1, 0));
+}
+
+#[test]
+fn what_a_receiver_will_never_take_holds_up_nothing_and_is_not_forgotten() {
+    let receiver = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver)]);
+    receiver.is(Mood::Refuses);
+    estate.settled(LONG_AGO);
+    ended(&estate.check(), 3);
+    receiver.is(Mood::Takes);
+    estate.settled(NEVER);
+    ended(&estate.check(), 3);
+    assert_eq!((phases(&receiver.taken(), "resolved"), phases(&receiver.taken(), "raised")), (1, 0));
+    assert_eq!(estate.waiting(), 1);
+    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    assert_eq!(phases(&receiver.taken(), "raised"), 1);
+}
+
+#[test]
+fn what_waits_too_long_or_has_no_channel_is_told_by_the_exit_code() {
+    let mut receiver = Receiver::start();
+    let other = Receiver::start();
+    let estate = looked_at(2, &[("noc", &receiver)]);
+    receiver.goes();
+    estate.settled(LONG_AGO);
+    ended(&estate.check(), 3);
+    let list = || estate.alerts(&["list", "--width", "200"]).output().unwrap();
+    ended(&list(), 0);
+    let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+    store.execute("UPDATE outbox SET made = '2026-01-01T00:00:00Z'", []).unwrap();
+    let stuck = list();
+    ended(&stuck, 3);
+    assert!(stdout(&stuck).contains("STUCK"), "{}", stdout(&stuck));
+    assert_eq!(estate.listed()["health"]["stuck"], 2);
+    // A channel that is called otherwise is another one.
+    estate.channels(&[("psa", &other)]);
+    let gone = list();
+    ended(&gone, 3);
+    assert!(stdout(&gone).contains("its channel is in no alerts.toml"), "{}", stdout(&gone));
+    let drop = |what: &[&str]| {
+        let mut command = portreeve();
+        command.args(["alerts", "drop"]).args(what).arg("--store").arg(estate.path("history.db"));
+        command.output().unwrap()
+    };
+    ended(&drop(&["zz"]), 2);
+    ended(&drop(&["--channel", "psa"]), 2);
+    assert_eq!(estate.waiting(), 2);
+    ended(&drop(&["--channel", "noc"]), 0);
+    ended(&list(), 0);
+    assert_eq!((estate.waiting(), other.taken().len()), (0, 0));
+}
+
+#[test]
+fn the_first_look_is_one_message_and_later_ones_are_of_one_client_each() {
+    let receiver = Receiver::start();
+    let estate = Estate::new(&clients(60), &[("noc", &receiver)]);
+    // As a store that was used before anybody was to be told.
+    ended(&estate.check(), 0);
+    let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+    store.execute("DELETE FROM looked", []).unwrap();
+    estate.settled(LONG_AGO);
+    ended(&estate.check(), 0);
+    let taken = receiver.taken();
+    assert_eq!((taken.len(), array(&taken[0], "notices").len(), estate.open()), (1, 50, 60));
+    estate.settled(NEVER);
+    ended(&estate.check(), 0);
+    let taken = receiver.taken();
+    assert_eq!(taken.len(), 61);
+    assert_eq!(phases(&taken, "resolved"), 60);
+}
+
+#[test]
+fn a_test_says_what_each_channel_answered_and_keeps_nothing() {
+    let (mut receiver, other) = (Receiver::start(), Receiver::start());
+    let estate = Estate::new(&clients(1), &[("noc", &receiver), ("psa", &other)]);
+    let test = |more: &[&str]| {
+        let mut command = portreeve();
+        command.args(["alerts", "test", "--targets"]).arg(estate.path("inventory")).args(more);
+        command.output().unwrap()
+    };
+    let output = test(&[]);
+    ended(&output, 0);
+    assert!(stdout(&output).contains("noc (webhook): taken: "), "{}", stdout(&output));
+    assert_eq!(receiver.taken()[0]["test"], true);
+    receiver.goes();
+    let output = test(&[]);
+    ended(&output, 3);
+    assert!(stdout(&output).contains("noc (webhook): not taken: "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("psa (webhook): taken: "), "{}", stdout(&output));
+    ended(&test(&["--channel", "psa"]), 0);
+    ended(&test(&["--channel", "pas"]), 2);
+    assert_eq!(other.taken().len(), 3);
+    assert!(!estate.path("history.db").exists());
+}
+
+#[test]
+fn two_processes_at_once_tell_each_thing_once() {
+    let receiver = Receiver::start();
+    let estate = looked_at(12, &[("noc", &receiver)]);
+    for (round, time) in [LONG_AGO, NEVER, LONG_AGO, NEVER].iter().enumerate() {
+        estate.settled(time);
+        let start = |what: &str| {
+            let mut command = process();
+            command.args(["alerts", what, "--quiet", "--targets"]).arg(estate.path("inventory")).arg("--store");
+            command.arg(estate.path("history.db")).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+        };
+        let children: Vec<Child> = ["check", "send", "check", "check"].iter().map(|what| start(what)).collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            // Somebody else may still have been at it.
+            assert!(matches!(output.status.code(), Some(0 | 3)), "{}", stderr(&output));
+        }
+        ended(&estate.check(), 0);
+        let taken = receiver.taken();
+        let ids: BTreeSet<&str> = taken.iter().map(|message| text(message, "id")).collect();
+        assert_eq!((ids.len(), taken.len()), (12 * (round + 1), 12 * (round + 1)), "each once");
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_and_tells_nothing_twice() {
+    let receiver = Receiver::start();
+    let clients = 8;
+    let estate = looked_at(clients, &[("noc", &receiver), ("psa", &receiver)]);
+    let mut killed = 0;
+    let mut rounds = 0;
+    for round in 0..24_u64 {
+        rounds += 1;
+        estate.settled(if round % 2 == 0 { LONG_AGO } else { NEVER });
+        let mut command = process();
+        command.args(["alerts", "check", "--quiet", "--targets"]).arg(estate.path("inventory")).arg("--store");
+        let mut child =
+            command.arg(estate.path("history.db")).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let begin = Instant::now();
+        // From before anything was read until after all was sent.
+        let patience = Duration::from_millis(round * 7 % 90);
+        while begin.elapsed() < patience && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        killed += usize::from(child.try_wait().unwrap().is_none());
+        let _ = child.kill();
+        child.wait().unwrap();
+        // Nothing may happen twice before it was told once: so the other way round only after a look.
+        ended(&estate.check(), 0);
+    }
+    assert!(killed > 0, "none was killed in {rounds} rounds");
+    let taken = receiver.taken();
+    let mut by_id: BTreeMap<&str, &Value> = BTreeMap::new();
+    for message in &taken {
+        let known = by_id.insert(text(message, "id"), message);
+        assert!(known.is_none_or(|known| known == message), "the same id says the same");
+    }
+    // Each of two channels is told each of eight things in each round, whatever was killed.
+    assert_eq!(by_id.len(), 2 * clients * rounds);
+    assert!(taken.len() <= by_id.len() + 2 * killed, "only what was under way is sent again: {killed}");
+    let left: Vec<String> = fs::read_dir(estate.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.contains("-run-sender-"))
+        .collect();
+    assert!(left.len() <= killed, "{left:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_loses_no_message_and_none_is_sent_twice() {
+    let receiver = Receiver::start();
+    let estate = looked_at(40, &[("noc", &receiver)]);
+    let disk = estate.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let small = || {
+        let store = disk.join("history.db");
+        fs::copy(estate.path("history.db"), &store).unwrap();
+        let set = |time: &str| {
+            let store = rusqlite::Connection::open(&store).unwrap();
+            store.execute("UPDATE job SET settled = ?1, began = ?1, ended = ?1, exit = 0", [time]).unwrap();
+        };
+        let check = || {
+            let mut command = portreeve();
+            command.args(["alerts", "check", "--targets"]).arg(estate.path("inventory")).arg("--store").arg(&store);
+            command.output().unwrap()
+        };
+        let mut full = 0;
+        for (round, left) in [150_000_u64, 80_000, 30_000, 8_000, 0].into_iter().enumerate() {
+            set(if round % 2 == 0 { LONG_AGO } else { NEVER });
+            let about = nix::sys::statvfs::statvfs(&disk).unwrap();
+            let free = about.blocks_available() * about.fragment_size();
+            let filler = disk.join("filler");
+            fs::write(&filler, vec![1; usize::try_from(free.saturating_sub(left)).unwrap()]).unwrap();
+            let output = check();
+            fs::remove_file(&filler).unwrap();
+            if output.status.code() != Some(0) {
+                assert!(stderr(&output).contains("is full"), "{}", stderr(&output));
+                full += 1;
+            }
+            // With room again all is well.
+            ended(&check(), 0);
+            let by_id: BTreeSet<String> =
+                receiver.taken().iter().map(|message| text(message, "id").to_owned()).collect();
+            assert_eq!(by_id.len(), 40 * (round + 1));
+        }
+        assert!(full > 0, "the disk was never full");
+    };
+    support::on_a_small_disk(&disk, small);
+}
+
+/// A watch, and what it said.
+struct Watching(Child);
+
+impl Watching {
+    fn begin(estate: &Estate, scan: &[&str]) -> Self {
+        let mut command = process();
+        command.arg("watch").arg("--targets").arg(estate.path("inventory")).arg("--store");
+        command.arg(estate.path("history.db")).arg("--status").arg(estate.path("status.json"));
+        command.arg("--").args(scan);
+        Self(command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    fn end(mut self) -> Output {
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let begin = Instant::now();
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let status = self.0.wait().unwrap();
+        let mut said = Vec::new();
+        std::io::Read::read_to_end(&mut self.0.stderr.take().unwrap(), &mut said).unwrap();
+        Output { status, stdout: Vec::new(), stderr: said }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is() {
+        assert!(begin.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn status(estate: &Estate) -> Value {
+    let text = fs::read(estate.path("status.json")).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+#[test]
+fn a_watch_tells_without_being_asked_and_a_channel_that_hangs_delays_no_other() {
+    let (hangs, takes) = (Receiver::start(), Receiver::start());
+    let mock = Mock::new(WEB);
+    let keys = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";
+    let estate = Estate::new(&mock.target("Test", "mock", keys), &[("slow", &hangs), ("noc", &takes)]);
+    ended(&estate.check(), 0);
+    hangs.is(Mood::Hangs);
+    estate.settled(LONG_AGO);
+    let ca = mock.path("ca.pem").display().to_string();
+    let watching = Watching::begin(&estate, &["--ca-file", &ca, "--guide", SMALL, "--fail-on", "never"]);
+    // It did not happen, and then it is made up for.
+    takes.wait(|receiver| phases(&receiver.taken(), "resolved") == 1);
+    hangs.wait(|receiver| receiver.asked() > 0);
+    let taken = takes.taken();
+    assert!(phases(&taken, "raised") <= 1 && taken.len() <= 2, "{taken:#?}");
+    until("its health is in the status", || status(&estate)["alerts"]["waiting"].as_u64().is_some_and(|n| n > 0));
+    #[cfg(target_os = "linux")]
+    {
+        // It waits, and does not spin: ticks are hundredths of a second.
+        let ticks = || -> u64 {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", watching.0.id())).unwrap();
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+        };
+        let before = ticks();
+        std::thread::sleep(Duration::from_secs(2));
+        let used = ticks() - before;
+        assert!(used < 40, "{used} ticks in two seconds");
+    }
+    let output = watching.end();
+    ended(&output, 0);
+    hangs.is(Mood::Takes);
+    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    assert_eq!(told(&hangs.taken()), told(&taken), "what hung is told all the same");
+}
+
+#[test]
+fn a_watch_that_is_killed_leaves_no_scan_behind_and_loses_no_message() {
+    let receiver = Receiver::start();
+    let mock =
+        Mock::new("[[face]]\nport = \"tcp/443\"\nkind = \"hang\"\n[[face]]\nport = \"tcp/80\"\nkind = \"hang\"\n");
+    let keys = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";
+    let estate = Estate::new(&mock.target("Test", "mock", keys), &[("noc", &receiver)]);
+    ended(&estate.check(), 0);
+    estate.settled(LONG_AGO);
+    let mut watching = Watching::begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
+    mock.wait_for_connection(443);
+    watching.0.kill().unwrap();
+    watching.0.wait().unwrap();
+    let held = || {
+        let names = fs::read_dir(estate.folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap());
+        names.filter(|entry| entry.file_name().to_string_lossy().contains("-run-job-")).any(|entry| {
+            let file = fs::File::open(entry.path());
+            file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+        })
+    };
+    until("its scan ends with it", || !held());
+    ended(&estate.check(), 0);
+    assert_eq!(phases(&receiver.taken(), "raised"), 1, "that it did not come to its end is told");
+    let again = Watching::begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
+    receiver.wait(|receiver| phases(&receiver.taken(), "resolved") == 1);
+    ended(&again.end(), 0);
+}
+
+#[test]
+fn a_job_is_never_scanned_by_two_at_once() {
+    let mock =
+        Mock::new("[[face]]\nport = \"tcp/443\"\nkind = \"hang\"\n[[face]]\nport = \"tcp/80\"\nkind = \"hang\"\n");
+    let keys = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";
+    let inventory = mock.inventory(keys);
+    let scan = || {
+        let mut command = process();
+        command
+            .args(["scan", "--quiet", "--job", "Test: 17 3 29 2 * UTC", "--guide", SMALL, "--targets"])
+            .arg(&inventory);
+        command.arg("--store").arg(mock.path("history.db"));
+        command
+    };
+    let mut first = scan().spawn().unwrap();
+    mock.wait_for_connection(443);
+    let second = scan().stderr(Stdio::piped()).output().unwrap();
+    assert!(
+        !second.status.success() && stderr(&second).contains("another process scans this job"),
+        "{}",
+        stderr(&second)
+    );
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn mistakes_are_told_and_tell_nobody_that_all_is_well() {
+    let receiver = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver)]);
+    let refused = |output: &Output, why: &str| {
+        ended(output, 2);
+        assert!(stderr(output).contains(why), "{}", stderr(output));
+    };
+    // An inventory that cannot be read is itself something to be told.
+    let good = fs::read_to_string(estate.path("inventory/targets.toml")).unwrap();
+    fs::write(estate.path("inventory/targets.toml"), "[[target]]\nname = 5\n").unwrap();
+    estate.settled(LONG_AGO);
+    refused(&estate.check(), "targets.toml");
+    assert_eq!(phases(&receiver.taken(), "raised"), 1);
+    assert!(text(&array(&receiver.taken()[0], "notices")[0], "title").contains("cannot be read"));
+    fs::write(estate.path("inventory/targets.toml"), good).unwrap();
+    ended(&estate.check(), 0);
+    assert_eq!((phases(&receiver.taken(), "resolved"), phases(&receiver.taken(), "raised")), (1, 2));
+    // Channels that cannot be read tell nobody.
+    fs::write(estate.path("inventory/alerts.toml"), "[[channel]]\nname = \"x\"\n").unwrap();
+    refused(&estate.check(), "alerts.toml");
+    fs::write(estate.path("inventory/alerts.toml"), "").unwrap();
+    refused(&estate.check(), "there is no channel");
+    let nothing: &Path = &estate.path("nothing");
+    let mut command = portreeve();
+    refused(&command.args(["alerts", "list", "--store"]).arg(nothing).output().unwrap(), "no store");
+}
