@@ -16,6 +16,7 @@ mod host_evidence;
 pub mod html;
 pub mod json;
 pub mod lines;
+pub mod overview;
 mod proof;
 mod reading;
 mod reference;
