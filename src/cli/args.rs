@@ -2,6 +2,7 @@
 
 pub(super) mod diff;
 pub(super) mod history;
+pub(super) mod report;
 mod servers;
 mod statements;
 mod values;
@@ -12,6 +13,7 @@ pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
+use super::args::report::ReportArgs;
 use super::args::watch::WatchArgs;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Role};
@@ -45,6 +47,14 @@ Exit codes:
   1  something is at or beyond --fail-on
   2  the command line is wrong, or there are no two such runs
   3  not everything could be compared: a run is partial, a server is missing, or something can no longer be told
+  4  a defect of portreeve; please report it";
+
+const REPORT_EXIT_CODES: &str = "\
+Exit codes:
+  0  every server was seen wholly by its last scan, none is overdue, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on
+  2  the command line is wrong, or there is no such run
+  3  the picture of a server is old or not whole, or a target of the inventory was never scanned
   4  a defect of portreeve; please report it";
 
 const DOCTOR_EXIT_CODES: &str = "\
@@ -137,6 +147,13 @@ pub(super) enum Command {
     /// before and between are looked at for what the older run did not see, and for what only alternates.
     #[command(after_long_help = DIFF_EXIT_CODES)]
     Diff(Box<DiffArgs>),
+    /// Many servers in one report: what stands, what to do first, what changed, and how it went.
+    ///
+    /// Nothing is scanned. Each server is told as the last run saw it that saw anything of it, so that the runs of many schedules
+    /// make one picture; where that is old, or the last try saw nothing, the report says so first. Of one client it is a report for
+    /// that client, which names no other; of several it is one for whoever looks after them.
+    #[command(after_long_help = REPORT_EXIT_CODES)]
+    Report(Box<ReportArgs>),
     /// Write runs to a file, to be imported into another store.
     Export(ExportArgs),
     /// Take in what `export` wrote; a run that is here already is not taken twice.
@@ -175,7 +192,7 @@ pub(super) enum Command {
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
     Schema {
-        /// Of a run's report, or of what reads otherwise between two runs.
+        /// Of a run's report, of what reads otherwise between two runs, or of a report over many servers.
         #[arg(value_name = "OF", default_value = "run")]
         of: SchemaOf,
     },

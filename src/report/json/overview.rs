@@ -12,9 +12,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The name of the format, the value of `format`.
-pub const FORMAT: &str = "portreeve-report";
+const FORMAT: &str = "portreeve-report";
 /// The version of the format, the value of `version`.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// A report over many servers, put together from several runs.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! One server: its newest picture, how old that is, and what changed.
 
 use super::standing::{DAY, overdue};
-use super::{AllTold, Choice, Failure, Loaded, Mark, Period, age, failure};
+use super::{AllTold, Choice, Failure, Loaded, Mark, Period, age, failure, words};
 use crate::drift::{Series, compare};
 use crate::history::courses::Courses;
 use crate::model::drift::TargetDrift;
@@ -74,6 +74,13 @@ pub struct Certificate {
     pub not_after: String,
     /// Whole days from the report to its end; negative when it is over.
     pub days_left: i64,
+}
+
+impl Certificate {
+    /// `9 days left`, `over for 3 days`.
+    pub fn left(&self) -> String {
+        words::left(self.days_left)
+    }
 }
 
 impl Server {

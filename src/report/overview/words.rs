@@ -132,7 +132,7 @@ pub(in crate::report) fn doubts(server: &Server) -> Vec<(&'static str, String)> 
     doubts
 }
 
-/// `today`, `1 day`, `12 days`.
+/// `less than a day`, `1 day`, `12 days`.
 pub(in crate::report) fn days(days: i64) -> String {
     match days {
         ..=0 => "less than a day".to_owned(),
@@ -141,7 +141,16 @@ pub(in crate::report) fn days(days: i64) -> String {
     }
 }
 
-/// `3 Mar 2026`, of an RFC 3339 time; as it stands where it is none.
+/// `9 days left`, `over for 3 days`.
+pub(in crate::report) fn left(days_left: i64) -> String {
+    match days_left {
+        ..0 => format!("over for {}", days(-days_left)),
+        0 => "today".to_owned(),
+        left => format!("{} left", days(left)),
+    }
+}
+
+/// `2026-03-14`, of an RFC 3339 time; as it stands where it is none.
 pub(in crate::report) fn day(rfc3339: &str) -> String {
     let at = rfc3339.parse::<jiff::Timestamp>();
     at.map_or_else(|_| rfc3339.to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
