@@ -88,7 +88,9 @@ fn servers(page: &mut Page, overview: &Overview) {
     page.table(
         &["Server", "Picture", "As of", "Critical", "High", "Medium", "Low", "Verdicts"],
         overview.servers.iter().map(|server| {
-            let open = words::SEVERITIES.map(|severity| server.open(severity).to_string());
+            let judged = server.seen.is_some();
+            let open = words::SEVERITIES
+                .map(|severity| if judged { server.open(severity).to_string() } else { "\u{2013}".to_owned() });
             let first = [
                 text(&words::called(overview, &server.client, &server.name)),
                 words::standing(server).to_owned(),

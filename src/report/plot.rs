@@ -184,7 +184,7 @@ pub(super) fn sparkline(trend: &Trend, width: usize, unicode: bool) -> Option<St
     let cells: Vec<Option<usize>> = (0..shown).map(cell).collect();
     let most = cells.iter().flatten().copied().max().unwrap_or_default();
     let block = |count: usize| {
-        let height = (count * (blocks.len() - 1)).div_ceil(most.max(1));
+        let height = (count * (blocks.len() - 1) / most.max(1)).max(usize::from(count > 0));
         blocks.get(height).copied().unwrap_or(gap)
     };
     Some(cells.into_iter().map(|cell| cell.map_or(gap, block)).collect())
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn a_night_without_sight_is_a_gap_and_no_zero() {
         let trend = trend(vec![point(1, 4, 0), point(2, 4, 2), point(3, 2, 1), point(4, 0, 0)]);
-        assert_eq!(sparkline(&trend, 80, true).unwrap(), "█·▅▁");
-        assert_eq!(sparkline(&trend, 80, false).unwrap(), "#?+_");
+        assert_eq!(sparkline(&trend, 80, true).unwrap(), "█·▄▁");
+        assert_eq!(sparkline(&trend, 80, false).unwrap(), "#?=_");
         let plot = Plot::of(&trend).unwrap();
         assert_eq!(plot.all.dots.len(), 3, "{plot:?}");
         assert_eq!(plot.all.pieces.len(), 1, "the line does not lead into the gap: {plot:?}");

@@ -62,6 +62,7 @@ struct Server {
     counts: String,
     standing: &'static str,
     current: bool,
+    judged: bool,
     as_of: String,
     open: [usize; 4],
 }
@@ -183,7 +184,7 @@ impl<'a> Page<'a> {
             date: instant(&overview.until),
             since: instant(&overview.since),
             scope,
-            headline: words::headline(overview),
+            headline: words::summary(overview),
             not_whole: words::not_whole(overview),
             figures: figures(overview),
             clients: if all { clients } else { Vec::new() },
@@ -195,6 +196,7 @@ impl<'a> Page<'a> {
                     counts: words::counts(server),
                     standing: words::standing(server),
                     current: server.is_current(),
+                    judged: server.seen.is_some(),
                     as_of: words::as_of(server),
                     open: words::SEVERITIES.map(|severity| server.open(severity)),
                 })
@@ -229,18 +231,19 @@ impl<'a> Page<'a> {
 }
 
 fn figures(overview: &Overview) -> Vec<Figure> {
-    let open = |severity| number(words::open(overview, severity));
+    let figure = |class, name, count| Figure {
+        class: if count == 0 { "not-applicable" } else { class },
+        name,
+        count: number(count),
+    };
+    let open = |class, name, severity| figure(class, name, words::open(overview, severity));
     let old = overview.servers.iter().filter(|server| !server.is_current()).count();
     vec![
-        Figure { class: "fail", name: "Critical", count: open(Severity::Critical) },
-        Figure { class: "fail", name: "High", count: open(Severity::High) },
-        Figure { class: "inconclusive", name: "Medium", count: open(Severity::Medium) },
-        Figure { class: "not-applicable", name: "Low", count: open(Severity::Low) },
-        Figure {
-            class: if old == 0 { "not-applicable" } else { "fail" },
-            name: "Servers not current",
-            count: number(old),
-        },
+        open("fail", "Critical", Severity::Critical),
+        open("fail", "High", Severity::High),
+        open("inconclusive", "Medium", Severity::Medium),
+        open("not-applicable", "Low", Severity::Low),
+        figure("fail", "Servers not current", old),
     ]
 }
 

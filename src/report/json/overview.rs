@@ -263,7 +263,7 @@ struct Point {
     started: String,
     /// How much it can be relied upon.
     sight: Sight,
-    /// How many servers were known by then.
+    /// How many servers had been seen by then.
     servers: usize,
     /// How many of them count as they were seen earlier, because their last try saw nothing or was too long ago.
     unseen: usize,

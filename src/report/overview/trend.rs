@@ -34,7 +34,7 @@ pub struct Point {
     pub at: i64,
     /// The same, RFC 3339, UTC.
     pub started: String,
-    /// How many servers were known by then.
+    /// How many servers had been seen by then.
     pub servers: usize,
     /// How many of them were not seen by their last try, or not for too long.
     pub unseen: usize,
@@ -228,18 +228,13 @@ fn point<'a>(
         gap_before: false,
     };
     for (now, patience) in servers {
-        let known = now.snapshot.and_then(|place| courses.snapshots.get(place));
-        if known.is_none() && !now.lost {
-            continue;
-        }
+        let Some(snapshot) = now.snapshot.and_then(|place| courses.snapshots.get(place)) else { continue };
         point.servers += 1;
-        point.unseen += usize::from(known.is_none() || now.lost || at.saturating_sub(now.seen) > *patience);
-        if let Some(snapshot) = known {
-            point.fails.iter_mut().zip(now.fails).for_each(|(sum, count)| *sum += count);
-            point.inconclusive += snapshot.findings.count(Verdict::Inconclusive);
-            point.pass += snapshot.findings.count(Verdict::Pass);
-            point.violated += now.violated();
-        }
+        point.unseen += usize::from(now.lost || at.saturating_sub(now.seen) > *patience);
+        point.fails.iter_mut().zip(now.fails).for_each(|(sum, count)| *sum += count);
+        point.inconclusive += snapshot.findings.count(Verdict::Inconclusive);
+        point.pass += snapshot.findings.count(Verdict::Pass);
+        point.violated += now.violated();
     }
     point
 }

@@ -14,6 +14,12 @@ pub(in crate::report) const SEVERITIES: [Severity; 4] =
 
 /// All of it in a few sentences. It never sounds clean where something is old or was not seen.
 pub(in crate::report) fn headline(overview: &Overview) -> String {
+    let not_whole = not_whole(overview).map(|why| format!(" This is not the whole picture: {why}."));
+    format!("{}{}", summary(overview), not_whole.unwrap_or_default())
+}
+
+/// The same without why it is not the whole picture, which must stand beside it.
+pub(in crate::report) fn summary(overview: &Overview) -> String {
     let servers = &overview.servers;
     let all = servers.len();
     if all == 0 {
@@ -52,7 +58,6 @@ pub(in crate::report) fn headline(overview: &Overview) -> String {
     if untold > 0 {
         sentences.push(format!("{} could not be told", are(untold, "item", "items")));
     }
-    sentences.extend(not_whole(overview));
     format!("{}.", sentences.into_iter().map(|one| capitalised(&one)).collect::<Vec<_>>().join(". "))
 }
 
@@ -65,7 +70,7 @@ pub(in crate::report) fn open(overview: &Overview, severity: Severity) -> usize 
     overview.servers.iter().map(|server| server.open(severity)).sum()
 }
 
-/// Why the report is not the whole picture, in a sentence; nothing where it is.
+/// Why the report is not the whole picture, in words; nothing where it is.
 pub(in crate::report) fn not_whole(overview: &Overview) -> Option<String> {
     let servers = &overview.servers;
     let count = |is: fn(&Server) -> bool| servers.iter().filter(|server| is(server)).count();
@@ -93,7 +98,7 @@ pub(in crate::report) fn not_whole(overview: &Overview) -> Option<String> {
     .filter(|(count, ..)| *count > 0)
     .map(|(count, one, many)| counted(count, one, many))
     .collect();
-    (!parts.is_empty()).then(|| format!("This is not the whole picture: {}", listed(&parts)))
+    (!parts.is_empty()).then(|| listed(&parts))
 }
 
 /// How new the picture of a server is, in a few words for a column; loud where it is old.
@@ -125,7 +130,7 @@ pub(in crate::report) fn doubts(server: &Server) -> Vec<(&'static str, String)> 
         let why = lost.why.trim_end_matches('.');
         doubts.push((title, format!("{when}: {why}. {}. That is no good news and no bad news.", picture())));
     }
-    if let Some(overdue) = &server.overdue {
+    if let Some(overdue) = server.overdue.as_ref().filter(|_| server.lost.is_none()) {
         doubts.push(("Overdue", format!("{}. {}.", capitalised(overdue), picture())));
     }
     doubts.extend(server.missing.iter().map(|what| ("Seen in part", format!("{}.", capitalised(what.trim_end_matches('.'))))));

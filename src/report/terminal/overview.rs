@@ -145,7 +145,10 @@ fn servers(page: &mut Page, overview: &Overview) {
         let style = if open.first().is_some_and(|count| *count > 0) { RED } else { BOLD };
         let name = words::called(overview, &server.client, &server.name);
         let current = if server.is_current() { String::new() } else { format!("{}, ", words::standing(server)) };
-        let text = format!("{current}{}; as of {}; {}", severities(open), words::as_of(server), words::counts(server));
+        let text = match server.seen {
+            Some(_) => format!("{current}{}; as of {}; {}", severities(open), words::as_of(server), words::counts(server)),
+            None => format!("{current}nothing is known of it"),
+        };
         page.block(2, &[(&name, style), ("  ", PLAIN)], 4, PLAIN, &text);
     }
     more(page, overview.servers.len());
