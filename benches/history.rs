@@ -1,6 +1,8 @@
 //! What a year of nightly runs of 500 servers costs: how much the store grows each night, and how long it takes to answer.
 //!
-//!     cargo bench --bench history [-- NIGHTS TARGETS]
+//!     cargo bench --bench history [-- NIGHTS TARGETS] [apart]
+//!
+//! One run a night has all servers; with `apart` each client's five have a run of their own, as scheduled scans make them.
 //!
 //! Four mock servers are scanned once by the program itself; their answers, findings and all, are made into a hundred clients with
 //! five servers each. Each night everything differs that differs with every asking (times, round trips, `Date`, cookies, days
@@ -34,6 +36,7 @@ const DAY: i64 = 86_400;
 const VALID: i64 = 90;
 
 fn main() {
+    let apart = std::env::args().any(|argument| argument == "apart");
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let (nights, servers) = (numbers.first().copied().unwrap_or(365), numbers.get(1).copied().unwrap_or(500));
     let folder = tempfile::tempdir().unwrap();
@@ -53,7 +56,13 @@ fn main() {
         for night in 0..nights {
             let run = night_of(&models.run, &estate, night);
             let begin = Instant::now();
-            keep(&mut store, &run);
+            if apart {
+                for targets in run.targets.chunks(5) {
+                    keep(&mut store, &Run { targets: targets.to_vec(), ..run.clone() });
+                }
+            } else {
+                keep(&mut store, &run);
+            }
             keeping += begin.elapsed();
             if night == 0 {
                 first = size(&path);
@@ -69,10 +78,11 @@ fn main() {
 
     let open = || Sqlite::open(&path, Mode::Existing, describe).unwrap();
     let client = Wanted { clients: vec![client(7)], names: Vec::new() };
-    let end = RunNumber(i64::try_from(nights).unwrap());
-    let before = RunNumber(end.0 - 1);
+    let numbers: Vec<RunNumber> = open().runs(&client).unwrap().iter().map(|run| run.number).collect();
+    let (end, before) = (numbers[nights - 1], numbers[nights - 2]);
+    let all = nights * if apart { servers.div_ceil(5) } else { 1 };
     time("open", || drop(open()));
-    time("history", || assert_eq!(open().runs(&Wanted::default()).unwrap().len(), nights));
+    time("history", || assert_eq!(open().runs(&Wanted::default()).unwrap().len(), all));
     time("history of a client", || assert_eq!(open().runs(&client).unwrap().len(), nights));
     time("two runs of a client", || {
         let store = open();
@@ -85,7 +95,17 @@ fn main() {
             assert_eq!(store.load(run.number, &client).unwrap().targets.len(), 5);
         }
     });
-    time("a whole run", || assert_eq!(open().load(end, &Wanted::default()).unwrap().targets.len(), servers));
+    time("a whole run", || assert!(!open().load(end, &Wanted::default()).unwrap().targets.is_empty()));
+    let until = jiff::Timestamp::from_second(BEGIN + i64::try_from(nights).unwrap() * DAY).unwrap().to_string();
+    let page = folder.path().join("report.html");
+    let report = |of: &[&str]| {
+        let mut report = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        report.args(["report", "--quiet", "--fail-on", "never", "--since", "365d", "--until", &until]).args(of);
+        report.arg("--html").arg(&page).arg("--store").arg(&path);
+        assert!(report.status().unwrap().code().is_some_and(|code| [0, 3].contains(&code)), "the report");
+    };
+    time("client report", || report(&["--client", &client.clients[0]]));
+    time("report over all", || report(&[]));
 }
 
 /// The best of five, from opening the store on.

@@ -86,7 +86,8 @@ fn unseen(target: &mut Value) {
 
 /// An item that passes on the mock of [`WEB`].
 fn passing(folder: &Path, client: &str) -> String {
-    let output = about(folder, &["show", "last", "--format", "json", "--fail-on", "never", "--client", client]).output();
+    let output =
+        about(folder, &["show", "last", "--format", "json", "--fail-on", "never", "--client", client]).output();
     let run: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
     let findings = array(&array(&run, "targets")[0], "findings");
     text(findings.iter().find(|finding| finding["verdict"] == "pass").unwrap(), "item").to_owned()
@@ -141,7 +142,9 @@ fn several_runs_make_one_picture_in_every_form() {
     let output = command.output().unwrap();
     ended(&output, 3);
     let page = stdout(&output);
-    for words in ["All clients", "NOT CURRENT", "Northwind Dental/rmm", "WHAT TO DO FIRST", "Trend", &item, "2099-01-17"] {
+    for words in
+        ["All clients", "NOT CURRENT", "Northwind Dental/rmm", "WHAT TO DO FIRST", "Trend", &item, "2099-01-17"]
+    {
         assert!(page.contains(words), "{words}: {page}");
     }
     for (form, path) in &forms {
@@ -198,8 +201,13 @@ fn an_inventory_tells_what_was_never_scanned_and_what_is_gone() {
     let mock = Mock::new(WEB);
     scanned(folder, &mock, ("Northwind Dental", "rmm"));
     let inventory = folder.join("now.toml");
-    fs::write(&inventory, "client = \"Northwind Dental\"\n[[target]]\nname = \"new\"\nhost = \"new.invalid\"\nroles = [\"iis\"]\n").unwrap();
-    let output = about(folder, &["report", "--format", "json", "--targets", inventory.to_str().unwrap()]).output().unwrap();
+    fs::write(
+        &inventory,
+        "client = \"Northwind Dental\"\n[[target]]\nname = \"new\"\nhost = \"new.invalid\"\nroles = [\"iis\"]\n",
+    )
+    .unwrap();
+    let output =
+        about(folder, &["report", "--format", "json", "--targets", inventory.to_str().unwrap()]).output().unwrap();
     ended(&output, 3);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(array(&told, "servers").len(), 0, "what is gone counts for nothing");
@@ -244,9 +252,13 @@ fn an_interrupted_run_makes_no_picture() {
     let folder = folder.path();
     let mock = Mock::new(WEB);
     scanned(folder, &mock, ("Northwind Dental", "rmm"));
-    again(folder, "Northwind Dental", (1, "2099-01-18"), |target| target["troubles"] = json!([{ "trouble": "interrupted" }]));
+    again(folder, "Northwind Dental", (1, "2099-01-18"), |target| {
+        target["troubles"] = json!([{ "trouble": "interrupted" }]);
+    });
     let told = report(folder, &[]);
     let server = &array(&told, "servers")[0];
     assert_eq!(text(server, "standing"), "not-seen");
-    assert!(!text(&server["seen"], "started").starts_with("2099") && text(&server["lost"], "started").starts_with("2099"));
+    assert!(
+        !text(&server["seen"], "started").starts_with("2099") && text(&server["lost"], "started").starts_with("2099")
+    );
 }

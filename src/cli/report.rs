@@ -7,9 +7,9 @@ use super::output::{complain, print, shown};
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
 use crate::catalog::inventory;
+use crate::history::Archive as _;
 use crate::history::courses::{Courses, SnapshotNumber};
 use crate::history::sqlite::{Mode, Sqlite};
-use crate::history::Archive as _;
 use crate::model::expected::RuleVerdict;
 use crate::model::run::Run;
 use crate::model::target::Target;
@@ -49,7 +49,8 @@ pub(super) fn run(args: &ReportArgs, shared: &Shared) -> Result<Exit, CliError> 
     let client = if let [only] = clients.as_slice() { Some(only.as_str()) } else { None };
     let overview = estate.overview(client);
     let written = both(places.finish(&overview), by_client(&args.show, &estate, &clients, shared));
-    let told = if shared.quiet { Ok(()) } else { text(&overview, args.show.format, shared).and_then(|text| print(&text)) };
+    let told =
+        if shared.quiet { Ok(()) } else { text(&overview, args.show.format, shared).and_then(|text| print(&text)) };
     both(written, told)?;
     Ok(Exit::of_overview(&overview, args.show.fail_on))
 }

@@ -108,10 +108,7 @@ fn not_seen(client: &str, name: &str, (title, wrong, run): (&str, String, String
     row
 }
 
-fn table<const N: usize>(
-    columns: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> Result<String, csv::Error> {
+fn table<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String, csv::Error> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(columns)?;
     for row in rows {

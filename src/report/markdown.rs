@@ -1,7 +1,7 @@
-//! Many servers as Markdown (CommonMark with the tables of GitHub), for tickets and wikis.
+//! Many servers as Markdown (`CommonMark` with the tables of GitHub), for tickets and wikis.
 //!
 //! What an inventory, a guide or a server wrote is text and nothing else: it makes no heading, link, list, table or HTML. Every
-//! character by which it could is escaped by a backslash (CommonMark 0.31, section 2.4); words that would become links or mentions by
+//! character by which it could is escaped by a backslash (`CommonMark` 0.31, section 2.4); words that would become links or mentions by
 //! themselves, which no backslash keeps from it, are code.
 
 use super::drift::entries;
@@ -18,7 +18,11 @@ const LINE: usize = 60;
 /// A report over many servers as Markdown.
 pub fn overview(overview: &Overview) -> String {
     let mut page = Page::default();
-    page.line(&format!("# {}: hardening report of {}", text(&words::subject(overview)), text(&instant(&overview.until))));
+    page.line(&format!(
+        "# {}: hardening report of {}",
+        text(&words::subject(overview)),
+        text(&instant(&overview.until))
+    ));
     page.line(&text(&words::headline(overview)));
     page.line(&format!("Changes and trend since {}.", text(&instant(&overview.since))));
     clients(&mut page, overview);
@@ -174,7 +178,10 @@ fn changes(page: &mut Page, overview: &Overview) {
             .collect();
         if !lines.is_empty() {
             let name = text(&words::called(overview, &server.client, &server.name));
-            let since = server.before.as_ref().map(|mark| format!(", since run {} of {}", mark.run, text(&instant(&mark.started))));
+            let since = server
+                .before
+                .as_ref()
+                .map(|mark| format!(", since run {} of {}", mark.run, text(&instant(&mark.started))));
             page.line(&format!("### {name}{}", since.unwrap_or_default()));
             page.list(lines.into_iter());
         }
@@ -230,7 +237,11 @@ fn text(foreign: &str) -> String {
 /// Whether renderers make a link, a mention or a reference of a word, whatever is escaped in it.
 fn links_itself(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    lower.contains("://") || lower.contains("www.") || lower.contains('@') || lower.contains("mailto:") || lower.contains("xmpp:")
+    lower.contains("://")
+        || lower.contains("www.")
+        || lower.contains('@')
+        || lower.contains("mailto:")
+        || lower.contains("xmpp:")
 }
 
 /// A word with everything escaped that Markdown may obey.
@@ -238,7 +249,12 @@ fn escaped(word: &str) -> String {
     let mut text = String::with_capacity(word.len() + 4);
     for (place, character) in word.char_indices() {
         let begins = place == 0 && matches!(character, '-' | '+' | '=' | ':');
-        if begins || matches!(character, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '#' | '$' | '!' | '^' | '{' | '}') {
+        if begins
+            || matches!(
+                character,
+                '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '#' | '$' | '!' | '^' | '{' | '}'
+            )
+        {
             text.push('\\');
         }
         text.push(character);

@@ -122,7 +122,8 @@ impl Estate {
         let mut servers = Vec::with_capacity(courses.targets.len());
         for (choice, own) in choices(&courses, period.since.as_second()).into_iter().zip(&sights) {
             let named = courses.targets.get(choice.target).map(|name| (name.client.clone(), name.name.clone()));
-            let known = named.is_some_and(|named| inventory.as_ref().is_none_or(|inventory| inventory.contains(&named)));
+            let known =
+                named.is_some_and(|named| inventory.as_ref().is_none_or(|inventory| inventory.contains(&named)));
             let tried = choice.now.is_some() || choice.failed.is_some();
             servers.push(if known && tried {
                 let loaded = load(&choice)?;

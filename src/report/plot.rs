@@ -105,7 +105,10 @@ impl Plot {
             all: line(Point::failing),
             grave: line(Point::grave),
             gaps: gaps(points, x),
-            values: (0..=top / step).map(|place| place * step).map(|count| Tick { at: y(count), text: count.to_string() }).collect(),
+            values: (0..=top / step)
+                .map(|place| place * step)
+                .map(|count| Tick { at: y(count), text: count.to_string() })
+                .collect(),
             days,
             flags,
         })

@@ -144,7 +144,9 @@ fn when(text: &str) -> Result<When, String> {
     {
         return Ok(When::At(at.timestamp()));
     }
-    length(text).map(When::Ago).map_err(|_| "a day such as 2026-10-01, a time such as 2026-10-01T06:00:00Z, or so long ago, such as 30d or 12h".to_owned())
+    length(text).map(When::Ago).map_err(|_| {
+        "a day such as 2026-10-01, a time such as 2026-10-01T06:00:00Z, or so long ago, such as 30d or 12h".to_owned()
+    })
 }
 
 fn length(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,9 @@
 
 use super::load::{VERDICTS, head_of, header_of, targets};
 use super::{Done, Sqlite};
-use crate::history::courses::{Courses, RULE_SEVERITY, RunLine, Seen, Sight, Snapshot, SnapshotNumber, TargetName, Told};
+use crate::history::courses::{
+    Courses, RULE_SEVERITY, RunLine, Seen, Sight, Snapshot, SnapshotNumber, TargetName, Told,
+};
 use crate::history::{RunNumber, State, Wanted};
 use crate::model::expected::RuleVerdict;
 use crate::model::run::{GuideUsed, Tally};
@@ -21,10 +23,10 @@ pub(super) fn courses(store: &Sqlite, wanted: &Wanted, until: i64) -> Done<Cours
     let mut courses = Courses::default();
     let mut places: HashMap<i64, usize> = HashMap::new();
     for number in sorted(targets(store, wanted)?) {
-        let name = store.connection.prepare_cached("SELECT client, name FROM target WHERE id = ?1")?.query_row(
-            [number],
-            |row| Ok(TargetName { client: row.get(0)?, name: row.get(1)? }),
-        )?;
+        let name = store
+            .connection
+            .prepare_cached("SELECT client, name FROM target WHERE id = ?1")?
+            .query_row([number], |row| Ok(TargetName { client: row.get(0)?, name: row.get(1)? }))?;
         places.insert(number, courses.targets.len());
         courses.targets.push(name);
     }
@@ -43,12 +45,11 @@ pub(super) fn courses(store: &Sqlite, wanted: &Wanted, until: i64) -> Done<Cours
     let mut snapshots: HashMap<i64, usize> = HashMap::new();
     for (target, run, place, snapshot) in found {
         let (Some(target), Some(run)) = (places.get(&target), runs.get(&run)) else { continue };
-        let known = match snapshots.get(&snapshot) {
-            Some(known) => *known,
-            None => {
-                courses.snapshots.push(self::snapshot(store, snapshot)?);
-                *snapshots.entry(snapshot).or_insert(courses.snapshots.len() - 1)
-            }
+        let known = if let Some(known) = snapshots.get(&snapshot) {
+            *known
+        } else {
+            courses.snapshots.push(self::snapshot(store, snapshot)?);
+            *snapshots.entry(snapshot).or_insert(courses.snapshots.len() - 1)
         };
         let place = usize::try_from(place).unwrap_or_default();
         courses.sights.push(Sight { target: *target, run: *run, place, snapshot: known });
@@ -156,9 +157,8 @@ pub(super) fn told(store: &Sqlite, snapshots: &[SnapshotNumber]) -> Done<HashMap
 type Reader = fn(&Sqlite, i64) -> Done<Option<Told>>;
 
 fn finding(store: &Sqlite, number: i64) -> Done<Option<Told>> {
-    let mut statement = store
-        .connection
-        .prepare_cached("SELECT guide, item, verdict, severity FROM finding WHERE content = ?1")?;
+    let mut statement =
+        store.connection.prepare_cached("SELECT guide, item, verdict, severity FROM finding WHERE content = ?1")?;
     let found = statement.query_row([number], |row| {
         let (verdict, severity): (String, String) = (row.get(2)?, row.get(3)?);
         Ok((About::Item { guide: row.get(0)?, item: row.get(1)? }, verdict, severity))

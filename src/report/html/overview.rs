@@ -68,7 +68,7 @@ struct Server {
 }
 
 struct Step<'a> {
-    step: &'a model::Step,
+    of: &'a model::Step,
     places: Vec<Place<'a>>,
     /// What is wrong, where it is the same on all of them.
     wrong: Option<&'a str>,
@@ -98,16 +98,16 @@ struct Change<'a> {
 
 impl Step<'_> {
     fn grave(&self) -> bool {
-        self.step.severity >= Severity::High
+        self.of.severity >= Severity::High
     }
 
     fn on(&self) -> String {
-        let place = if self.step.outside { "seen from outside" } else { "seen from inside" };
-        format!("{}, {place}", counted(self.step.failures.len(), "server", "servers"))
+        let place = if self.of.outside { "seen from outside" } else { "seen from inside" };
+        format!("{}, {place}", counted(self.of.failures.len(), "server", "servers"))
     }
 
     fn unconfirmed(&self) -> String {
-        match (self.step.unconfirmed(), self.step.failures.len()) {
+        match (self.of.unconfirmed(), self.of.failures.len()) {
             (_, 1) => "not confirmed".to_owned(),
             (count, _) => format!("{count} not confirmed"),
         }
@@ -143,8 +143,11 @@ impl Page<'_> {
             ("Servers", point.servers),
             ("Not seen", point.unseen),
         ];
-        let cell =
-            |(label, count): (&'static str, usize)| Cell { label, class: if count == 0 { " none" } else { "" }, count: number(count) };
+        let cell = |(label, count): (&'static str, usize)| Cell {
+            label,
+            class: if count == 0 { " none" } else { "" },
+            count: number(count),
+        };
         counts.into_iter().map(cell).collect()
     }
 
@@ -262,7 +265,7 @@ fn step_of<'a>(overview: &'a Overview, step: &'a model::Step) -> Step<'a> {
         wrong: same.is_none().then_some(failure.wrong.as_str()),
     });
     let verify = first.map(|first| first.verify.clone()).unwrap_or_default();
-    Step { places: places.collect(), wrong: same.filter(|wrong| !wrong.is_empty()), verify, step }
+    Step { places: places.collect(), wrong: same.filter(|wrong| !wrong.is_empty()), verify, of: step }
 }
 
 /// What changed on a server. Over all clients only what is worse or better.

@@ -120,7 +120,9 @@ fn a_report_over_many_servers_is_what_its_schema_says() {
     use crate::report::fixture::overview::{hostile_overview, month};
     let validator = jsonschema::validator_for(&serde_json::to_value(overview_schema()).unwrap()).unwrap();
     let estate = month();
-    for told in [estate.overview(None), estate.overview(Some("Harbour Dental Group")), hostile_overview("\u{1b}[31m\u{202e}")] {
+    for told in
+        [estate.overview(None), estate.overview(Some("Harbour Dental Group")), hostile_overview("\u{1b}[31m\u{202e}")]
+    {
         let text = overview(&told).unwrap();
         assert!(!text.chars().any(|character| character != '\n' && crate::report::text::is_special(character)));
         let written: Value = serde_json::from_str(&text).unwrap();

@@ -79,12 +79,8 @@ fn back<'a>(courses: &Courses, told: &'a AllTold, sights: &[usize]) -> HashMap<&
         let (Some(first), Some(last)) = (same.first(), same.last()) else { continue };
         let number = courses.snapshots.get(first.snapshot).map(|snapshot| snapshot.number);
         for one in number.and_then(|number| told.get(&number)).into_iter().flatten() {
-            let before = found.entry(&one.about).or_insert(Before {
-                since: None,
-                last: None,
-                bounded: false,
-                settled: false,
-            });
+            let before =
+                found.entry(&one.about).or_insert(Before { since: None, last: None, bounded: false, settled: false });
             if before.settled {
                 continue;
             }
@@ -181,10 +177,13 @@ impl<'a> Part<'a> {
     fn of_rule(finding: &'a RuleFinding) -> Self {
         let note = finding.rule.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
         Self {
-            title: format!("Expected rule: {}{note}", finding.rule),
+            title: format!("Expected rule{note}"),
             severity: RULE_SEVERITY,
             checks: std::slice::from_ref(&finding.check),
-            todo: vec![format!("Make the firewall or the service follow the rule `{}`, or mend the rule.", finding.rule)],
+            todo: vec![format!(
+                "Make the firewall or the service follow the rule `{}`, or mend the rule.",
+                finding.rule
+            )],
             waiver: finding.waiver.as_deref(),
         }
     }
@@ -212,6 +211,8 @@ fn verify(target: &TargetRun, checks: &[Check], about: &About) -> String {
     let host = target.target.host.to_string();
     let place = if host.contains(':') { format!("[{host}]") } else { host.clone() };
     let asked = |one: &&Observation| ids.contains(&one.id);
+    // A store that was imported may name anything, and commands are copied into shells.
+    let plain = host.chars().all(|one| one.is_ascii_alphanumeric() || ".-_:".contains(one)) && !host.starts_with('-');
     let command = target.observations.iter().filter(asked).find_map(|one| match one.question {
         Question::TlsVersion { port, .. } | Question::Certificate { port, .. } => {
             Some(format!("portreeve probe tls {place}:{port}"))
@@ -228,7 +229,7 @@ fn verify(target: &TargetRun, checks: &[Check], about: &About) -> String {
         Question::Service { .. } => Some(format!("portreeve probe service {place}:{}", one.question.port())),
         _ => None,
     });
-    command.unwrap_or_else(|| match about {
+    command.filter(|_| plain).unwrap_or_else(|| match about {
         About::Item { item, .. } => format!("scan again: {item} must pass"),
         About::Rule(rule) => format!("scan again: `{rule}` must be proved"),
     })

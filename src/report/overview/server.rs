@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// What to look at first comes first: what is attacked, then by severity; then what was not seen.
-    pub(super) fn order(&self) -> (Reverse<(bool, usize, usize, usize, usize)>, bool, String, String) {
+    pub(super) fn order(&self) -> Order {
         let attacked = self.failures.iter().any(|one| one.exploited && one.waived.is_none());
         let counts = (
             attacked,
@@ -117,6 +117,9 @@ impl Server {
         (Reverse(counts), self.is_fresh(), self.client.clone(), self.name.clone())
     }
 }
+
+/// What a server is ordered by.
+type Order = (Reverse<(bool, usize, usize, usize, usize)>, bool, String, String);
 
 fn mark(courses: &Courses, sight: Option<usize>) -> Option<Mark> {
     let run = sight.and_then(|place| courses.sights.get(place)).and_then(|sight| courses.runs.get(sight.run))?;
@@ -142,15 +145,13 @@ pub(super) fn of(
     let named = courses.targets.get(choice.target).cloned().unwrap_or_default();
     let known = now.as_ref().or_else(|| loaded.failed.as_ref().and_then(|run| run.targets.first()));
     let seen = mark(courses, choice.now);
-    let tries: Vec<i64> = sights
-        .iter()
-        .filter_map(|place| courses.runs.get(courses.sights.get(*place)?.run))
-        .map(|run| run.at)
-        .collect();
+    let tries: Vec<i64> =
+        sights.iter().filter_map(|place| courses.runs.get(courses.sights.get(*place)?.run)).map(|run| run.at).collect();
     let at = seen.as_ref().and_then(time);
-    let overdue = now.as_ref().zip(at).and_then(|(target, at)| {
-        overdue(&target.target, (at, period.until), &tries, period.stale_after)
-    });
+    let overdue = now
+        .as_ref()
+        .zip(at)
+        .and_then(|(target, at)| overdue(&target.target, (at, period.until), &tries, period.stale_after));
     let mut server = Server {
         client: named.client,
         name: named.name,

@@ -24,7 +24,9 @@ fn of_runs(runs: impl IntoIterator<Item = Run>) -> Estate {
 fn the_whole_report_in_every_form() {
     let overview = overview();
     for width in [40, 80, 160] {
-        insta::assert_snapshot!(format!("terminal-{width}"), terminal::overview(&overview, width, false, true));
+        let page = terminal::overview(&overview, width, false, true);
+        assert!(page.lines().all(|line| textwrap::core::display_width(line) <= width), "{page}");
+        insta::assert_snapshot!(format!("terminal-{width}"), page);
     }
     insta::assert_snapshot!("html", html::overview(&overview).unwrap());
     insta::assert_snapshot!("json", json::overview(&overview).unwrap());
@@ -33,11 +35,6 @@ fn the_whole_report_in_every_form() {
     let client = month().overview(Some("Harbour Dental Group"));
     insta::assert_snapshot!("html-client", html::overview(&client).unwrap());
     assert!(!terminal::overview(&overview, 80, false, false).contains(['\u{2581}', '\u{2588}']));
-    if let Some(folder) = std::env::var_os("PORTREEVE_SHOW") {
-        let folder = std::path::Path::new(&folder);
-        std::fs::write(folder.join("all.html"), html::overview(&overview).unwrap()).unwrap();
-        std::fs::write(folder.join("client.html"), html::overview(&client).unwrap()).unwrap();
-    }
 }
 
 #[test]
@@ -173,16 +170,28 @@ fn what_one_client_gets_names_no_other() {
     }
 }
 
+/// What is copied into a shell does nothing but ask.
+#[test]
+fn no_command_is_made_of_a_hostile_name() {
+    for evil in ["x; rm -rf /", "$(x)", "`x`", "-x", "a b", "x\ny"] {
+        for failure in hostile_overview(evil).steps.iter().flat_map(|step| &step.failures) {
+            assert!(failure.verify.starts_with("scan again: ") || !failure.verify.contains(evil), "{}", failure.verify);
+        }
+    }
+}
+
 #[test]
 fn hostile_text_is_shown_and_not_obeyed() {
-    for text in ["<script>alert(1)</script>", "\" onmouseover=\"alert(1)", "\u{1b}[31m\u{202e}\0", "=1+1", "&lt;b&gt;"] {
+    for text in ["<script>alert(1)</script>", "\" onmouseover=\"alert(1)", "\u{1b}[31m\u{202e}\0", "=1+1", "&lt;b&gt;"]
+    {
         let overview = hostile_overview(text);
         let page = html::overview(&overview).unwrap();
         assert!(!page.contains("<script") && !page.contains("\" onmouseover=\""));
         let table = csv::plan(&overview).unwrap();
-        for cell in ::csv::Reader::from_reader(table.as_bytes()).records().flat_map(|row| {
-            row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()
-        }) {
+        for cell in ::csv::Reader::from_reader(table.as_bytes())
+            .records()
+            .flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+        {
             assert!(!cell.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
         }
         for shown in [page, markdown::overview(&overview), terminal::overview(&overview, 80, false, true), table] {
@@ -197,5 +206,7 @@ fn the_page_runs_and_loads_nothing() {
     for never in ["<script", "<img", "<link", "<iframe", "src=", "@import", "url(", "javascript:", " style=", "href="] {
         assert!(!page.contains(never), "{never}");
     }
-    assert!(page.contains("default-src 'none'") && page.contains("<title id=\"plot-title\">") && page.contains("<desc id="));
+    assert!(
+        page.contains("default-src 'none'") && page.contains("<title id=\"plot-title\">") && page.contains("<desc id=")
+    );
 }

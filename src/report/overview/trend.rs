@@ -159,7 +159,7 @@ pub(super) fn of(courses: &Courses, told: &AllTold, period: Period, wanted: &[bo
     let bucket = |at: i64, run: usize| width.map_or(run, |width| usize::try_from(at.div_euclid(width)).unwrap_or(0));
 
     let mut trend = Trend::default();
-    let mut marks: BTreeMap<String, usize> = BTreeMap::new();
+    let mut marks: BTreeSet<String> = BTreeSet::new();
     let mut known = 0;
     let mut sights = courses.sights.iter().filter(|sight| is_wanted(sight.target)).peekable();
     while let Some(sight) = sights.next() {
@@ -168,9 +168,7 @@ pub(super) fn of(courses: &Courses, told: &AllTold, period: Period, wanted: &[bo
             if choice::tells(courses, sight) {
                 let made_by = (run.guides, run.tool_version.clone());
                 if at >= since && now.made_by.as_ref().is_some_and(|before| *before != made_by) {
-                    for what in now.made_by.iter().flat_map(|before| otherwise(courses, before, &made_by)) {
-                        *marks.entry(what).or_default() += 1;
-                    }
+                    marks.extend(now.made_by.iter().flat_map(|before| otherwise(courses, before, &made_by)));
                 }
                 let said = courses.snapshots.get(sight.snapshot).and_then(|snapshot| told.get(&snapshot.number));
                 now.take(sight.snapshot, said.map(Vec::as_slice).unwrap_or_default());
@@ -193,7 +191,7 @@ pub(super) fn of(courses: &Courses, told: &AllTold, period: Period, wanted: &[bo
             trend.marks.push(TrendMark { point: place, what });
         }
         known = point.servers;
-        trend.marks.extend(std::mem::take(&mut marks).into_keys().map(|what| TrendMark { point: place, what }));
+        trend.marks.extend(std::mem::take(&mut marks).into_iter().map(|what| TrendMark { point: place, what }));
         trend.points.push(point);
     }
     gaps(&mut trend.points);

@@ -50,7 +50,8 @@ pub(in crate::report) fn summary(overview: &Overview) -> String {
     if waived > 0 {
         sentences.push(format!("{} accepted for a time by a waiver", are(waived, "failure is", "failures are")));
     }
-    let unconfirmed = servers.iter().flat_map(|server| &server.failures).filter(|one| one.unconfirmed.is_some()).count();
+    let unconfirmed =
+        servers.iter().flat_map(|server| &server.failures).filter(|one| one.unconfirmed.is_some()).count();
     if unconfirmed > 0 {
         sentences.push(format!("{} could not be told again since it was seen", number(unconfirmed)));
     }
@@ -133,7 +134,9 @@ pub(in crate::report) fn doubts(server: &Server) -> Vec<(&'static str, String)> 
     if let Some(overdue) = server.overdue.as_ref().filter(|_| server.lost.is_none()) {
         doubts.push(("Overdue", format!("{}. {}.", capitalised(overdue), picture())));
     }
-    doubts.extend(server.missing.iter().map(|what| ("Seen in part", format!("{}.", capitalised(what.trim_end_matches('.'))))));
+    doubts.extend(
+        server.missing.iter().map(|what| ("Seen in part", format!("{}.", capitalised(what.trim_end_matches('.'))))),
+    );
     doubts
 }
 
@@ -179,7 +182,11 @@ pub(in crate::report) fn remarks(failure: &Failure) -> Vec<String> {
         remarks.push("a version that is known to be attacked".to_owned());
     }
     if let Some(last) = &failure.unconfirmed {
-        remarks.push(format!("not confirmed: seen last on {} (run {}), could not be told since", day(&last.started), last.run));
+        remarks.push(format!(
+            "not confirmed: seen last on {} (run {}), could not be told since",
+            day(&last.started),
+            last.run
+        ));
     }
     if let Some(until) = failure.waived {
         remarks.push(format!("waived until {until}"));
@@ -275,7 +282,10 @@ pub(in crate::report) fn trend(overview: &Overview) -> String {
         day(&last.started)
     );
     if partly > 0 {
-        text = format!("{text}; at {} not every server was seen, and those count as they were seen last", counted(partly, "point", "points"));
+        text = format!(
+            "{text}; at {} not every server was seen, and those count as they were seen last",
+            counted(partly, "point", "points")
+        );
     }
     if gaps > 0 {
         text = format!("{text}; at {} none was seen", counted(gaps, "point", "points"));

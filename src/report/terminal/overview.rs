@@ -1,13 +1,13 @@
 //! Many servers at a glance: what to do first, which servers are old news, how the counts went.
 
 use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, YELLOW};
+use crate::model::drift::Class;
 use crate::model::verdict::Severity;
 use crate::report::drift::{Entry, entries};
 use crate::report::overview::{Overview, Server, Step, words};
 use crate::report::plot::sparkline;
 use crate::report::reading::instant;
 use crate::report::text::{capitalised, counted, number};
-use crate::model::drift::Class;
 use anstyle::Style;
 
 /// The width of the column of labels.
@@ -124,7 +124,13 @@ fn old(page: &mut Page, overview: &Overview) {
         return;
     }
     page.gap();
-    page.block(0, &[("NOT CURRENT", RED), ("  ", PLAIN)], 2, DIM, "their picture is old, or not whole; it says nothing of today");
+    page.block(
+        0,
+        &[("NOT CURRENT", RED), ("  ", PLAIN)],
+        2,
+        DIM,
+        "their picture is old, or not whole; it says nothing of today",
+    );
     for server in old.iter().take(SHOWN) {
         let name = words::called(overview, &server.client, &server.name);
         for (place, (title, text)) in words::doubts(server).into_iter().enumerate() {
@@ -146,7 +152,9 @@ fn servers(page: &mut Page, overview: &Overview) {
         let name = words::called(overview, &server.client, &server.name);
         let current = if server.is_current() { String::new() } else { format!("{}, ", words::standing(server)) };
         let text = match server.seen {
-            Some(_) => format!("{current}{}; as of {}; {}", severities(open), words::as_of(server), words::counts(server)),
+            Some(_) => {
+                format!("{current}{}; as of {}; {}", severities(open), words::as_of(server), words::counts(server))
+            }
             None => format!("{current}nothing is known of it"),
         };
         page.block(2, &[(&name, style), ("  ", PLAIN)], 4, PLAIN, &text);
@@ -216,13 +224,20 @@ fn changes(page: &mut Page, overview: &Overview) {
         }
         page.gap();
         let name = words::called(overview, &server.client, &server.name);
-        let since = server.before.as_ref().map(|mark| format!("since run {} of {}", mark.run, words::day(&mark.started)));
+        let since =
+            server.before.as_ref().map(|mark| format!("since run {} of {}", mark.run, words::day(&mark.started)));
         page.block(2, &[(&name, BOLD), ("  ", PLAIN)], 4, DIM, &since.unwrap_or_default());
         for (class, entries) in told {
             for entry in entries {
                 let style = style(class);
                 let word = class.words();
-                page.block(4, &[(word, style), ("  ", PLAIN)], 6, PLAIN, &format!("{}: {}", entry.subjects(), entry.turn));
+                page.block(
+                    4,
+                    &[(word, style), ("  ", PLAIN)],
+                    6,
+                    PLAIN,
+                    &format!("{}: {}", entry.subjects(), entry.turn),
+                );
             }
         }
     }
@@ -244,7 +259,8 @@ fn ends(page: &mut Page, overview: &Overview) {
         let name = words::called(overview, &server.client, &server.name);
         for one in &server.certificates {
             let left = words::left(one.days_left);
-            let text = format!("certificate on {} ends on {}, {left}: {}", one.port, words::day(&one.not_after), one.subject);
+            let text =
+                format!("certificate on {} ends on {}, {left}: {}", one.port, words::day(&one.not_after), one.subject);
             lines.push((one.days_left, name.clone(), text));
         }
         for row in server.statements.iter().filter(|row| row.pressing) {
