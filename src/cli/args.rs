@@ -13,7 +13,7 @@ pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 
 use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
-use super::args::report::ReportArgs;
+use super::args::report::{REPORT_EXIT_CODES, ReportArgs};
 use super::args::watch::WatchArgs;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Role};
@@ -47,14 +47,6 @@ Exit codes:
   1  something is at or beyond --fail-on
   2  the command line is wrong, or there are no two such runs
   3  not everything could be compared: a run is partial, a server is missing, or something can no longer be told
-  4  a defect of portreeve; please report it";
-
-const REPORT_EXIT_CODES: &str = "\
-Exit codes:
-  0  every server was seen wholly by its last scan, none is overdue, and nothing is at or beyond --fail-on
-  1  something is at or beyond --fail-on
-  2  the command line is wrong, or there is no such run
-  3  the picture of a server is old or not whole, or a target of the inventory was never scanned
   4  a defect of portreeve; please report it";
 
 const DOCTOR_EXIT_CODES: &str = "\

@@ -7,6 +7,15 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How it ends.
+pub(super) const REPORT_EXIT_CODES: &str = "\
+Exit codes:
+  0  every server was seen wholly by its last scan, none is overdue, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on
+  2  the command line is wrong, or there is no such run
+  3  the picture of a server is old or not whole, or a target of the inventory was never scanned
+  4  a defect of portreeve; please report it";
+
 /// `report`
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ReportArgs {
