@@ -110,6 +110,9 @@ fn wait_for(path: &Path, nights: usize, servers: usize, runs: usize) {
         assert_eq!(open().load(end, &Wanted::default()).unwrap().targets.len(), servers / runs);
     });
     let name = client(7);
+    let until = jiff::Timestamp::from_second(BEGIN + i64::try_from(nights).unwrap() * DAY).unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html").display().to_string();
     for arguments in [
         &["history"][..],
         &["history", "--last", "30"],
@@ -117,6 +120,8 @@ fn wait_for(path: &Path, nights: usize, servers: usize, runs: usize) {
         &["diff"],
         &["diff", "--client", &name],
         &["show", "last", "--client", &name],
+        &["report", "--until", &until, "--client", &name, "--html", &page],
+        &["report", "--until", &until, "--html", &page],
     ] {
         time(&arguments.join(" "), || {
             let mut program = Command::new(env!("CARGO_BIN_EXE_portreeve"));

@@ -18,6 +18,7 @@ mod parent;
 mod pending;
 mod probe;
 mod progress;
+mod report;
 mod scan;
 mod session;
 mod state;
@@ -77,6 +78,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
         Command::History(args) => history::list(&args, shared),
         Command::Show(args) => history::show(&args, shared),
         Command::Diff(args) => diff::run(&args, shared),
+        Command::Report(args) => report::run(&args, shared),
         Command::Export(args) => history::export(&args, shared),
         Command::Import(args) => history::import(&args, shared),
         Command::Prune(args) => history::prune(&args, shared),
@@ -86,6 +88,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
             let schema = serde_json::to_string_pretty(&match of {
                 SchemaOf::Run => crate::report::json::schema(),
                 SchemaOf::Diff => crate::report::json::diff_schema(),
+                SchemaOf::Report => crate::report::json::overview_schema(),
             });
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
             print(&format!("{schema}\n"))?;
@@ -156,8 +159,8 @@ fn man() -> Result<String, CliError> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(wrong)?;
     for name in [
-        "scan", "demo", "history", "show", "export", "import", "prune", "watch", "alerts", "probe", "doctor",
-        "witness", "host", "attest", "waive", "guides",
+        "scan", "demo", "history", "show", "diff", "report", "export", "import", "prune", "watch", "alerts", "probe",
+        "doctor", "witness", "host", "attest", "waive", "guides",
     ] {
         if let Some(sub) = command.find_subcommand(name) {
             let man = clap_mangen::Man::new(sub.clone());

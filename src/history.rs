@@ -21,6 +21,7 @@
 //! Days that are left, or have gone, are counted anew from the run's begin when it is loaded, in numbers and in sentences.
 
 mod content;
+pub mod courses;
 mod dates;
 mod error;
 mod holder;
@@ -38,10 +39,13 @@ use crate::catalog::inventory::selects;
 use crate::model::observation::Observation;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
+use courses::{Courses, SnapshotNumber, Told};
 use jiff::Timestamp;
 use outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 /// A run's number within a store, from 1 on, never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -254,6 +258,15 @@ pub trait Archive: Send {
 
     /// The wanted targets of a run; of those that are not finished, what was learned.
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError>;
+
+    /// How the wanted targets fared in the runs that began at this time, in seconds since 1970, or before.
+    fn courses(&self, wanted: &Wanted, until: i64) -> Result<Courses, HistoryError>;
+
+    /// What each of these snapshots says of items and rules.
+    fn told(&self, snapshots: &[SnapshotNumber]) -> Result<HashMap<SnapshotNumber, Vec<Arc<Told>>>, HistoryError>;
+
+    /// The targets at these places of a run.
+    fn load_places(&self, run: RunNumber, places: &BTreeSet<usize>) -> Result<Run, HistoryError>;
 
     /// What was known before a run began.
     fn beginning(&self, run: RunNumber) -> Result<Beginning, HistoryError>;

@@ -1,7 +1,7 @@
 //! Reports: a [`Run`] in, text out.
 //!
-//! [`terminal`] is for the technician, [`html`] for the technician's client, [`json`] for programs; [`csv`] has what drifted, for
-//! spreadsheets. All say the
+//! [`terminal`] is for the technician, [`html`] for the technician's client, [`json`] for programs; [`csv`] has what drifted and what
+//! to do, for spreadsheets. [`overview`] puts many servers together from several runs; [`markdown`] is for tickets about those. All say the
 //! same: what a run means in words is decided once, in `reading` and [`describe()`], and a verdict is never decided
 //! here at all. Nothing here reads a clock, a file or the network, so the same run gives the same report.
 //!
@@ -16,6 +16,9 @@ mod host_evidence;
 pub mod html;
 pub mod json;
 pub mod lines;
+pub mod markdown;
+pub mod overview;
+mod plot;
 mod proof;
 mod reading;
 mod reference;

@@ -25,7 +25,8 @@ fn text(path: &str) -> String {
 const NO_READERS: [&str; 2] = ["collector", "sids"];
 
 /// Modules of the history that read only what is in the store.
-const KEEPERS: [&str; 3] = ["keeper", "outbox", "sqlite"];
+const KEEPERS: [&str; 4] = ["courses", "keeper", "outbox", "sqlite"];
+
 /// Modules of the catalog that read what may be anybody's: the other files are ours, or written by whoever runs the program.
 const CATALOG_READERS: [&str; 2] = ["channels", "statements"];
 

@@ -26,6 +26,7 @@ fn the_help_is_as_it_was_agreed() {
         ("help-history", &["history", "--help"]),
         ("help-show", &["show", "--help"]),
         ("help-diff", &["diff", "--help"]),
+        ("help-report", &["report", "--help"]),
         ("help-export", &["export", "--help"]),
         ("help-import", &["import", "--help"]),
         ("help-prune", &["prune", "--help"]),

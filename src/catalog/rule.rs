@@ -9,6 +9,9 @@ use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
+/// How the words of the rule end that asks for no version that is known to be attacked.
+pub const NOT_ATTACKED: &str = "not of a version known to be attacked";
+
 /// What must answer on a port that should be reachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswersAs {
@@ -299,7 +302,7 @@ impl Rule {
             Self::HttpsServed { ports } => format!("HTTPS served on {}", list(ports)),
             Self::CertificateValid { ports } => format!("valid, trusted certificate on {}", list(ports)),
             Self::VersionAtLeast { product, version } => format!("{product} {version} or later"),
-            Self::NotKnownExploited { product } => format!("{product} not of a version known to be attacked"),
+            Self::NotKnownExploited { product } => format!("{product} {NOT_ATTACKED}"),
             Self::ProductNotOverHttp { product } => format!("{product} does not answer without TLS"),
             Self::ServiceAbsent { services } => {
                 let names = services.iter().filter_map(|service| PROTOCOLS.iter().find(|(_, known)| known == service));

@@ -3,6 +3,7 @@
 pub(super) mod alerts;
 pub(super) mod diff;
 pub(super) mod history;
+pub(super) mod report;
 mod servers;
 mod statements;
 mod values;
@@ -14,6 +15,7 @@ pub(super) use statements::{AttestArgs, StateArgs, StatedArgs, WaiveArgs};
 use super::args::alerts::AlertsCommand;
 use super::args::diff::{DiffArgs, SchemaOf};
 use super::args::history::{ExportArgs, HistoryArgs, ImportArgs, KeepArgs, PruneArgs, ShowArgs};
+use super::args::report::{REPORT_EXIT_CODES, ReportArgs};
 use super::args::watch::WatchArgs;
 use crate::model::ports::Ports;
 use crate::model::target::{ControlServer, Host, Role};
@@ -139,6 +141,13 @@ pub(super) enum Command {
     /// before and between are looked at for what the older run did not see, and for what only alternates.
     #[command(after_long_help = DIFF_EXIT_CODES)]
     Diff(Box<DiffArgs>),
+    /// Many servers in one report: what stands, what to do first, what changed, and how it went.
+    ///
+    /// Nothing is scanned. Each server is told as the last run saw it that saw anything of it, so that the runs of many schedules
+    /// make one picture; where that is old, or the last try saw nothing, the report says so first. Of one client it is a report for
+    /// that client, which names no other; of several it is one for whoever looks after them.
+    #[command(after_long_help = REPORT_EXIT_CODES)]
+    Report(Box<ReportArgs>),
     /// Write runs to a file, to be imported into another store.
     Export(ExportArgs),
     /// Take in what `export` wrote; a run that is here already is not taken twice.
@@ -180,7 +189,7 @@ pub(super) enum Command {
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
     Schema {
-        /// Of a run's report, or of what reads otherwise between two runs.
+        /// Of a run's report, of what reads otherwise between two runs, or of a report over many servers.
         #[arg(value_name = "OF", default_value = "run")]
         of: SchemaOf,
     },

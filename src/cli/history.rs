@@ -17,12 +17,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 impl OfArgs {
-    fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Wanted {
         Wanted { clients: self.client.clone(), names: self.name.clone() }
     }
 
     /// The same as it was said, for a message.
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         let client = self.client.iter().map(|client| format!(" --client {client}"));
         let name = self.name.iter().map(|name| format!(" --name {name}"));
         clean(&client.chain(name).collect::<String>()).trim_start().to_owned()

@@ -35,6 +35,19 @@ impl Shared {
         self.colour_on(io::stderr().is_terminal())
     }
 
+    /// Whether what reads stdout shows blocks: where the locale is one of UTF-8.
+    #[expect(clippy::unused_self, reason = "it belongs to how things are shown")]
+    pub(super) fn unicode(&self) -> bool {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+        let named = |locale: String| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        };
+        // Windows has no such variables, and its consoles show blocks.
+        locale.map_or(cfg!(windows), named)
+    }
+
     fn colour_on(&self, terminal: bool) -> bool {
         // Windows shows colours only where the program asks its console to, and old consoles do not.
         let able = anstyle_query::windows::enable_ansi_colors().unwrap_or(true);

@@ -5,6 +5,7 @@
 //! kill, loses only what was under way. Writers wait for each other; each transaction is short.
 
 mod alerts;
+mod courses;
 mod fold;
 mod jobs;
 mod load;
@@ -12,6 +13,7 @@ mod prune;
 mod take;
 
 use super::content::{self, Kind};
+use super::courses::{Courses, SnapshotNumber, Told};
 use super::error::shown;
 use super::holder::Holder;
 use super::outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
@@ -28,9 +30,11 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use sha2::Digest as _;
 use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long another writer is waited for. A transaction takes milliseconds; pruning a large store takes seconds.
@@ -299,6 +303,20 @@ impl Archive for Sqlite {
 
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError> {
         self.blamed(load::run(self, run, wanted))
+    }
+
+    fn courses(&self, wanted: &Wanted, until: i64) -> Result<Courses, HistoryError> {
+        let mut courses = self.blamed(courses::courses(self, wanted, until))?;
+        courses::without_going_on(&mut courses);
+        Ok(courses)
+    }
+
+    fn told(&self, snapshots: &[SnapshotNumber]) -> Result<HashMap<SnapshotNumber, Vec<Arc<Told>>>, HistoryError> {
+        self.blamed(courses::told(self, snapshots))
+    }
+
+    fn load_places(&self, run: RunNumber, places: &BTreeSet<usize>) -> Result<Run, HistoryError> {
+        self.blamed(load::places(self, run, places))
     }
 
     fn beginning(&self, run: RunNumber) -> Result<Beginning, HistoryError> {

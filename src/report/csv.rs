@@ -1,5 +1,5 @@
-//! Drift as a table for spreadsheets: RFC 4180, UTF-8, a row for each change, each thing that flaps and each that could not be
-//! compared.
+//! Tables for spreadsheets, RFC 4180, UTF-8: of drift a row for each change, each thing that flaps and each that could not be
+//! compared; of the action plan a row for each failure of each server, in the order in which to do them.
 //!
 //! Spreadsheets run cells that begin with `=`, `+`, `-`, `@`, a tab or a carriage return as formulas. Such cells, and those that
 //! would begin so without leading blanks, get an apostrophe in front, by which a spreadsheet knows text; whoever reads the file
@@ -7,6 +7,7 @@
 //! other blanks are spaces.
 
 use super::drift::turn;
+use super::overview::{Overview, words};
 use super::text::clean;
 use crate::model::drift::{Drift, TargetDrift};
 use std::io;
@@ -32,14 +33,86 @@ pub const COLUMNS: [&str; 17] = [
     "explains",
 ];
 
+/// The columns of the action plan, in order. Later versions add columns at the end only.
+pub const PLAN_COLUMNS: [&str; 14] = [
+    "rank",
+    "severity",
+    "client",
+    "target",
+    "item",
+    "title",
+    "what_is_wrong",
+    "what_to_do",
+    "fails_since",
+    "waived_until",
+    "run",
+    "how_to_verify",
+    "servers",
+    "remarks",
+];
+
 /// The drift as CSV.
 pub fn drift(drift: &Drift) -> Result<String, csv::Error> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for target in &drift.targets {
-        for row in rows(target) {
-            writer.write_record(row.iter().map(|cell| defused(cell)))?;
+    table(&COLUMNS, drift.targets.iter().flat_map(rows))
+}
+
+/// The action plan as CSV. The same on many servers has one rank. Servers whose picture is old, or of which there is none, come
+/// last, so that a short table does not pass for a clean one.
+pub fn plan(overview: &Overview) -> Result<String, csv::Error> {
+    let failures = overview.steps.iter().flat_map(|step| {
+        step.failures.iter().map(|failure| {
+            let since = &failure.since;
+            let at_least = if since.at_least { " or earlier" } else { "" };
+            let remarks = words::remarks(failure).into_iter().skip(1).collect::<Vec<_>>().join("; ");
+            [
+                step.rank.to_string(),
+                failure.severity.to_string(),
+                failure.client.clone(),
+                failure.server.clone(),
+                failure.about.to_string(),
+                failure.title.clone(),
+                failure.wrong.clone(),
+                failure.todo.join(" | "),
+                format!("{}{at_least}", words::day(&since.mark.started)),
+                failure.waived.map(|until| until.to_string()).unwrap_or_default(),
+                failure.seen.run.to_string(),
+                failure.verify.clone(),
+                step.failures.len().to_string(),
+                remarks,
+            ]
+        })
+    });
+    let unseen = overview.servers.iter().filter(|server| !server.is_current()).map(|server| {
+        let doubts: Vec<String> = words::doubts(server).into_iter().map(|(_, text)| text).collect();
+        let run = server.seen.as_ref().map(|seen| seen.run.to_string()).unwrap_or_default();
+        let wrong = doubts.join(" ");
+        not_seen(&server.client, &server.name, (words::standing(server), wrong, run))
+    });
+    let never = overview.inventory.iter().flat_map(|inventory| &inventory.never).map(|(client, name)| {
+        let wrong = "It is in the inventory, and in no run.".to_owned();
+        not_seen(client, name, ("NEVER SCANNED", wrong, String::new()))
+    });
+    table(&PLAN_COLUMNS, failures.chain(unseen).chain(never))
+}
+
+/// A row of the action plan of a server whose picture is old, or of which there is none.
+fn not_seen(client: &str, name: &str, (title, wrong, run): (&str, String, String)) -> [String; PLAN_COLUMNS.len()] {
+    let mut row: [String; PLAN_COLUMNS.len()] = std::array::from_fn(|_| String::new());
+    let todo = "Scan it, and see that it is reached.".to_owned();
+    let cells = [(2, client.to_owned()), (3, name.to_owned()), (5, title.to_owned()), (6, wrong), (7, todo), (10, run)];
+    for (place, cell) in cells {
+        if let Some(place) = row.get_mut(place) {
+            *place = cell;
         }
+    }
+    row
+}
+
+fn table<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<String, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(columns)?;
+    for row in rows {
+        writer.write_record(row.iter().map(|cell| defused(cell)))?;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     String::from_utf8(bytes).map_err(|error| csv::Error::from(io::Error::other(error)))

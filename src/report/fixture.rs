@@ -3,6 +3,7 @@
 mod drift;
 mod findings;
 mod observations;
+pub(super) mod overview;
 mod rules;
 mod statements;
 

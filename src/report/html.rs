@@ -5,12 +5,14 @@
 //! `https` addresses of a guide become links.
 
 mod drift;
+mod overview;
 mod view;
 
 use super::reading::{duration, instant};
 use super::text::clean;
 use crate::model::drift::Drift;
 use crate::model::run::Run;
+use crate::report::overview::Overview;
 use askama::Template;
 use askama::filters::{Escaper, Html};
 use std::fmt;
@@ -23,6 +25,11 @@ pub fn render(run: &Run) -> Result<String, askama::Error> {
 /// What reads otherwise in one run than in another, as a page of its own.
 pub fn drift(drift: &Drift) -> Result<String, askama::Error> {
     drift::Page::of(drift).render()
+}
+
+/// A report over many servers as a page.
+pub fn overview(overview: &Overview) -> Result<String, askama::Error> {
+    overview::Page::of(overview).render()
 }
 
 /// Sanitises and escapes a value that a template writes.

@@ -1,7 +1,7 @@
 //! The report for programs: a versioned format with types of its own, so that the model may change without it.
 //!
 //! Within a version fields are added, never removed or given another meaning; readers ignore what they do not know.
-//! `schema/run-v1.schema.json` and `schema/diff-v1.schema.json` are derived from these types. After a change of them, write them anew with
+//! `schema/run-v1.schema.json`, `schema/diff-v1.schema.json` and `schema/report-v1.schema.json` are derived from these types. After a change of them, write them anew with
 //! `PORTREEVE_UPDATE_SCHEMA=1 cargo test --lib report::json`; without the variable that test fails when the file is
 //! not current.
 //!
@@ -15,6 +15,7 @@ mod drift;
 mod evidence;
 mod findings;
 mod observations;
+mod overview;
 mod rules;
 mod statements;
 mod suites;
@@ -23,6 +24,7 @@ mod vantage;
 use crate::model::drift::Drift;
 use crate::model::run::Run;
 use crate::model::vantage::Vantage;
+use crate::report::overview::Overview;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io;
@@ -30,6 +32,7 @@ use std::io;
 pub(super) use answers::Witness as WitnessPart;
 pub use document::Document;
 pub use drift::{Diff, FORMAT as DIFF_FORMAT, VERSION as DIFF_VERSION};
+pub use overview::Report;
 pub(super) use rules::Rule;
 pub(super) use statements::{Attestation as AttestationPart, Waiver as WaiverPart};
 pub(super) use vantage::Vantage as VantagePart;
@@ -62,6 +65,15 @@ pub fn drift(drift: &Drift) -> Result<String, serde_json::Error> {
     String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
 }
 
+/// A report over many servers as JSON, with a line end at its end.
+pub fn overview(overview: &Overview) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut bytes, Showable(PrettyFormatter::with_indent(b"  ")));
+    Report::from(overview).serialize(&mut serializer)?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+}
+
 /// What the doctor found, as JSON. `ways_out` and `checkups` are those of a run's `vantage`.
 pub fn doctor(vantage: &Vantage, started: &str) -> Result<String, serde_json::Error> {
     let mut bytes = Vec::new();
@@ -86,6 +98,11 @@ pub fn schema() -> schemars::Schema {
 /// The JSON Schema of what [`drift()`] writes.
 pub fn diff_schema() -> schemars::Schema {
     schema_of::<Diff>()
+}
+
+/// The JSON Schema of what [`overview()`] writes.
+pub fn overview_schema() -> schemars::Schema {
+    schema_of::<Report>()
 }
 
 fn schema_of<T: schemars::JsonSchema>() -> schemars::Schema {

@@ -25,6 +25,8 @@ pub(super) struct Row {
     pub(super) standing: &'static str,
     /// It needs somebody: it expired, was contradicted, or ends soon.
     pub(super) pressing: bool,
+    /// The last day on which it holds.
+    pub(super) until: Date,
     /// Who, when and until when; what for is told where the finding is.
     pub(super) text: String,
     order: u8,
@@ -38,6 +40,7 @@ pub(super) fn rows(target: &TargetRun, day: Option<Date>) -> Vec<Row> {
             about: finding.item.clone(),
             standing: attested_as(attested),
             pressing: is_pressing(attested.effect, attested.ends_soon),
+            until: attested.attestation.until,
             text: brief_attestation(attested, day),
             order: order(attested.effect, attested.ends_soon),
         }));
@@ -50,6 +53,7 @@ pub(super) fn rows(target: &TargetRun, day: Option<Date>) -> Vec<Row> {
         about,
         standing: waived_as(waived),
         pressing: is_pressing(waived.effect, waived.ends_soon),
+        until: waived.waiver.until,
         text: brief_waiver(waived, day),
         order: order(waived.effect, waived.ends_soon),
     }));

@@ -7,6 +7,7 @@ mod drift;
 mod evidence;
 mod findings;
 mod host;
+mod overview;
 mod page;
 mod proof;
 mod rules;
@@ -16,6 +17,7 @@ mod summary;
 mod vantage;
 
 pub use drift::drift;
+pub use overview::overview;
 pub use vantage::doctor;
 
 use super::reading::{by_client, duration, instant, missing};

@@ -6,12 +6,12 @@ use crate::history::dates::Dates;
 use crate::history::{Beginning, HistoryError, Mark, Record, RunNumber, State, Summary, Wanted};
 use crate::model::expected::RuleFinding;
 use crate::model::observation::{Observation, ObservationId};
-use crate::model::run::{Run, Tally, TargetRun};
+use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
 use crate::model::verdict::{Finding, Verdict};
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) const COUNTS: &str = "count(*), coalesce(sum(unfinished), 0), coalesc
      coalesce(sum(pass), 0), coalesce(sum(not_applicable), 0), coalesce(sum(violated), 0)";
 
 /// The verdicts of the columns, in order.
-const VERDICTS: [Verdict; 6] = [
+pub(super) const VERDICTS: [Verdict; 6] = [
     Verdict::Fail,
     Verdict::Inconclusive,
     Verdict::NeedsEvidence,
@@ -140,7 +140,7 @@ fn counts_of(store: &Sqlite, targets: &HashSet<i64>) -> Done<HashMap<i64, Counts
 }
 
 /// The targets that are wanted.
-fn targets(store: &Sqlite, wanted: &Wanted) -> Done<HashSet<i64>> {
+pub(super) fn targets(store: &Sqlite, wanted: &Wanted) -> Done<HashSet<i64>> {
     let mut statement = store.connection.prepare_cached("SELECT id, client, name FROM target")?;
     let mut rows = statement.query([])?;
     let mut targets = HashSet::new();
@@ -327,6 +327,32 @@ fn other(error: rusqlite::types::FromSqlError) -> Wrong {
 
 /// The wanted targets of a run.
 pub(super) fn run(store: &Sqlite, number: RunNumber, wanted: &Wanted) -> Done<Run> {
+    let targets = targets(store, wanted)?;
+    some(store, number, |target, _| targets.contains(&target))
+}
+
+/// The targets at these places of a run.
+pub(super) fn places(store: &Sqlite, number: RunNumber, places: &BTreeSet<usize>) -> Done<Run> {
+    some(store, number, |_, place| places.contains(&place))
+}
+
+/// What a target says beside its lists.
+pub(super) fn head_of(store: &Sqlite, head: i64) -> Done<TargetRun> {
+    let mut cache = Cache::default();
+    let reader = Reader { store, dates: Dates::default(), cache: &mut cache, dated: Cache::default() };
+    Ok(reader.body(head)?.1)
+}
+
+/// The guides that runs with this header used.
+pub(super) fn header_of(store: &Sqlite, header: i64) -> Done<Vec<GuideUsed>> {
+    let mut cache = Cache::default();
+    let reader = Reader { store, dates: Dates::default(), cache: &mut cache, dated: Cache::default() };
+    let (_, run): (_, Run) = reader.body(header)?;
+    Ok(run.guides)
+}
+
+/// Those targets of a run that are wanted, by their number and place.
+fn some(store: &Sqlite, number: RunNumber, wants: impl Fn(i64, usize) -> bool) -> Done<Run> {
     // One view of the store for all of it: a scan may be writing.
     let view = store.connection.unchecked_transaction()?;
     let opening = opening(store, number)?;
@@ -341,13 +367,12 @@ pub(super) fn run(store: &Sqlite, number: RunNumber, wanted: &Wanted) -> Done<Ru
     let mut statement = store
         .connection
         .prepare_cached("SELECT snapshot, target, place FROM run_target WHERE run = ?1 ORDER BY place")?;
-    let targets = targets(store, wanted)?;
     let mut rows = statement.query([number.0])?;
     while let Some(row) = rows.next()? {
-        if targets.contains(&row.get(1)?) {
+        let place = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
+        if wants(row.get(1)?, place) {
             let mut target = reader.target(row.get(0)?, &run.started)?;
             if target.observations.is_empty() {
-                let place = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
                 target.observations = learned(store, number, place)?;
             }
             run.targets.push(target);

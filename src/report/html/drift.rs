@@ -49,7 +49,7 @@ impl Figure {
 }
 
 /// The look of a class: that of the verdict that one would sooner have read it as.
-fn look(class: Class) -> &'static str {
+pub(super) fn look(class: Class) -> &'static str {
     match class {
         Class::Worse => "fail",
         Class::New => "needs-evidence",

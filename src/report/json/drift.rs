@@ -110,7 +110,7 @@ impl From<DriftTally> for Summary {
 
 /// What reads otherwise on one target.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Target {
+pub(super) struct Target {
     /// Whose server it is.
     client: String,
     /// What the technicians call it.

@@ -1,4 +1,4 @@
-use super::{diff_schema, drift, render, schema};
+use super::{diff_schema, drift, overview, overview_schema, render, schema};
 use crate::catalog::builtin::Catalogs;
 use crate::judge::{Case, Judgement, judge};
 use crate::model::statement::Statements;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 const SCHEMA: &str = "schema/run-v1.schema.json";
 const DIFF_SCHEMA: &str = "schema/diff-v1.schema.json";
+const REPORT_SCHEMA: &str = "schema/report-v1.schema.json";
 
 fn published(file: &str) -> String {
     std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
@@ -18,7 +19,7 @@ fn published(file: &str) -> String {
 
 #[test]
 fn the_published_schemas_are_current() {
-    for (file, schema) in [(SCHEMA, schema()), (DIFF_SCHEMA, diff_schema())] {
+    for (file, schema) in [(SCHEMA, schema()), (DIFF_SCHEMA, diff_schema()), (REPORT_SCHEMA, overview_schema())] {
         let current = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
         if std::env::var_os("PORTREEVE_UPDATE_SCHEMA").is_some() {
             std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file), &current).unwrap();
@@ -112,4 +113,21 @@ fn hostile_text_is_kept_and_harmless() {
     assert!(!written.chars().any(|character| character != '\n' && crate::report::text::is_special(character)));
     let read: Value = serde_json::from_str(&written).unwrap();
     assert_eq!(read["targets"][0]["client"], text);
+}
+
+#[test]
+fn a_report_over_many_servers_is_what_its_schema_says() {
+    use crate::report::fixture::overview::{hostile_overview, month};
+    let validator = jsonschema::validator_for(&serde_json::to_value(overview_schema()).unwrap()).unwrap();
+    let estate = month();
+    for told in
+        [estate.overview(None), estate.overview(Some("Harbour Dental Group")), hostile_overview("\u{1b}[31m\u{202e}")]
+    {
+        let text = overview(&told).unwrap();
+        assert!(!text.chars().any(|character| character != '\n' && crate::report::text::is_special(character)));
+        let written: Value = serde_json::from_str(&text).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!((&written["format"], &written["version"]), (&"portreeve-report".into(), &1.into()));
+    }
 }

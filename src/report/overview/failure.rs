@@ -1,0 +1,236 @@
+//! What fails on a server, and since when.
+
+use super::{AllTold, Mark, Server, choice};
+use crate::catalog::rule::NOT_ATTACKED;
+use crate::history::courses::{Courses, RULE_SEVERITY, Sight};
+use crate::model::expected::RuleFinding;
+use crate::model::observation::{Observation, ObservationId};
+use crate::model::ports::Transport;
+use crate::model::question::Question;
+use crate::model::run::TargetRun;
+use crate::model::statement::{About, Effect, Waived};
+use crate::model::verdict::{Check, Finding, Severity, Verdict};
+use jiff::civil::Date;
+use std::collections::HashMap;
+
+/// Something that fails on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose server it is.
+    pub client: String,
+    /// What the technicians call it.
+    pub server: String,
+    /// The item or the expected rule.
+    pub about: About,
+    /// The recommendation; of a rule what it wants.
+    pub title: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// A version that is known to be attacked was seen.
+    pub exploited: bool,
+    /// It was seen from outside, as the Internet sees it.
+    pub outside: bool,
+    /// What is wrong.
+    pub wrong: String,
+    /// What to do: steps, in order.
+    pub todo: Vec<String>,
+    /// Since when it fails.
+    pub since: Since,
+    /// The last day of the waiver by which it is accepted.
+    pub waived: Option<Date>,
+    /// The last day of a waiver that is over.
+    pub waiver_ended: Option<Date>,
+    /// It failed when it was last told, in this run, and could not be told since.
+    pub unconfirmed: Option<Mark>,
+    /// The run that shows it.
+    pub seen: Mark,
+    /// A command that shows whether it is mended.
+    pub verify: String,
+}
+
+/// Since when something fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The first run of the series in which it was not seen to pass.
+    pub mark: Mark,
+    /// No earlier run tells of it, so it may have failed before.
+    pub at_least: bool,
+}
+
+/// What the runs before say of an item or a rule.
+struct Before {
+    /// The first run in which it failed.
+    since: Option<usize>,
+    /// The last run in which it failed.
+    last: Option<usize>,
+    /// A run before did not fail.
+    bounded: bool,
+    /// It did not fail when it was last told: there is nothing to look for further back.
+    settled: bool,
+}
+
+/// Goes back through the sights of a target that tell anything of it, given from the oldest to the newest.
+fn back<'a>(courses: &Courses, told: &'a AllTold, sights: &[usize]) -> HashMap<&'a About, Before> {
+    let mut found: HashMap<&About, Before> = HashMap::new();
+    let told_by = |place: &usize| courses.sights.get(*place).filter(|sight| choice::tells(courses, sight));
+    let tells: Vec<&Sight> = sights.iter().filter_map(told_by).collect();
+    // The same words night after night are read once.
+    for same in tells.chunk_by(|one, next| one.snapshot == next.snapshot).rev() {
+        let (Some(first), Some(last)) = (same.first(), same.last()) else { continue };
+        let number = courses.snapshots.get(first.snapshot).map(|snapshot| snapshot.number);
+        for one in number.and_then(|number| told.get(&number)).into_iter().flatten() {
+            let before =
+                found.entry(&one.about).or_insert(Before { since: None, last: None, bounded: false, settled: false });
+            if before.settled {
+                continue;
+            }
+            match one.verdict {
+                Verdict::Fail => {
+                    before.since = Some(first.run);
+                    before.last = before.last.or(Some(last.run));
+                }
+                Verdict::Pass | Verdict::NotApplicable => (before.settled, before.bounded) = (true, true),
+                Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation => {}
+            }
+        }
+    }
+    found
+}
+
+/// Everything that fails on a target, and what failed when it was last told.
+pub(super) fn all(
+    courses: &Courses,
+    told: &AllTold,
+    (sights, seen): (&[usize], &Mark),
+    (target, server): (&TargetRun, &Server),
+) -> Vec<Failure> {
+    let before = back(courses, told, sights);
+    let mark = |run: Option<usize>| {
+        let line = run.and_then(|run| courses.runs.get(run));
+        line.map(|line| Mark { started: line.started.clone(), run: line.number.0 })
+    };
+    let mut failures = Vec::new();
+    let mut add = |about: About, verdict: Verdict, part: Part<'_>| {
+        let known = before.get(&about);
+        let last = known.and_then(|known| mark(known.last));
+        let untold = matches!(verdict, Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation);
+        let unconfirmed = last.filter(|_| untold);
+        if verdict != Verdict::Fail && unconfirmed.is_none() {
+            return;
+        }
+        let since = Since {
+            mark: known.and_then(|known| mark(known.since)).unwrap_or_else(|| seen.clone()),
+            at_least: known.is_none_or(|known| !known.bounded),
+        };
+        let ended = |effect: Effect| part.waiver.filter(|one| one.effect == effect).map(|one| one.waiver.until);
+        let waived = ended(Effect::Counts).filter(|_| verdict == Verdict::Fail);
+        let wrong = wrong(part.checks, verdict);
+        failures.push(Failure {
+            client: server.client.clone(),
+            server: server.name.clone(),
+            title: part.title,
+            severity: part.severity,
+            exploited: verdict == Verdict::Fail
+                && part.checks.iter().any(|check| check.verdict == Verdict::Fail && check.rule.ends_with(NOT_ATTACKED)),
+            outside: !server.inside,
+            wrong,
+            todo: part.todo,
+            since,
+            waived,
+            waiver_ended: ended(Effect::Expired),
+            unconfirmed,
+            seen: seen.clone(),
+            verify: verify(target, part.checks, &about),
+            about,
+        });
+    };
+    for finding in &target.findings {
+        let about = About::Item { guide: finding.guide.clone(), item: finding.item.clone() };
+        add(about, finding.verdict, Part::of(finding));
+    }
+    for finding in &target.rules {
+        add(About::Rule(finding.rule.to_string()), finding.check.verdict, Part::of_rule(finding));
+    }
+    failures
+}
+
+/// What items and rules have in common.
+struct Part<'a> {
+    title: String,
+    severity: Severity,
+    checks: &'a [Check],
+    todo: Vec<String>,
+    waiver: Option<&'a Waived>,
+}
+
+impl<'a> Part<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            title: finding.title.clone(),
+            severity: finding.severity,
+            checks: &finding.checks,
+            todo: finding.remedy.clone(),
+            waiver: finding.waiver.as_deref(),
+        }
+    }
+
+    fn of_rule(finding: &'a RuleFinding) -> Self {
+        let note = finding.rule.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        Self {
+            title: format!("Expected rule{note}"),
+            severity: RULE_SEVERITY,
+            checks: std::slice::from_ref(&finding.check),
+            todo: vec![format!(
+                "Make the firewall or the service follow the rule `{}`, or mend the rule.",
+                finding.rule
+            )],
+            waiver: finding.waiver.as_deref(),
+        }
+    }
+}
+
+/// What is wrong: what was seen by the checks that decided, or why it can no longer be told.
+fn wrong(checks: &[Check], verdict: Verdict) -> String {
+    let deciding = checks.iter().filter(|check| check.verdict == verdict);
+    let mut sentences: Vec<&str> = Vec::new();
+    for check in deciding {
+        let seen = check.seen.iter().map(String::as_str).chain(std::iter::once(check.why.as_str()));
+        for sentence in seen.map(|sentence| sentence.trim().trim_end_matches('.')).filter(|one| !one.is_empty()) {
+            if !sentences.contains(&sentence) {
+                sentences.push(sentence);
+            }
+        }
+    }
+    sentences.join("; ")
+}
+
+/// The question whose answer shows whether it is mended, as a command; a new scan where there is none.
+fn verify(target: &TargetRun, checks: &[Check], about: &About) -> String {
+    let decided = checks.iter().filter(|check| check.verdict == Verdict::Fail);
+    let ids: Vec<ObservationId> = decided.flat_map(|check| check.rests_on.iter().copied()).collect();
+    let host = target.target.host.to_string();
+    let place = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let asked = |one: &&Observation| ids.contains(&one.id);
+    // A store that was imported may name anything, and commands are copied into shells.
+    let plain = host.chars().all(|one| one.is_ascii_alphanumeric() || ".-_:".contains(one)) && !host.starts_with('-');
+    let command = target.observations.iter().filter(asked).find_map(|one| match one.question {
+        Question::TlsVersion { port, .. } | Question::Certificate { port, .. } => {
+            Some(format!("portreeve probe tls {place}:{port}"))
+        }
+        Question::Suites { port, .. } => Some(format!("portreeve probe tls --ciphers {place}:{port}")),
+        Question::Port { ports } => {
+            let transport = if ports.transport() == Transport::Tcp { "--tcp" } else { "--udp" };
+            let range = match (ports.first(), ports.last()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            };
+            Some(format!("portreeve probe ports {host} {transport} {range}"))
+        }
+        Question::Service { .. } => Some(format!("portreeve probe service {place}:{}", one.question.port())),
+        _ => None,
+    });
+    command.filter(|_| plain).unwrap_or_else(|| match about {
+        About::Item { item, .. } => format!("scan again: {item} must pass"),
+        About::Rule(rule) => format!("scan again: `{rule}` must be proved"),
+    })
+}

@@ -1,0 +1,212 @@
+use super::{Estate, Overview, Sureness, words};
+use crate::model::run::Run;
+use crate::model::statement::About;
+use crate::model::verdict::{Severity, Verdict};
+use crate::report::fixture::overview::{UNTIL, hostile_overview, kept, month, night, overview, told};
+use crate::report::{csv, html, json, markdown, terminal};
+
+fn server<'a>(overview: &'a Overview, name: &str) -> &'a super::Server {
+    overview.servers.iter().find(|server| server.name == name).unwrap()
+}
+
+fn failure<'a>(overview: &'a Overview, name: &str, item: &str) -> &'a super::Failure {
+    let found = server(overview, name).failures.iter().find(|one| one.about.to_string() == item);
+    found.unwrap_or_else(|| panic!("{item} of {name}"))
+}
+
+/// The report over these runs at [`UNTIL`].
+fn of_runs(runs: impl IntoIterator<Item = Run>) -> Estate {
+    let folder = tempfile::tempdir().unwrap();
+    told(&kept(folder.path(), runs), UNTIL, 30)
+}
+
+#[test]
+fn the_whole_report_in_every_form() {
+    let overview = overview();
+    for width in [40, 80, 160] {
+        let page = terminal::overview(&overview, width, false, true);
+        assert!(page.lines().all(|line| textwrap::core::display_width(line) <= width), "{page}");
+        insta::assert_snapshot!(format!("terminal-{width}"), page);
+    }
+    insta::assert_snapshot!("html", html::overview(&overview).unwrap());
+    insta::assert_snapshot!("json", json::overview(&overview).unwrap());
+    insta::assert_snapshot!("markdown", markdown::overview(&overview));
+    insta::assert_snapshot!("csv", csv::plan(&overview).unwrap().replace("\r\n", "\n"));
+    let client = month().overview(Some("Harbour Dental Group"));
+    insta::assert_snapshot!("html-client", html::overview(&client).unwrap());
+    assert!(!terminal::overview(&overview, 80, false, false).contains(['\u{2581}', '\u{2588}']));
+}
+
+#[test]
+fn the_picture_is_of_the_last_run_that_saw_anything() {
+    let overview = overview();
+    let dark = server(&overview, "iis-legacy");
+    assert_eq!(dark.seen.as_ref().unwrap().started, "2026-03-01T02:30:00Z");
+    assert!(dark.lost.as_ref().is_some_and(|lost| lost.mark.started == "2026-03-14T02:30:00Z"));
+    assert!(!dark.is_fresh() && dark.tally.count(Verdict::Fail) > 0);
+    assert_eq!(words::standing(dark), "NOT SEEN");
+    assert_eq!(words::standing(server(&overview, "distribution")), "NEVER SEEN");
+    assert_eq!(words::standing(server(&overview, "automate-01")), "current");
+    let said = words::headline(&overview);
+    assert!(said.contains("not the whole picture: 1 server was never seen and 1 server was not seen"), "{said}");
+}
+
+#[test]
+fn a_failure_is_as_old_as_its_unbroken_series() {
+    let overview = overview();
+    let database = failure(&overview, "automate-01", "AUT-NET-12");
+    // It passed until the eighth night; the nights in which nothing was seen, or none came, break nothing.
+    assert_eq!((database.since.mark.started.as_str(), database.since.at_least), ("2026-02-24T02:30:00Z", false));
+    let tls = failure(&overview, "automate-01", "AUT-TLS-01");
+    assert_eq!((tls.since.mark.started.as_str(), tls.since.at_least), ("2026-02-15T02:30:00Z", true));
+}
+
+#[test]
+fn what_can_no_longer_be_told_stands_as_it_was() {
+    let overview = overview();
+    let untold = failure(&overview, "automate-01", "AUT-IIS-03");
+    assert_eq!(untold.unconfirmed.as_ref().unwrap().started, "2026-03-12T02:30:00Z");
+    assert!(server(&overview, "automate-01").open(untold.severity) > 0);
+    let last = overview.trend.points.last().unwrap();
+    let standing: usize = overview.servers.iter().map(|server| server.failures.len()).sum();
+    assert_eq!(last.failing(), standing, "the trend ends with what the report says");
+}
+
+#[test]
+fn a_lost_sight_never_makes_the_trend_fall_and_a_night_without_sight_is_a_gap() {
+    let overview = overview();
+    let points = &overview.trend.points;
+    assert_eq!(points.len(), 27);
+    let kinds: Vec<Sureness> = points.iter().map(super::Point::sureness).collect();
+    assert_eq!(kinds[5], Sureness::Nothing);
+    assert!(!points[12].gap_before, "one missing night is but twice the usual pause");
+    assert_eq!(kinds[4], Sureness::Whole, "a server that was never seen is told elsewhere");
+    assert_eq!(kinds[20], Sureness::Partly);
+    for pair in points.windows(2) {
+        assert!(pair[0].failing() <= pair[1].failing(), "{pair:?}");
+    }
+    let marks: Vec<&str> = overview.trend.marks.iter().map(|mark| mark.what.as_str()).collect();
+    assert!(marks.iter().any(|mark| mark.contains("guide automate: revision")), "{marks:?}");
+}
+
+#[test]
+fn what_a_scan_does_not_find_mended_is_not_mended() {
+    // Mended: it passes. Not mended: the item is not told.
+    let mended = of_runs((24..28).map(|number| {
+        let mut run = night(number);
+        if number == 27 {
+            let findings = run.targets[0].findings.iter_mut().filter(|finding| finding.item == "AUT-TLS-01");
+            findings.for_each(|finding| finding.verdict = Verdict::Pass);
+        }
+        run
+    }));
+    let overview = mended.overview(None);
+    assert!(server(&overview, "automate-01").failures.iter().all(|one| one.about.to_string() != "AUT-TLS-01"));
+}
+
+#[test]
+fn statements_are_read_on_the_day_of_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = kept(folder.path(), [night(27)]);
+    let on = |until: &str| told(&store, until, 30).overview(None);
+    let before = on(UNTIL);
+    assert!(failure(&before, "automate-01", "AUT-IIS-01").waived.is_some());
+    let later = on("2026-10-01T00:00:00Z");
+    let over = failure(&later, "automate-01", "AUT-IIS-01");
+    assert!(over.waived.is_none() && over.waiver_ended.is_some());
+    let tally = |overview: &Overview| {
+        let tally = &server(overview, "automate-01").tally;
+        (tally.attested(), tally.count(Verdict::Pass), tally.count(Verdict::NeedsAttestation))
+    };
+    let ((attested, pass, needs), (later_attested, later_pass, later_needs)) = (tally(&before), tally(&later));
+    assert!(attested > 0 && later_attested == 0);
+    assert_eq!((later_pass, later_needs), (pass - attested, needs + attested));
+    assert!(!server(&later, "automate-01").is_fresh(), "months without a scan");
+}
+
+#[test]
+fn an_overdue_scan_is_told() {
+    let estate = of_runs((0..20).map(night));
+    let overview = estate.overview(None);
+    let automate = server(&overview, "automate-01");
+    let why = automate.overdue.as_ref().unwrap();
+    assert!(why.contains("a scan was due on 7 March 2026, 02:30 UTC"), "{why}");
+    assert!(server(&overview, "control-01").overdue.as_ref().unwrap().contains("8 days old"));
+    assert!(words::headline(&overview).contains("were not scanned when they were due"));
+}
+
+#[test]
+fn the_plan_begins_with_what_is_worst_and_tells_the_same_once() {
+    let overview = overview();
+    let ranks: Vec<usize> = overview.steps.iter().map(|step| step.rank).collect();
+    assert_eq!(ranks, (1..=overview.steps.len()).collect::<Vec<_>>());
+    let keys: Vec<_> = overview.steps.iter().map(|step| (step.waived, std::cmp::Reverse(step.severity))).collect();
+    assert!(keys.is_sorted(), "{keys:?}");
+    let abouts: Vec<(&About, bool)> = overview.steps.iter().map(|step| (&step.about, step.waived)).collect();
+    assert!(abouts.iter().enumerate().all(|(place, about)| !abouts[..place].contains(about)));
+    assert_eq!(overview.steps.iter().map(|step| step.severity).max(), Some(Severity::Critical));
+}
+
+#[test]
+fn what_one_client_gets_names_no_other() {
+    let estate = month();
+    assert_eq!(estate.clients(), ["Harbour Dental Group", "K\u{fc}stner & S\u{f6}hne <Logistik>"]);
+    for (client, foreign) in [
+        (0, &["stner", "iis-legacy", "kuestner", "198.51.100.77"][..]),
+        (1, &["Harbour", "automate-01", "harbourdental", "203.0.113.10"][..]),
+    ] {
+        let overview = estate.overview(Some(&estate.clients()[client]));
+        for text in [
+            html::overview(&overview).unwrap(),
+            json::overview(&overview).unwrap(),
+            markdown::overview(&overview),
+            csv::plan(&overview).unwrap(),
+            terminal::overview(&overview, 100, false, true),
+        ] {
+            for name in foreign {
+                assert!(!text.contains(name), "{name}: {text}");
+            }
+        }
+    }
+}
+
+/// What is copied into a shell does nothing but ask.
+#[test]
+fn no_command_is_made_of_a_hostile_name() {
+    for evil in ["x; rm -rf /", "$(x)", "`x`", "-x", "a b", "x\ny"] {
+        for failure in hostile_overview(evil).steps.iter().flat_map(|step| &step.failures) {
+            assert!(failure.verify.starts_with("scan again: ") || !failure.verify.contains(evil), "{}", failure.verify);
+        }
+    }
+}
+
+#[test]
+fn hostile_text_is_shown_and_not_obeyed() {
+    for text in ["<script>alert(1)</script>", "\" onmouseover=\"alert(1)", "\u{1b}[31m\u{202e}\0", "=1+1", "&lt;b&gt;"]
+    {
+        let overview = hostile_overview(text);
+        let page = html::overview(&overview).unwrap();
+        assert!(!page.contains("<script") && !page.contains("\" onmouseover=\""));
+        let table = csv::plan(&overview).unwrap();
+        for cell in ::csv::Reader::from_reader(table.as_bytes())
+            .records()
+            .flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+        {
+            assert!(!cell.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+        }
+        for shown in [page, markdown::overview(&overview), terminal::overview(&overview, 80, false, true), table] {
+            assert!(!shown.chars().any(|one| !matches!(one, '\n' | '\r') && crate::report::text::is_special(one)));
+        }
+    }
+}
+
+#[test]
+fn the_page_runs_and_loads_nothing() {
+    let page = html::overview(&overview()).unwrap();
+    for never in ["<script", "<img", "<link", "<iframe", "src=", "@import", "url(", "javascript:", " style=", "href="] {
+        assert!(!page.contains(never), "{never}");
+    }
+    assert!(
+        page.contains("default-src 'none'") && page.contains("<title id=\"plot-title\">") && page.contains("<desc id=")
+    );
+}
