@@ -219,6 +219,10 @@ async fn a_workflow_of_teams_accepts_before_it_posts_and_that_is_said() {
     let receipt = deliver(&secrets.hook("teams", socket), &patient()).await.unwrap();
     assert!(receipt.said.starts_with("202 Accepted (the workflow has it"), "{receipt:?}");
     assert!(heard.lock().unwrap().pop().unwrap().contains("AdaptiveCard"));
+    let said = "Webhook message delivery failed with error: returned HTTP error 429";
+    let (socket, _) = answering(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len())).await;
+    let wrong = trouble(&secrets.hook("teams", socket), &patient()).await;
+    assert!(wrong.blame == Blame::Receiver && !wrong.lasting && wrong.what.contains(said), "{wrong:?}");
 }
 
 #[tokio::test]
@@ -512,6 +516,7 @@ async fn a_mail_server_that_hangs_or_never_ends_holds_nobody_up() {
     let wrong = trouble(&secrets.mail(silent, "tls = 'implicit'"), &hasty()).await;
     assert!(wrong.what.contains("while TLS was agreed upon"), "{wrong:?}");
     // One line without an end, and lines without an end.
+    let began = Instant::now();
     for flood in ["x", "250-x\r\n"] {
         let floods = serve(move |mut stream| async move {
             let _ = stream.write_all(b"220-").await;
@@ -524,6 +529,7 @@ async fn a_mail_server_that_hangs_or_never_ends_holds_nobody_up() {
             assert!(!wrong.what.contains("took longer"), "{wrong:?}");
         }
     }
+    assert!(began.elapsed() < PATIENT, "{:?}", began.elapsed());
 }
 
 /// Whoever is on the way may speak in the open before TLS begins. None of it counts.
@@ -537,6 +543,49 @@ async fn what_is_slipped_in_before_tls_is_never_taken_for_the_server() {
     assert!(wrong.what.contains("says more than it was asked, before TLS"), "{wrong:?}");
     let said = heard.lock().unwrap().concat();
     assert!(!said.contains("MAIL FROM") && !said.contains("AUTH"), "{said}");
+}
+
+/// Where everything is logged that any library has to say.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_at_any_level() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::trace!("the log works");
+    let secrets = Secrets::new();
+    let (socket, _) = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    deliver(&secrets.hook("slack", socket), &patient()).await.unwrap();
+    let tls = secrets.write("url", &format!("https://{socket}/{PATH}"), 0o600);
+    assert!(tls.exists());
+    trouble(&secrets.channel("kind = 'slack'\nurl_file = 'url'"), &hasty()).await;
+    let login = "tls = 'none'\nuser = 'p'\npassword_file = 'password'";
+    let (socket, heard) = smtp(&["220 mx\r\n", HELLO, "235 welcome\r\n", "421 busy\r\n"]).await;
+    trouble(&secrets.mail(socket, login), &patient_but_quits()).await;
+    // It was sent, so it could have been logged.
+    let said = heard.lock().unwrap().concat();
+    let plain = data_encoding::BASE64.encode(format!("\0p\0{PASSWORD}").as_bytes());
+    assert!(said.contains(&plain), "{said}");
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(logged.contains("the log works"));
+    for secret in [PASSWORD, plain.as_str(), "s3cr3tpath", "T0AAAAAAA"] {
+        assert!(!logged.contains(secret), "{secret} in {logged}");
+    }
 }
 
 #[cfg(unix)]

@@ -254,14 +254,32 @@ pub fn load(files: &[PathBuf], known: Option<Known<'_>>) -> Result<Alerts, Diagn
         match read_text(file) {
             Ok(text) => {
                 let folder = file.parent().unwrap_or_else(|| Path::new(""));
+                let before = reading.alerts.channels.len();
                 if let Err(Diagnostics(more)) = reading.add(&shown(file), &text, folder) {
                     found.extend(more);
+                }
+                let mut fresh = reading.alerts.channels.iter().skip(before);
+                if fresh.any(|channel| matches!(channel.means, Means::Command(_))) && may_be_changed_by_anybody(file) {
+                    let message = "everybody on this machine may change this file, and it names a program that is run";
+                    let help = format!("chmod o-w {}", shown(file));
+                    found.push(Diagnostic::whole(&shown(file), message, Some(help)));
                 }
             }
             Err(diagnostic) => found.push(*diagnostic),
         }
     }
     if found.is_empty() { Ok(reading.alerts) } else { Err(Diagnostics(found)) }
+}
+
+#[cfg(unix)]
+fn may_be_changed_by_anybody(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|data| data.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+fn may_be_changed_by_anybody(_: &Path) -> bool {
+    false
 }
 
 /// Reads the text of one file; paths in it begin at `folder`.

@@ -285,6 +285,23 @@ fn a_secret_is_read_from_a_file_that_only_its_owner_and_group_may_read() {
     assert_eq!(source.read_key().unwrap().expose(), [b'k'; 32]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_program_is_named_by_no_file_that_anybody_may_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.toml");
+    for (kind, mode, good) in [
+        ("kind = 'command'\nprogram = ['/bin/true']", 0o664, true),
+        ("kind = 'command'\nprogram = ['/bin/true']", 0o666, false),
+        ("kind = 'slack'\nurl_env = 'U'", 0o666, true),
+    ] {
+        std::fs::write(&path, format!("[[channel]]\nname = 'x'\n{kind}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(load(std::slice::from_ref(&path), None).is_ok(), good, "{kind} {mode:o}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_file_is_read_without_panic(text in "(\\[when\\]\n|\\[\\[channel\\]\\]\n)?([a-z_]{1,13} ?= ?[\"'\\[{0-9a-z/.,:@\\]}-]{0,24}\n){0,8}") {

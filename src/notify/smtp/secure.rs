@@ -21,11 +21,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// The most that a server may say in one delivery, in bytes: a hundred recipients and a long greeting.
-const HEARD: usize = 1 << 20;
-
-/// The most of one answer in the open, in bytes (RFC 5321, section 4.5.3.1.5, and room for extensions).
-const ANSWER: usize = 16 * 1024;
+/// The most of one answer, in bytes (RFC 5321, section 4.5.3.1.5, and room for extensions). The library reads an answer anew with
+/// each line of it, so that a long one takes minutes in which no wait can end.
+const ANSWER: usize = 8 * 1024;
 
 /// Connects as the user wants it: the connection, our name on it, and whether it is protected.
 pub(super) async fn connect(
@@ -186,12 +184,13 @@ fn end(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// A connection to which the greeting is given back, and on which a server can say only so much.
+/// A connection to which the greeting is given back, and on which a server can say only so much until it is spoken to again.
 #[derive(Debug)]
 pub(super) struct Stream {
     inner: Inner,
     /// What was heard before TLS and is still to be read.
     before: Vec<u8>,
+    /// How much more may be heard now.
     left: usize,
     peer: SocketAddr,
 }
@@ -204,7 +203,7 @@ enum Inner {
 
 impl Stream {
     fn new(inner: Inner, before: Vec<u8>, peer: SocketAddr) -> Self {
-        Self { inner, before, left: HEARD, peer }
+        Self { inner, before, left: ANSWER, peer }
     }
 }
 
@@ -241,6 +240,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.left = ANSWER;
         match &mut self.inner {
             Inner::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
