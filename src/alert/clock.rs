@@ -43,9 +43,9 @@ fn left_in_words(left: i64) -> String {
 
 // Certificates.
 
-/// Looks at every certificate that was last seen on the servers of an inventory.
-pub fn certificates(book: &mut Book, inventory: &str, now: Timestamp, rules: &Rules) {
-    let servers: Vec<KnownServer> = book.servers().filter(|server| server.inventory == inventory).cloned().collect();
+/// Looks at every certificate that was last seen on the servers that are asked about.
+pub fn certificates(book: &mut Book, is_asked: impl Fn(&KnownServer) -> bool, now: Timestamp, rules: &Rules) {
+    let servers: Vec<KnownServer> = book.servers().filter(|server| is_asked(server)).cloned().collect();
     for server in &servers {
         let mut shown: BTreeMap<&str, Vec<&SeenCertificate>> = BTreeMap::new();
         for certificate in &server.certificates {

@@ -70,7 +70,8 @@ fn bounded(mut notices: Vec<Notice>, client: &str, first_look: bool, now: Timest
         let more = i64::try_from(left.len()).unwrap_or(i64::MAX);
         let open = left.iter().any(|notice| notice.phase.is_open());
         notices.push(Notice {
-            key: super::key(client, None, Kind::Failure, "more notices"),
+            // Of this message alone: nothing ever resolves it.
+            key: super::key(client, None, Kind::Failure, &format!("more notices at {now}")),
             kind: left.first().map_or(Kind::Drift, |notice| notice.kind),
             phase: if open { Phase::Raised } else { Phase::Resolved },
             severity: worst,

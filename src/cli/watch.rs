@@ -14,6 +14,7 @@ use super::args::{Cli, Command, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown};
 use super::parent;
+use crate::alert::GRACE;
 use crate::catalog::inventory;
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::{Archive as _, JobRecord};
@@ -148,8 +149,18 @@ impl Watch {
         units::tell_ready();
         loop {
             let now = Timestamp::now();
-            for start in self.planner.begin(now) {
-                self.start(&start, now, stopping.clone(), shared)?;
+            let starts = self.planner.begin(now);
+            let is_late = |start: &Start| start.missed > 0 || now.duration_since(start.due) > GRACE;
+            if let Some(alerting) = &mut self.alerting
+                && starts.iter().any(is_late)
+            {
+                tokio::select! {
+                    Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => break,
+                    () = alerting.look_first(&self.args) => {}
+                }
+            }
+            for start in starts {
+                self.start(&start, Timestamp::now(), stopping.clone(), shared)?;
             }
             if let Some(alerting) = &mut self.alerting {
                 alerting.step(&self.args, now);

@@ -17,7 +17,7 @@ use crate::history::outbox::Appeared;
 use crate::history::sqlite::Sqlite;
 use crate::history::{Archive as _, HistoryError, JobRecord, RunNumber, Wanted};
 use crate::model::alert::Kind;
-use crate::model::matter::MatterState;
+use crate::model::matter::{KnownServer, MatterState};
 use crate::model::run::Run;
 use crate::schedule::Schedule;
 use clap::Parser as _;
@@ -65,6 +65,8 @@ struct World {
     /// The inventory's paths, in one text: what tells it from others that are scanned into the same store.
     name: String,
     inventory: Option<Inventory>,
+    /// Its servers, by client and name.
+    servers: BTreeSet<(String, String)>,
     alerts: Alerts,
     said: Option<Vec<Said>>,
     problem: Option<String>,
@@ -94,7 +96,9 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
                 }
             }
         }
-        alert::certificates(&mut book, &world.name, now, &rules);
+        // By their names, for the same servers may be looked at by another path too; and where these are not known, as they were.
+        let is_ours = |server: &KnownServer| world.has(&server.client, &server.name) || server.inventory == world.name;
+        alert::certificates(&mut book, is_ours, now, &rules);
         if let Some(said) = &world.said {
             let is_asked = |client: &str, name: &str| world.has(client, name);
             alert::statements(&mut book, said, is_asked, now, &rules);
@@ -151,7 +155,8 @@ impl World {
                 let problem = CliError::Catalogs(found).render(false);
                 let files: Vec<PathBuf> = beside(asked.targets).chain(asked.alerts.iter().cloned()).collect();
                 let alerts = channels::load(&files, None)?;
-                return Ok(Self { name, inventory: None, alerts, said: None, problem: Some(problem) });
+                let (inventory, servers, said) = (None, BTreeSet::new(), None);
+                return Ok(Self { name, inventory, servers, alerts, said, problem: Some(problem) });
             }
         };
         let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
@@ -162,12 +167,12 @@ impl World {
             Err(CliError::Files(found)) => (None, Some(CliError::Catalogs(found).render(false))),
             Err(error) => (None, Some(error.render(false))),
         };
-        Ok(Self { name, inventory: Some(inventory), alerts, said, problem })
+        let servers = inventory.targets.iter().map(|target| (target.client.clone(), target.name.clone())).collect();
+        Ok(Self { name, inventory: Some(inventory), servers, alerts, said, problem })
     }
 
     fn has(&self, client: &str, name: &str) -> bool {
-        let targets = self.inventory.iter().flat_map(|inventory| &inventory.targets);
-        targets.into_iter().any(|target| target.client == client && target.name == name)
+        self.servers.contains(&(client.to_owned(), name.to_owned()))
     }
 }
 

@@ -20,6 +20,9 @@ const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How often it is looked whether a message is due again.
 const SEND_EVERY: Duration = Duration::from_secs(15);
 
+/// How long scans that are late wait for a look.
+const FIRST_LOOK: Duration = Duration::from_mins(1);
+
 /// How long a watch that is told to stop goes on looking, and then sending: what waits is sent after the next start.
 const LAST_LOOK: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_secs(10);
@@ -188,22 +191,27 @@ impl Alerting {
         }
     }
 
+    /// Looks before anything else goes on: what did not happen is told before it is made up for.
+    pub(super) async fn look_first(&mut self, args: &WatchArgs) {
+        self.want();
+        let _ = tokio::time::timeout(FIRST_LOOK, self.look_out(args)).await;
+    }
+
+    /// Looks until nothing is to be looked at.
+    async fn look_out(&mut self, args: &WatchArgs) {
+        while self.wanted || !self.looking.is_empty() {
+            self.step(args, Timestamp::now());
+            if !self.looking.is_empty() {
+                self.next(args).await;
+            }
+        }
+    }
+
     /// Looks a last time, and sends what can be sent in a moment.
     pub(super) async fn finish(&mut self, args: &WatchArgs, once: bool) {
-        let looks = async {
-            loop {
-                while !self.looking.is_empty() {
-                    self.next(args).await;
-                }
-                if !self.wanted {
-                    break;
-                }
-                self.step(args, Timestamp::now());
-            }
-        };
         // A look that is not finished has done nothing: the next watch begins with one.
         let bound = if once { Duration::from_mins(10) } else { LAST_LOOK };
-        if tokio::time::timeout(bound, looks).await.is_err() {
+        if tokio::time::timeout(bound, self.look_out(args)).await.is_err() {
             self.looking.abort_all();
         }
         // Each channel once more from here on: whoever was being sent to may have had nothing then. None waits for another.
