@@ -89,6 +89,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
                 SchemaOf::Run => crate::report::json::schema(),
                 SchemaOf::Diff => crate::report::json::diff_schema(),
                 SchemaOf::Report => crate::report::json::overview_schema(),
+                SchemaOf::Alert => crate::notify::payload::json::schema(),
             });
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
             print(&format!("{schema}\n"))?;

@@ -189,7 +189,7 @@ pub(super) enum Command {
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
     Schema {
-        /// Of a run's report, of what reads otherwise between two runs, or of a report over many servers.
+        /// Of a run's report, of what reads otherwise between two runs, of a report over many servers, or of an alert.
         #[arg(value_name = "OF", default_value = "run")]
         of: SchemaOf,
     },

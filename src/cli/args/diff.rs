@@ -72,4 +72,6 @@ pub(in crate::cli) enum SchemaOf {
     Diff,
     /// `portreeve-report`, of a report over many servers.
     Report,
+    /// `portreeve-alert`, of what webhooks and programs are told.
+    Alert,
 }
