@@ -147,7 +147,7 @@ fn the_history_tells_of_each_target_what_its_run_says() {
     let courses = store.courses(&Wanted::default(), i64::MAX).unwrap();
     let seen: Vec<Seen> = courses.sights.iter().map(|sight| courses.snapshots[sight.snapshot].seen).collect();
     assert_eq!(seen, [Seen::Whole, Seen::Partly, Seen::Unfinished, Seen::Nothing, Seen::Nothing]);
-    assert_eq!(courses.guides, [run.guides.clone()]);
+    assert_eq!(courses.guides, std::slice::from_ref(&run.guides));
     let whole = store.load(courses.runs[0].number, &Wanted::default()).unwrap();
     for (sight, target) in courses.sights.iter().zip(&whole.targets) {
         let snapshot = &courses.snapshots[sight.snapshot];
