@@ -7,9 +7,9 @@ use super::output::{complain, print, shown};
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
 use crate::catalog::inventory;
-use crate::history::Archive as _;
 use crate::history::courses::{Courses, SnapshotNumber};
 use crate::history::sqlite::{Mode, Sqlite};
+use crate::history::{Archive as _, RunNumber};
 use crate::model::expected::RuleVerdict;
 use crate::model::run::Run;
 use crate::model::target::Target;
@@ -79,10 +79,10 @@ fn estate(store: &Sqlite, courses: Courses, period: Period, targets: Option<&[Ta
     let tells: BTreeSet<SnapshotNumber> =
         courses.snapshots.iter().filter(|one| one.seen.tells()).map(|one| one.number).collect();
     let told = store.told(&tells.into_iter().collect::<Vec<_>>())?;
-    let places: Vec<(crate::history::RunNumber, usize)> = courses
+    let places: Vec<(RunNumber, usize)> = courses
         .sights
         .iter()
-        .map(|sight| (courses.runs.get(sight.run).map_or(crate::history::RunNumber(0), |run| run.number), sight.place))
+        .map(|sight| (courses.runs.get(sight.run).map_or(RunNumber(0), |run| run.number), sight.place))
         .collect();
     let load = |sight: Option<usize>| -> Result<Option<Run>, CliError> {
         let Some((run, place)) = sight.and_then(|sight| places.get(sight)) else { return Ok(None) };

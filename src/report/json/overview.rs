@@ -3,6 +3,7 @@
 use super::document::texts;
 use super::drift::Target as Drift;
 use super::findings::Severity;
+use crate::model::expected::RuleVerdict;
 use crate::model::run::GuideUsed;
 use crate::model::statement::About;
 use crate::model::verdict::Verdict;
@@ -373,7 +374,7 @@ impl From<&model::Server> for Server {
             summary: Verdict::ALL.into_iter().map(|verdict| (verdict.as_str(), server.tally.count(verdict))).collect(),
             waived: server.tally.waived(),
             attested: server.tally.attested(),
-            rules_violated: server.rules.count(crate::model::expected::RuleVerdict::Violated),
+            rules_violated: server.rules.count(RuleVerdict::Violated),
             open: Open::of(|severity| server.open(severity)),
             certificates: server
                 .certificates

@@ -148,10 +148,11 @@ pub(super) fn of(
     let tries: Vec<i64> =
         sights.iter().filter_map(|place| courses.runs.get(courses.sights.get(*place)?.run)).map(|run| run.at).collect();
     let at = seen.as_ref().and_then(time);
-    let overdue = now
-        .as_ref()
-        .zip(at)
-        .and_then(|(target, at)| overdue(&target.target, (at, period.until), &tries, period.stale_after));
+    let overdue = match (&now, at) {
+        (Some(target), Some(at)) => overdue(&target.target, (at, period.until), &tries, period.stale_after),
+        (Some(_), None) => Some("when it was seen cannot be read".to_owned()),
+        (None, _) => None,
+    };
     let mut server = Server {
         client: named.client,
         name: named.name,

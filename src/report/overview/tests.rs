@@ -1,9 +1,13 @@
 use super::{Estate, Overview, Sureness, words};
-use crate::model::run::Run;
+use crate::history::courses::Seen;
+use crate::history::{Archive as _, Wanted};
+use crate::model::run::{Run, Tally};
 use crate::model::statement::About;
 use crate::model::verdict::{Severity, Verdict};
+use crate::report::fixture::everything;
 use crate::report::fixture::overview::{UNTIL, hostile_overview, kept, month, night, overview, told};
 use crate::report::{csv, html, json, markdown, terminal};
+use std::collections::BTreeSet;
 
 fn server<'a>(overview: &'a Overview, name: &str) -> &'a super::Server {
     overview.servers.iter().find(|server| server.name == name).unwrap()
@@ -133,6 +137,42 @@ fn an_overdue_scan_is_told() {
     assert!(why.contains("a scan was due on 7 March 2026, 02:30 UTC"), "{why}");
     assert!(server(&overview, "control-01").overdue.as_ref().unwrap().contains("8 days old"));
     assert!(words::headline(&overview).contains("were not scanned when they were due"));
+}
+
+#[test]
+fn the_history_tells_of_each_target_what_its_run_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = everything();
+    let store = kept(folder.path(), [run.clone()]);
+    let courses = store.courses(&Wanted::default(), i64::MAX).unwrap();
+    let seen: Vec<Seen> = courses.sights.iter().map(|sight| courses.snapshots[sight.snapshot].seen).collect();
+    assert_eq!(seen, [Seen::Whole, Seen::Partly, Seen::Unfinished, Seen::Nothing, Seen::Nothing]);
+    assert_eq!(courses.guides, std::slice::from_ref(&run.guides));
+    let whole = store.load(courses.runs[0].number, &Wanted::default()).unwrap();
+    for (sight, target) in courses.sights.iter().zip(&whole.targets) {
+        let snapshot = &courses.snapshots[sight.snapshot];
+        let name = &courses.targets[sight.target];
+        assert_eq!((&name.client, &name.name), (&target.target.client, &target.target.name));
+        assert_eq!(snapshot.findings.count(Verdict::Fail), Tally::of(&target.findings).count(Verdict::Fail));
+        let told = store.told(&[snapshot.number]).unwrap().remove(&snapshot.number).unwrap();
+        let said = target.findings.iter().map(|one| (one.item.clone(), one.verdict, one.severity));
+        let ruled = target.rules.iter().map(|one| (one.rule.to_string(), one.verdict().weight(), Severity::High));
+        let found = told.iter().map(|one| (one.about.to_string(), one.verdict, one.severity));
+        assert_eq!(found.collect::<Vec<_>>(), said.chain(ruled).collect::<Vec<_>>());
+        let alone = store.load_places(courses.runs[0].number, &BTreeSet::from([sight.place])).unwrap();
+        assert_eq!(alone.targets, std::slice::from_ref(target));
+    }
+    let nobody = Wanted { clients: vec!["nobody".to_owned()], names: Vec::new() };
+    assert!(store.courses(&nobody, i64::MAX).unwrap().sights.is_empty());
+    assert!(store.courses(&Wanted::default(), 0).unwrap().sights.is_empty(), "nothing was kept in 1970");
+}
+
+#[test]
+fn a_picture_without_a_readable_day_is_not_current() {
+    let overview = of_runs([Run { started: "no day".to_owned(), ..night(27) }]).overview(None);
+    let automate = server(&overview, "automate-01");
+    assert_eq!(words::standing(automate), "OVERDUE", "{:?}", automate.overdue);
+    assert!(overview.trend.points.is_empty());
 }
 
 #[test]

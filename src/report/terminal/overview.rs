@@ -4,7 +4,7 @@ use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, YELLOW};
 use crate::model::drift::Class;
 use crate::model::verdict::Severity;
 use crate::report::drift::{Entry, entries};
-use crate::report::overview::{Overview, Server, Step, words};
+use crate::report::overview::{Overview, Point, Server, Step, Sureness, words};
 use crate::report::plot::sparkline;
 use crate::report::reading::instant;
 use crate::report::text::{capitalised, counted, number};
@@ -51,8 +51,8 @@ pub fn overview(overview: &Overview, width: usize, colour: bool, unicode: bool) 
         overview.trend.points.last(),
     ) {
         page.gap();
-        let end = |point: &crate::report::overview::Point| match point.sureness() {
-            crate::report::overview::Sureness::Nothing => "?".to_owned(),
+        let end = |point: &Point| match point.sureness() {
+            Sureness::Nothing => "?".to_owned(),
             _ => number(point.failing()),
         };
         let text = format!("{} {line} {} failing", end(first), end(last));
