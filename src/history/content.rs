@@ -17,13 +17,15 @@ use crate::model::verdict::{Check, Finding};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::io::{Read as _, Write as _};
 
 /// Bodies shorter than this are not compressed: it would save nothing.
 const PLAIN_LIMIT: usize = 120;
 
 /// What a body may grow to when it is unpacked.
-const BODY_LIMIT: u64 = 256 << 20;
+const BODY_LIMIT: usize = 256 << 20;
+
+/// How hard it is tried to make a body smaller, from 0 to 10.
+const LEVEL: u8 = 6;
 
 /// A body is compressed.
 const PACKED: i64 = 1;
@@ -57,9 +59,8 @@ pub(super) struct Body {
 pub(super) fn pack(json: &[u8]) -> (i64, Vec<u8>) {
     let dated = if is_marked(json) { DATED } else { 0 };
     if json.len() >= PLAIN_LIMIT {
-        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-        let packed = encoder.write_all(json).and_then(|()| encoder.finish());
-        if let Some(packed) = packed.ok().filter(|packed| packed.len() < json.len()) {
+        let packed = miniz_oxide::deflate::compress_to_vec(json, LEVEL);
+        if packed.len() < json.len() {
             return (dated | PACKED, packed);
         }
     }
@@ -68,13 +69,11 @@ pub(super) fn pack(json: &[u8]) -> (i64, Vec<u8>) {
 
 /// The JSON of a body, with the days of this run.
 pub(super) fn unpack(form: i64, body: &[u8], dates: &Dates) -> Result<Vec<u8>, String> {
-    let mut json = Vec::new();
-    if form & PACKED == 0 {
-        json.extend_from_slice(body);
+    let json = if form & PACKED == 0 {
+        body.to_vec()
     } else {
-        let mut decoder = flate2::read::DeflateDecoder::new(body).take(BODY_LIMIT);
-        decoder.read_to_end(&mut json).map_err(|error| error.to_string())?;
-    }
+        miniz_oxide::inflate::decompress_to_vec_with_limit(body, BODY_LIMIT).map_err(|error| error.to_string())?
+    };
     Ok(if form & DATED == 0 { json } else { dates.unmark(&json) })
 }
 
