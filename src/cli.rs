@@ -86,6 +86,7 @@ fn run(command: Command, shared: &Shared) -> Result<Exit, CliError> {
             let schema = serde_json::to_string_pretty(&match of {
                 SchemaOf::Run => crate::report::json::schema(),
                 SchemaOf::Diff => crate::report::json::diff_schema(),
+                SchemaOf::Alert => crate::notify::payload::json::schema(),
             });
             let schema = schema.map_err(|error| CliError::Bug(format!("the schema: {error}")))?;
             print(&format!("{schema}\n"))?;

@@ -194,6 +194,11 @@ fn the_json_report_is_as_its_schema_says() {
     assert!(printed == schema, "schema/run-v1.schema.json is not what `portreeve schema` prints");
     let printed: Value = serde_json::from_slice(&support::run(&["schema", "diff"]).stdout).unwrap();
     assert!(printed == json(&root().join("schema/diff-v1.schema.json")), "`portreeve schema diff` prints another one");
+    let printed: Value = serde_json::from_slice(&support::run(&["schema", "alert"]).stdout).unwrap();
+    assert!(
+        printed == json(&root().join("schema/alert-v1.schema.json")),
+        "`portreeve schema alert` prints another one"
+    );
 }
 
 /// A page for a client loads nothing and runs nothing; it links to documents of its references only.

@@ -180,7 +180,7 @@ pub(super) enum Command {
     Guides(GuidesCommand),
     /// Print the JSON Schema of the JSON report.
     Schema {
-        /// Of a run's report, or of what reads otherwise between two runs.
+        /// Of a run's report, of what reads otherwise between two runs, or of an alert.
         #[arg(value_name = "OF", default_value = "run")]
         of: SchemaOf,
     },

@@ -10,6 +10,9 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use ring::hmac;
 
+/// What Teams has been seen to say with a 200 when it had not posted anything ("Rate limiting for connectors").
+const FAILED: &str = "delivery failed with error";
+
 /// JSON to an address of the user's own, signed as Standard Webhooks wants it.
 pub(super) async fn webhook(webhook: &Webhook, message: &Message, limits: &Limits) -> Result<Receipt, Undelivered> {
     let address = read(&webhook.address, Service::Webhook)?;
@@ -47,6 +50,10 @@ pub(super) async fn teams(hook: &Hook, message: &Message, limits: &Limits) -> Re
     let address = read(&hook.address, Service::Teams)?;
     let body = payload::teams::payload(message).to_string();
     let answer = post(request(&hook.address, &address, hook.ca_file.as_deref(), Vec::new(), body), limits).await?;
+    if let Some(body) = answer.body.as_deref().filter(|body| body.contains(FAILED)) {
+        let what = format!("{address} answered {}, but: {}", words(answer.status), answer.hidden.shown(body));
+        return Err(trouble::receiver(&what, "it is tried again"));
+    }
     Ok(taken(
         &answer,
         " (the workflow has it; whether it posts the card shows in Teams and in the workflow's run history)",

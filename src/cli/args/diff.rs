@@ -70,4 +70,6 @@ pub(in crate::cli) enum SchemaOf {
     Run,
     /// `portreeve-diff`, of what reads otherwise between two runs.
     Diff,
+    /// `portreeve-alert`, of what webhooks and programs are told.
+    Alert,
 }
