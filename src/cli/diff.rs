@@ -71,9 +71,8 @@ fn text(drift: &Drift, format: DiffFormat, shared: &Shared) -> Result<String, Cl
 fn pages(path: &Path, drift: &Drift) -> Result<Vec<(Option<String>, PendingFile)>, CliError> {
     let clients: BTreeSet<&str> = drift.targets.iter().map(|target| target.client.as_str()).collect();
     if path.is_dir() {
-        let mut names = BTreeSet::new();
         let page = |client: &str| {
-            let file = PendingFile::create(&path.join(file_name(client, &mut names)))?;
+            let file = PendingFile::create(&path.join(file_name(client)))?;
             Ok((Some(client.to_owned()), file))
         };
         return clients.into_iter().map(page).collect();
@@ -299,5 +298,69 @@ mod tests {
             drift.targets.iter().map(|one| (one.label(), one.changes.len(), one.not_compared.len())).collect();
         let expected = [("a/h.invalid", 0, 0), ("a/2", 1, 0), ("a/4", 0, 1), ("b/1", 0, 0), ("b/3", 1, 0)];
         assert_eq!(told, expected.map(|(name, changes, untold)| (name.to_owned(), changes, untold)));
+    }
+
+    #[test]
+    fn what_flaps_is_seen_beside_a_neighbour_that_is_scanned_every_hour() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let mut hourly = run("a", Verdict::Pass, &[]);
+        "hourly".clone_into(&mut hourly.targets[0].target.name);
+        let mut last = None;
+        for night in 0..6 {
+            let said = if night % 2 == 0 { Verdict::Pass } else { Verdict::Fail };
+            let mut new = run("a", said, &[]);
+            let number = keep(&mut store, night * 20, &new);
+            for hour in 1..20 {
+                hourly.targets[0].findings[0].verdict = if hour % 2 == 0 { Verdict::Pass } else { Verdict::Fail };
+                keep(&mut store, night * 20 + hour, &hourly);
+            }
+            attach(&store, number, &mut new, &Wanted::default()).unwrap();
+            last = new.drift;
+        }
+        let drift = last.unwrap();
+        assert_eq!((drift.tally().worse, drift.tally().flapping), (0, 1), "{drift:#?}");
+    }
+
+    #[test]
+    fn a_server_that_the_older_run_left_out_is_compared_with_the_last_run_that_had_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let mut both = run("a", Verdict::Pass, &[]);
+        let mut second = run("a", Verdict::Pass, &[]).targets.remove(0);
+        "second".clone_into(&mut second.target.name);
+        both.targets.push(second);
+        keep(&mut store, 0, &both);
+        let left_out = run("a", Verdict::Pass, &[]);
+        let old = keep(&mut store, 1, &left_out);
+        both.targets[1].findings[0].verdict = Verdict::Fail;
+        let new = keep(&mut store, 2, &both);
+        let runs = store.runs(&Wanted::default()).unwrap();
+        let loaded = store.load(old, &Wanted::default()).unwrap();
+        let drift = of_runs(&store, &runs, (old, loaded), (new, &mut both)).unwrap();
+        let told: Vec<(&str, usize)> = drift.targets.iter().map(|one| (one.name.as_str(), one.changes.len())).collect();
+        assert_eq!((told, drift.tally().worse), (vec![("h.invalid", 0), ("second", 1)], 1), "{drift:#?}");
+    }
+
+    #[test]
+    fn a_page_is_named_by_its_client_alone() {
+        assert_eq!(file_name("northwind-dental"), "northwind-dental.html");
+        let clients = [
+            "Northwind Dental",
+            "northwind dental",
+            "M\u{fc}ller",
+            "M\u{f6}ller",
+            "con",
+            "CON",
+            "../../x",
+            "--",
+            "",
+            "a--b",
+        ];
+        let names: BTreeSet<String> = clients.iter().map(|client| file_name(client)).collect();
+        assert_eq!(names.len(), clients.len(), "{names:?}");
+        assert!(names.iter().all(|name| name != "con.html" && !name.contains('/')), "{names:?}");
+        assert!(names.iter().any(|name| name.starts_with("northwind-dental-")), "{names:?}");
+        assert!(file_name(&"x".repeat(9000)).len() < 255);
     }
 }

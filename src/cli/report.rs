@@ -153,10 +153,9 @@ impl Places {
 fn by_client(show: &ReportShowArgs, estate: &Estate, clients: &[String], shared: &Shared) -> Result<(), CliError> {
     let Some(folder) = &show.by_client else { return Ok(()) };
     let forms: BTreeSet<Form> = show.forms.iter().copied().collect();
-    let mut names = BTreeSet::new();
     let mut done = Ok(());
     for client in clients {
-        let page = PathBuf::from(file_name(client, &mut names));
+        let page = PathBuf::from(file_name(client));
         let overview = estate.overview(Some(client));
         for form in &forms {
             let path = folder.join(page.with_extension(form.extension()));

@@ -22,6 +22,7 @@ use crate::model::target::{Host, Role, Target};
 use crate::model::verdict::Verdict;
 use crate::report;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -248,9 +249,8 @@ impl Files {
         if let Some(path) = html {
             let clients: BTreeSet<&str> = targets.iter().map(|target| target.client.as_str()).collect();
             if path.is_dir() {
-                let mut names = BTreeSet::new();
                 for client in clients {
-                    let name = file_name(client, &mut names);
+                    let name = file_name(client);
                     pages.push((Some(client.to_owned()), PendingFile::create(&path.join(name))?));
                 }
             } else if clients.len() > 1 {
@@ -299,19 +299,28 @@ pub(super) fn both(first: Result<(), CliError>, second: Result<(), CliError>) ->
     }
 }
 
-/// A file's name for a client: letters and digits only, and none twice.
-pub(super) fn file_name(client: &str, taken: &mut BTreeSet<String>) -> String {
+/// A file's name for a client, which depends on that client alone: what is another's today must not bear its name tomorrow. Letters
+/// and digits only; where that is not all of the client's name, so much of its SHA-256 that no other client has it.
+pub(super) fn file_name(client: &str) -> String {
     let plain: String =
         client.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let plain = plain.trim_matches('-');
-    let plain = if plain.is_empty() { "client" } else { plain };
-    let mut name = format!("{plain}.html");
-    let mut number = 2;
-    while !taken.insert(name.clone()) {
-        name = format!("{plain}-{number}.html");
-        number += 1;
+    let plain: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    let plain: String = plain.join("-").chars().take(FILE_NAME_MOST).collect();
+    if plain == client && !is_device(&plain) {
+        return format!("{plain}.html");
     }
-    name
+    let digest = Sha256::digest(client);
+    let tail = data_encoding::HEXLOWER.encode(digest.first_chunk::<4>().map_or(&[], |first| first));
+    format!("{plain}{}{tail}.html", if plain.is_empty() { "" } else { "-" })
+}
+
+/// So many characters of a client's name are in that of its file; file systems take 255 bytes.
+const FILE_NAME_MOST: usize = 100;
+
+/// Names that Windows gives to devices, whatever follows the dot.
+fn is_device(name: &str) -> bool {
+    let numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 1 && rest != "0");
+    matches!(name, "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
 }
 
 fn json(run: &Run) -> Result<String, CliError> {

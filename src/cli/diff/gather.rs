@@ -1,6 +1,6 @@
 //! Which runs are looked at beside the two that are compared, and of which servers.
 //!
-//! A run may have the servers of one client or of hundreds. So what surrounds two runs is looked for client by client, and read only
+//! A run may have the servers of one client or of hundreds. So what surrounds two runs is looked for server by server, and read only
 //! of servers of which something reads otherwise somewhere in it; of most, night after night the same is said.
 
 use crate::cli::exit::CliError;
@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many runs back are looked at for one of the same servers.
 const BACK: usize = 5000;
+
+/// How many runs of its neighbours are looked through for one server.
+const NEIGHBOURS: usize = 256;
 
 /// A run, with its number in the history.
 #[derive(Debug)]
@@ -68,15 +71,20 @@ pub(super) fn earlier(
     Ok(None)
 }
 
-/// What surrounds two runs, for one client.
+/// A server: its client and its name.
+type Named = (String, String);
+
+/// What surrounds two runs, for one server: its neighbours may be scanned more often.
 #[derive(Debug, Default)]
 struct Window {
-    /// Runs between the two that have any of its servers, newest first.
+    /// Runs between the two that have it, newest first.
     between: Vec<RunNumber>,
     /// Runs before the older one, newest first.
     earlier: Vec<RunNumber>,
-    /// What is said of each server, by its name.
-    said: BTreeMap<String, Said>,
+    /// What all of these and the two say of it.
+    said: Option<Said>,
+    /// How many of the two have it.
+    of_both: usize,
 }
 
 /// What several runs say of a server.
@@ -88,66 +96,64 @@ enum Said {
     Otherwise,
 }
 
+/// Servers of a client that are compared together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    /// Every run says the same, so that only the days have gone on: no other run is looked at.
+    Quiet,
+    /// Only one of the two runs has them: one may be another that is called otherwise now.
+    Unmatched,
+    /// Those of which the same runs are looked at.
+    Around { between: Vec<RunNumber>, earlier: Vec<RunNumber> },
+}
+
 impl Window {
-    fn note(&mut self, mark: Mark) {
+    fn note(&mut self, mark: &Mark) {
         let new = mark.said.map_or(Said::Otherwise, Said::Same);
-        let said = self.said.entry(mark.name).or_insert(new);
-        if *said != new {
-            *said = Said::Otherwise;
+        if *self.said.get_or_insert(new) != new {
+            self.said = Some(Said::Otherwise);
         }
     }
 
-    /// Whether every run says the same of this server, so that only the days have gone on.
-    fn is_quiet(&self, name: &str) -> bool {
-        matches!(self.said.get(name), Some(Said::Same(_)))
+    fn group(&self) -> Group {
+        match self.said {
+            _ if self.of_both < 2 => Group::Unmatched,
+            Some(Said::Same(_)) => Group::Quiet,
+            _ => Group::Around { between: self.between.clone(), earlier: self.earlier.clone() },
+        }
     }
 }
 
-/// Notes what the two runs say. A server that only one of them has may be called otherwise in the other: it is not quiet.
-fn note_both(store: &dyn Archive, both: [RunNumber; 2], windows: &mut Windows<'_>) -> Result<(), CliError> {
-    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for number in both {
-        for mark in store.marks(number)? {
-            if let Some(window) = windows.get_mut(mark.client.as_str()) {
-                *seen.entry((mark.client.clone(), mark.name.clone())).or_default() += 1;
-                window.note(mark);
-            }
-        }
-    }
-    for ((client, name), _) in seen.into_iter().filter(|(_, runs)| *runs < both.len()) {
-        if let Some(said) = windows.get_mut(client.as_str()).and_then(|window| window.said.get_mut(&name)) {
-            *said = Said::Otherwise;
-        }
-    }
-    Ok(())
-}
+/// By server.
+type Windows = BTreeMap<Named, Window>;
 
-type Windows<'a> = BTreeMap<&'a str, Window>;
-
-/// Looks through `runs`, newest first, until of each client so many have been found.
+/// Looks through `runs`, newest first, until of each server so many have been found that have it.
 fn look(
     store: &dyn Archive,
     runs: &[RunNumber],
-    windows: &mut Windows<'_>,
+    windows: &mut Windows,
     count: usize,
     of: fn(&mut Window) -> &mut Vec<RunNumber>,
 ) -> Result<(), CliError> {
     let mut wanting = windows.len();
+    // A server that is new among its neighbours is not looked for through all of their past.
+    let mut looked: BTreeMap<String, usize> = windows.keys().map(|(client, _)| (client.clone(), 0)).collect();
     for number in runs.iter().take(BACK) {
-        if wanting == 0 {
+        if wanting == 0 || looked.values().all(|runs| *runs >= NEIGHBOURS) {
             break;
         }
+        let mut last: Option<String> = None;
         for mark in store.marks(*number)? {
-            let Some(window) = windows.get_mut(mark.client.as_str()) else { continue };
-            let found = of(window);
-            if found.last() != Some(number) {
-                if found.len() == count {
-                    continue;
-                }
-                found.push(*number);
-                wanting -= usize::from(found.len() == count);
+            if last.as_ref() != Some(&mark.client) {
+                looked.entry(mark.client.clone()).and_modify(|runs| *runs += 1);
+                last = Some(mark.client.clone());
             }
-            window.note(mark);
+            let Some(window) = windows.get_mut(&(mark.client.clone(), mark.name.clone())) else { continue };
+            if of(window).len() < count {
+                of(window).push(*number);
+                wanting -= usize::from(of(window).len() == count);
+                window.note(&mark);
+            }
         }
     }
     Ok(())
@@ -180,28 +186,42 @@ pub(super) fn of_runs(
             clients.push(client);
         }
     }
-    let mut windows: Windows<'_> = clients.iter().map(|client| (*client, Window::default())).collect();
+    let mut windows: Windows = order.iter().map(|server| (server.clone(), Window::default())).collect();
     look(store, &between, &mut windows, EARLIER / 2, |window| &mut window.between)?;
     look(store, &before, &mut windows, EARLIER, |window| &mut window.earlier)?;
-    note_both(store, [old_number, new_number], &mut windows)?;
+    for number in [old_number, new_number] {
+        for mark in store.marks(number)? {
+            if let Some(window) = windows.get_mut(&(mark.client.clone(), mark.name.clone())) {
+                window.note(&mark);
+                window.of_both += 1;
+            }
+        }
+    }
     // A client's part of a run may be whole where the run is not.
     let mark = |number: RunNumber, run: &Run| RunMark { number: plain(number), ..RunMark::of(run) };
     let marks = (mark(old_number, &old), mark(new_number, new));
     let (mut olds, news) = (Parts::take(&mut old, &windows), Parts::take(new, &windows));
-    let compared =
-        clients.iter().flat_map(|client| [(*client, true), (*client, false)]).try_fold(None, |whole, part| {
-            let (client, quiet) = part;
-            let key = (client.to_owned(), quiet);
-            let is = news.parts.get(&key).map(|(_, run)| run);
-            let was = olds.parts.remove(&key).map(|(_, run)| run);
-            if is.is_none() && was.is_none() {
-                return Ok(whole);
-            }
-            let window = windows.get(client).ok_or_else(|| CliError::Bug("a client without runs".to_owned()))?;
-            let was = Loaded::of(old_number, was.unwrap_or_else(|| olds.bare.clone()));
-            let is = (plain(new_number), is.unwrap_or(&news.bare));
-            of_part(store, client, was, is, window, quiet).map(|drift| Some(joined(whole, drift)))
-        });
+    let keys: BTreeSet<(String, Group)> = olds.parts.keys().chain(news.parts.keys()).cloned().collect();
+    let compared = keys.iter().try_fold(None, |whole, key| {
+        let (client, group) = key;
+        let was = olds.parts.remove(key).map_or_else(|| olds.bare.clone(), |(_, run)| run);
+        let is = news.parts.get(key).map_or(&news.bare, |(_, run)| run);
+        let (between, earlier) = match group {
+            Group::Quiet => (&[][..], &[][..]),
+            Group::Around { between, earlier } => (&between[..], &earlier[..]),
+            // One may have been renamed, or be of a run before: what was seen before is held against it.
+            Group::Unmatched => was
+                .targets
+                .iter()
+                .chain(&is.targets)
+                .filter_map(|target| windows.get(&called(target)))
+                .max_by_key(|window| window.earlier.len())
+                .map_or((&[][..], &[][..]), |window| (&window.between[..], &window.earlier[..])),
+        };
+        let was = Loaded::of(old_number, was);
+        let part = of_part(store, client, was, (plain(new_number), is), between, earlier);
+        part.map(|drift| Some(joined(whole, drift)))
+    });
     new.targets = news.targets();
     let none = std::iter::empty;
     let mut drift = match compared? {
@@ -224,26 +244,26 @@ pub(super) fn of_runs(
     Ok(drift)
 }
 
-fn called(target: &TargetRun) -> (String, String) {
+fn called(target: &TargetRun) -> Named {
     (target.target.client.clone(), target.target.name.clone())
 }
 
-/// A run in parts: by client, and by whether all runs say the same of the servers. Of each part also the places of its targets.
+/// A run in parts: by client, and by which servers are compared together. Of each part also the places of its targets.
 struct Parts {
     bare: Run,
-    parts: BTreeMap<(String, bool), (Vec<usize>, Run)>,
+    parts: BTreeMap<(String, Group), (Vec<usize>, Run)>,
 }
 
 impl Parts {
     /// Takes the targets out of a run.
-    fn take(run: &mut Run, windows: &Windows<'_>) -> Self {
+    fn take(run: &mut Run, windows: &Windows) -> Self {
         let targets = std::mem::take(&mut run.targets);
         let bare = Run { drift: None, ..run.clone() };
-        let mut parts: BTreeMap<(String, bool), (Vec<usize>, Run)> = BTreeMap::new();
+        let mut parts: BTreeMap<(String, Group), (Vec<usize>, Run)> = BTreeMap::new();
         for (place, target) in targets.into_iter().enumerate() {
-            let (client, name) = called(&target);
-            let quiet = windows.get(client.as_str()).is_some_and(|window| window.is_quiet(&name));
-            let (places, part) = parts.entry((client, quiet)).or_insert_with(|| (Vec::new(), bare.clone()));
+            let group = windows.get(&called(&target)).map_or(Group::Unmatched, Window::group);
+            let key = (target.target.client.clone(), group);
+            let (places, part) = parts.entry(key).or_insert_with(|| (Vec::new(), bare.clone()));
             places.push(place);
             part.targets.push(target);
         }
@@ -259,22 +279,21 @@ impl Parts {
     }
 }
 
-/// What reads otherwise on some servers of a client. Around servers of which all runs say the same no run is looked at.
+/// What reads otherwise on some servers of a client, with these runs around the two.
 fn of_part(
     store: &dyn Archive,
     client: &str,
     old: Loaded,
-    (number, new): (Option<u64>, &Run),
-    window: &Window,
-    quiet: bool,
+    new: (Option<u64>, &Run),
+    between: &[RunNumber],
+    earlier: &[RunNumber],
 ) -> Result<Drift, CliError> {
     // A `*` in a name would stand for others too: then all servers of the client are read.
-    let names: BTreeSet<&String> = new.targets.iter().chain(&old.run.targets).map(|one| &one.target.name).collect();
+    let names: BTreeSet<&String> = new.1.targets.iter().chain(&old.run.targets).map(|one| &one.target.name).collect();
     let names = if names.iter().any(|name| name.contains('*')) { BTreeSet::new() } else { names };
     let wanted = Wanted { clients: vec![client.to_owned()], names: names.into_iter().cloned().collect() };
     let load = |number: &RunNumber| Ok(Loaded::of(*number, store.load(*number, &wanted)?));
-    let (between, earlier) = if quiet { (&[][..], &[][..]) } else { (&window.between[..], &window.earlier[..]) };
-    since(old, (number, new), between.iter().map(load), earlier.iter().map(load))
+    since(old, new, between.iter().map(load), earlier.iter().map(load))
 }
 
 /// The drift of one part more.
