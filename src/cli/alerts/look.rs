@@ -15,7 +15,7 @@ use crate::cli::{guides, statements, watch};
 use crate::drift::EARLIER;
 use crate::history::outbox::Appeared;
 use crate::history::sqlite::Sqlite;
-use crate::history::{Archive as _, HistoryError, JobRecord, RunNumber, Wanted};
+use crate::history::{Archive as _, Beginning, HistoryError, JobRecord, RunNumber, Wanted};
 use crate::model::alert::Kind;
 use crate::model::matter::{KnownServer, MatterState};
 use crate::model::run::Run;
@@ -24,14 +24,14 @@ use clap::Parser as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// How many runs back are loaded to find [`EARLIER`] of which anything was learned.
 const BACK: usize = 30;
 
-/// How many runs that showed what is open are compared with: the last of them. What began before stays open until its subject is
-/// seen to be better than the night before.
-const RAISED_MOST: usize = 24;
+/// How many runs that showed what is open, or that it reads worse than, are compared with: the last of them. What began before
+/// stays open until fewer are.
+const RAISED_MOST: usize = 64;
 
 /// How often a look is begun anew because another process looked meanwhile.
 const AGAIN_MOST: usize = 10;
@@ -88,7 +88,7 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
                 appeared.iter().map(|one| ((one.client.as_str(), one.name.as_str()), one)).collect();
             for target in &inventory.targets {
                 if let Some(appeared) = appeared.get(&(target.client.as_str(), target.name.as_str())) {
-                    Server { store, appeared, loaded: BTreeMap::new(), asked_as: BTreeMap::new() }.look(
+                    Server { store, appeared, loaded: BTreeMap::new(), begun: BTreeMap::new() }.look(
                         &mut book,
                         &world.name,
                         &rules,
@@ -176,11 +176,26 @@ impl World {
     }
 }
 
-/// The paths of an inventory in one text, the same from whatever folder they are named.
+/// The paths of an inventory in one text, the same from whatever folder they are named, and whether they are there or not: what
+/// was told of a file that is gone is about the same file when it is back.
 fn name(paths: &[PathBuf]) -> String {
-    let real = |path: &PathBuf| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
-    let all: BTreeSet<String> = paths.iter().filter_map(real).map(|path| path.display().to_string()).collect();
+    let all: BTreeSet<String> =
+        paths.iter().map(|path| absolute(Path::new(""), path).display().to_string()).collect();
     all.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+/// A path from the root, without looking at the disk.
+fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    let path = folder.join(path);
+    let mut whole = PathBuf::new();
+    for part in std::path::absolute(&path).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => _ = whole.pop(),
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 /// The files of channels beside inventories that cannot be read.
@@ -255,8 +270,8 @@ struct Server<'a> {
     store: &'a Sqlite,
     appeared: &'a Appeared,
     loaded: BTreeMap<RunNumber, Option<Run>>,
-    /// The options of runs.
-    asked_as: BTreeMap<RunNumber, Vec<String>>,
+    /// How runs were begun.
+    begun: BTreeMap<RunNumber, Beginning>,
 }
 
 impl Server<'_> {
@@ -331,7 +346,7 @@ impl Server<'_> {
         let mut older = Vec::new();
         // Few: what is open of a server began in one run, or some.
         for number in raised.into_iter().rev().take(RAISED_MOST).rev() {
-            // One that was pruned is not there to be compared with.
+            // `prune` spares them; one that is gone all the same is not there to be compared with.
             if self.load(number)?.is_some() {
                 older.push(number);
             }
@@ -348,11 +363,11 @@ impl Server<'_> {
         rules: &Rules,
     ) -> Result<(), CliError> {
         let Some(last) = series.last() else { return Ok(()) };
-        let own = self.options(*last)?;
+        let own = self.beginning(*last)?;
         let known = book.server(&self.appeared.client, &self.appeared.name).and_then(|known| known.seen.clone());
         let mut same: BTreeSet<u64> = BTreeSet::new();
         for number in series.iter().copied().chain(known.map(|(_, number)| RunNumber(number))) {
-            if is_same(&self.options(number)?, &own) {
+            if is_same(&self.beginning(number)?, &own) {
                 same.extend(u64::try_from(number.0));
             }
         }
@@ -364,18 +379,18 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// The options of a run; none where it is gone.
-    fn options(&mut self, number: RunNumber) -> Result<Vec<String>, CliError> {
-        if let Some(known) = self.asked_as.get(&number) {
+    /// How a run was begun; without options where it is gone.
+    fn beginning(&mut self, number: RunNumber) -> Result<Beginning, CliError> {
+        if let Some(known) = self.begun.get(&number) {
             return Ok(known.clone());
         }
-        let options = match self.store.beginning(number) {
-            Ok(beginning) => beginning.arguments,
-            Err(HistoryError::NoRun { .. }) => Vec::new(),
+        let beginning = match self.store.beginning(number) {
+            Ok(beginning) => beginning,
+            Err(HistoryError::NoRun { .. }) => Beginning::default(),
             Err(error) => return Err(error.into()),
         };
-        self.asked_as.insert(number, options.clone());
-        Ok(options)
+        self.begun.insert(number, beginning.clone());
+        Ok(beginning)
     }
 
     /// A run of this server alone.
@@ -397,8 +412,35 @@ impl Server<'_> {
     }
 }
 
-/// Whether two runs were asked the same: by the same options, or both by the watch, whose options are the user's word.
-fn is_same(one: &[String], other: &[String]) -> bool {
-    let by_watch = |options: &[String]| options.iter().any(|option| option == "--job");
-    !one.is_empty() && (one == other || by_watch(one) && by_watch(other))
+/// Whether two runs were asked the same: by the same options, but for those of what is written, or both by the watch, whose options
+/// are the user's word.
+fn is_same(one: &Beginning, other: &Beginning) -> bool {
+    let both = || Some(what_is_asked(one)? == what_is_asked(other)?);
+    !one.arguments.is_empty()
+        && (one.arguments == other.arguments && one.folder == other.folder
+            || is_by_watch(one) && is_by_watch(other)
+            || both().unwrap_or(false))
 }
+
+fn is_by_watch(beginning: &Beginning) -> bool {
+    beginning.arguments.iter().any(|option| option == "--job")
+}
+
+/// Which job of the watch a run was of.
+fn job_of(beginning: &Beginning) -> Option<&str> {
+    let mut options = beginning.arguments.iter();
+    options.find(|option| *option == "--job").and_then(|_| options.next()).map(String::as_str)
+}
+
+/// The options of a scan that decide what is asked, in words to be compared; none where this version does not know them.
+fn what_is_asked(beginning: &Beginning) -> Option<String> {
+    let given = std::iter::once("portreeve").chain(beginning.arguments.iter().map(String::as_str));
+    let Ok(Cli { command: Command::Scan(scan), .. }) = Cli::try_parse_from(given) else { return None };
+    let folder = Path::new(&beginning.folder);
+    let targets: BTreeSet<PathBuf> = scan.targets.iter().map(|path| absolute(folder, path)).collect();
+    let ScanArgs { hosts, roles, select, job, facts, what, prove, stated, timing, .. } = *scan;
+    Some(format!("{:?}", (hosts, roles, targets, select, job, facts, what, prove, stated, timing)))
+}
+
+#[cfg(test)]
+mod tests;
