@@ -16,7 +16,7 @@ mod server;
 
 pub use book::Book;
 pub use clock::{Said, certificates, statements};
-pub use jobs::{GRACE, JobStanding, inventory, jobs, servers};
+pub use jobs::{GRACE, JobStanding, Partly, ScheduledServer, inventory, jobs, scheduled, servers};
 pub use message::{NOTICES_MOST, Route, messages};
 pub use server::{SeriesOf, is_blind, server};
 

@@ -230,7 +230,7 @@ pub enum Prune {
 pub struct Pruned {
     /// The runs that went.
     pub runs: Vec<RunNumber>,
-    /// Those that the rule would have taken, and that stay because they are the last of a target, or going on.
+    /// Those that the rule would have taken, and that stay because they are the last of a target, showed what is open, or go on.
     pub spared: Vec<RunNumber>,
     /// How many bytes the store became smaller by; 0 where nothing was done.
     pub freed: u64,
@@ -283,7 +283,7 @@ pub trait Archive: Send {
     /// Keeps a run of another store; `None` where it is here already.
     fn take(&mut self, record: &Record) -> Result<Option<RunNumber>, HistoryError>;
 
-    /// Forgets old runs, but never the last of a target.
+    /// Forgets old runs, but never the last of a target, nor what showed something that is open.
     fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError>;
 
     /// What is known of the jobs of schedules.

@@ -3,11 +3,11 @@
 use super::{Book, EVERYBODY, counted, key};
 use crate::history::JobRecord;
 use crate::model::alert::Kind;
-use crate::model::matter::{KnownServer, Matter, MatterState};
+use crate::model::matter::{KnownJob, KnownServer, Matter, MatterState};
 use crate::model::verdict::Severity;
-use crate::schedule::Schedule;
+use crate::schedule::{Due, Schedule};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So long after it was due a scan has not happened: whoever is called by the clock every few minutes has been by then.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(30);
@@ -25,6 +25,35 @@ pub struct JobStanding {
     pub record: Option<JobRecord>,
     /// A living process is at it.
     pub running: bool,
+    /// Why its last scan is partial, where it is.
+    pub why: Option<Partly>,
+    /// Since when any server has it, RFC 3339, UTC; none where that was so all the time. What is known from before is of a schedule
+    /// that was taken out.
+    pub since: Option<String>,
+}
+
+/// Why a scan is partial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partly {
+    /// No run of it is kept, or not all of it.
+    NotKept,
+    /// Somebody, or the end of the watch, ended it.
+    Stopped,
+    /// Servers were not scanned wholly, which is told of each.
+    OfServers,
+    /// For another reason, of this machine or its network.
+    Otherwise,
+}
+
+/// A server of an inventory, and by which job it is scanned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledServer {
+    /// Whose it is.
+    pub client: String,
+    /// What the technicians call it.
+    pub name: String,
+    /// The job; none where it has no schedule.
+    pub job: Option<String>,
 }
 
 /// Looks at whether the inventory, and what people say beside it, can be read. Where it cannot, nothing is scanned.
@@ -48,16 +77,60 @@ pub fn inventory(book: &mut Book, inventory: &str, problem: Option<&str>, now: T
     });
 }
 
+/// Notes by which jobs the servers of an inventory are scanned; since when those that are new, or came back, have any server.
+pub fn scheduled(
+    book: &mut Book,
+    inventory: &str,
+    servers: &[ScheduledServer],
+    now: Timestamp,
+) -> BTreeMap<String, String> {
+    let is_known = book.servers().any(|server| server.inventory == inventory);
+    // Before this look; the earliest of all servers, where none was there from the beginning.
+    let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for known in book.servers().filter_map(|server| server.job.as_ref()) {
+        let Some(id) = &known.id else { continue };
+        let since = before.entry(id.clone()).or_insert_with(|| known.since.clone());
+        *since = since.take().min(known.since.clone());
+    }
+    let mut since: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for server in servers {
+        let known = book.server(&server.client, &server.name).cloned();
+        // Of whoever was never noted it is not known that it is new.
+        let is_news = known.as_ref().map_or(is_known, |known| known.job.is_some());
+        let mut known = known.unwrap_or_else(|| KnownServer {
+            inventory: inventory.to_owned(),
+            ..KnownServer::new(&server.client, &server.name)
+        });
+        if known.job.as_ref().is_none_or(|job| job.id != server.job) {
+            let of_others = server.job.as_ref().and_then(|id| before.get(id).cloned());
+            let since = of_others.unwrap_or_else(|| is_news.then(|| now.to_string()));
+            known.job = Some(KnownJob { id: server.job.clone(), since });
+        }
+        if let (Some(id), Some(job)) = (&server.job, &known.job) {
+            let since = since.entry(id.clone()).or_insert_with(|| job.since.clone());
+            *since = since.take().min(job.since.clone());
+        }
+        book.remember(known);
+    }
+    since.into_iter().filter_map(|(id, since)| Some((id, since?))).collect()
+}
+
 /// Looks at every job of an inventory.
 pub fn jobs(book: &mut Book, inventory: &str, jobs: &[JobStanding], now: Timestamp) {
     for job in jobs {
-        failed(book, job, now);
-        missed(book, job, now);
+        failed(book, inventory, job, now);
+        missed(book, inventory, job, now);
     }
     gone(book, inventory, jobs);
 }
 
 impl JobStanding {
+    /// Whether what is known of its last scan is older than the job: of the same schedule, before that was taken out.
+    fn is_old(&self, ended: &str) -> bool {
+        let since = self.since.as_ref().and_then(|since| since.parse::<Timestamp>().ok());
+        since.is_some_and(|since| ended.parse::<Timestamp>().is_ok_and(|ended| ended < since))
+    }
+
     fn matter(&self, kind: Kind, severity: Severity, now: Timestamp, state: MatterState) -> Matter {
         Matter {
             key: key(&self.client, None, kind, &self.id),
@@ -75,23 +148,39 @@ impl JobStanding {
     }
 }
 
-fn failed(book: &mut Book, job: &JobStanding, now: Timestamp) {
+fn failed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
     let Some(JobRecord { ended: Some(ended), exit, .. }) = &job.record else { return };
+    if job.is_old(ended) {
+        return;
+    }
     let own = key(&job.client, None, Kind::Failure, &job.id);
     let (severity, title, action) = match exit {
         Some(0 | 1) => {
             let title = format!("The scan of {} is whole again", job.client);
             return book.resolve(&own, title, Vec::new(), None);
         }
-        // What is not whole is told with its servers. Where no server is the reason, it is this machine or its network.
-        Some(3) => {
-            let of_servers =
-                |matter: &Matter| matter.client == job.client && matches!(matter.state, MatterState::NotWhole { .. });
-            if book.open().any(of_servers) {
-                return;
+        Some(3) => match job.why {
+            Some(Partly::OfServers) => {
+                let title =
+                    format!("The scan of {} happens again; what is not whole is told of its servers", job.client);
+                return book.resolve(&own, title, Vec::new(), None);
             }
-            (Severity::Medium, "is partial".to_owned(), "`portreeve show last` says what was not asked, and why.")
-        }
+            // What was told before is not mended by it, and graver.
+            Some(Partly::Stopped) if book.get(&own).is_some() => return,
+            Some(Partly::Stopped) => (
+                Severity::Low,
+                "was stopped before it was whole".to_owned(),
+                "Nothing, unless it is so each time: then let it be due when the watch is not stopped.",
+            ),
+            Some(Partly::NotKept) => (
+                Severity::High,
+                "was not kept".to_owned(),
+                "Look at the log of the watch: the store is full or cannot be written, or another process scanned the same servers.",
+            ),
+            Some(Partly::Otherwise) | None => {
+                (Severity::Medium, "is partial".to_owned(), "`portreeve show last` says what was not asked, and why.")
+            }
+        },
         Some(2) => (
             Severity::High,
             "was refused: nothing was scanned".to_owned(),
@@ -108,39 +197,51 @@ fn failed(book: &mut Book, job: &JobStanding, now: Timestamp) {
             "Look at the system's log: memory may have been short. It is made up for when the watch starts again.",
         ),
     };
-    let state = MatterState::JobFailed { job: job.id.clone(), exit: *exit };
-    let mut matter = job.matter(Kind::Failure, severity, now, state.clone());
+    let state = MatterState::JobFailed { job: job.id.clone(), exit: *exit, inventory: inventory.to_owned() };
+    let mut matter = job.matter(Kind::Failure, severity, now, state);
     matter.title = format!("The scan of {} {title}", job.client);
     matter.details.push(format!("It ended {ended}."));
     matter.action = Some(action.to_owned());
-    match book.get(&own).map(|known| known.state == state) {
+    let is_told = |known: &Matter| {
+        known.severity >= severity && matches!(&known.state, MatterState::JobFailed { exit: told, .. } if told == exit)
+    };
+    match book.get(&own).map(is_told) {
         None => book.raise(matter),
         Some(true) => {}
         Some(false) => book.escalate(matter),
     }
 }
 
-fn missed(book: &mut Book, job: &JobStanding, now: Timestamp) {
+fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
     let Some(record) = &job.record else { return };
-    let Ok(settled) = record.settled.parse::<Timestamp>() else { return };
-    let own = key(&job.client, None, Kind::Missed, &job.id);
     let time = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<Timestamp>().ok());
-    let late = job.schedule.next(settled.min(now), &job.id).filter(|due| {
+    let Ok(settled) = record.settled.parse::<Timestamp>() else { return };
+    let (settled, began) = (time(&job.since).map_or(settled, |since| since.max(settled)), time(&record.began));
+    let own = key(&job.client, None, Kind::Missed, &job.id);
+    // One that was killed is told as such; what was due after it began is missed all the same.
+    let is_killed = record.ended.is_some() && record.exit.is_none();
+    let is_told = is_killed && book.get(&key(&job.client, None, Kind::Failure, &job.id)).is_some();
+    let settled = began.filter(|_| is_told).map_or(settled, |began| began.max(settled)).min(now);
+    let in_time = |due: &Due| {
+        let last = due.at.saturating_add(GRACE).unwrap_or(due.at);
+        began.is_some_and(|began| began >= due.nominal && began <= last)
+    };
+    let late = job.schedule.next(settled, &job.id).filter(|due| {
         let last = due.at.saturating_add(GRACE).unwrap_or(due.at);
         // One that began in time and goes on is not missed.
-        let in_time = time(&record.began).is_some_and(|began| began >= due.nominal && began <= last);
-        last < now && !(job.running && in_time)
+        last < now && !(job.running && in_time(due))
     });
-    let state = MatterState::JobMissed { job: job.id.clone() };
+    let state = MatterState::JobMissed { job: job.id.clone(), inventory: inventory.to_owned() };
     let mut matter = job.matter(Kind::Missed, Severity::High, now, state);
     if let Some(due) = late {
-        let count = i64::try_from(job.schedule.count(settled.min(now), now)).unwrap_or(i64::MAX);
+        let count = i64::try_from(job.schedule.count(settled, now)).unwrap_or(i64::MAX);
+        let what = if in_time(&due) { "did not come to its end" } else { "did not happen" };
         matter.since = due.at.to_string();
-        matter.title = format!("The scan of {} that was due {} did not happen", job.client, due.at);
+        matter.title = format!("The scan of {} that was due {} {what}", job.client, due.at);
         if count > 1 {
             matter.details.push(format!("Since then {} were due.", counted(count, "scan", "scans")));
         }
-        let begun = time(&record.began).is_some_and(|began| began >= due.nominal) && record.ended.is_none();
+        let begun = began.is_some_and(|began| began >= due.nominal);
         matter.details.push(if begun && job.running {
             "One that makes up for it goes on now.".to_owned()
         } else if begun {
@@ -152,7 +253,7 @@ fn missed(book: &mut Book, job: &JobStanding, now: Timestamp) {
             "See that `portreeve watch`, or the timer that calls it, runs; it makes up for what was missed.".to_owned(),
         );
         book.raise(matter);
-    } else if record.skipped > 0 {
+    } else if record.skipped > 0 && !record.ended.as_ref().is_some_and(|ended| job.is_old(ended)) {
         matter.severity = Severity::Medium;
         matter.title = format!(
             "{} of {} did not happen, because the one before still ran",
@@ -167,14 +268,21 @@ fn missed(book: &mut Book, job: &JobStanding, now: Timestamp) {
     }
 }
 
-/// What is open of jobs that are not in the inventory any more, of clients that are or were in it.
+/// What is open of jobs that this inventory had and has no more. What was told of an inventory that no server is in any more, as when
+/// it is named by other paths now, goes by the clients that are or were in this one.
 fn gone(book: &mut Book, inventory: &str, jobs: &[JobStanding]) {
+    let known: BTreeSet<String> = book.servers().map(|server| server.inventory.clone()).collect();
     let clients: BTreeSet<String> =
         book.servers().filter(|server| server.inventory == inventory).map(|server| server.client.clone()).collect();
-    let open: Vec<Matter> = book.open().filter(|matter| clients.contains(&matter.client)).cloned().collect();
+    let open: Vec<Matter> = book.open().cloned().collect();
     for matter in open {
-        let (MatterState::JobFailed { job, .. } | MatterState::JobMissed { job }) = &matter.state else { continue };
-        if !jobs.iter().any(|known| known.id == *job) {
+        let (MatterState::JobFailed { job, inventory: of, .. } | MatterState::JobMissed { job, inventory: of }) =
+            &matter.state
+        else {
+            continue;
+        };
+        let is_ours = of == inventory || !known.contains(of) && clients.contains(&matter.client);
+        if is_ours && !jobs.iter().any(|known| known.id == *job) {
             let title = format!("A schedule of {} is another one now", matter.client);
             book.withdraw(&matter.key, title, format!("No server has the schedule any more: {job}."));
         }
@@ -201,13 +309,7 @@ pub fn servers<'a>(book: &mut Book, inventory: &str, targets: impl IntoIterator<
     }
     for (client, name) in wanted {
         let known = book.server(client, name).cloned();
-        let server = known.unwrap_or_else(|| KnownServer {
-            client: client.to_owned(),
-            name: name.to_owned(),
-            inventory: String::new(),
-            seen: None,
-            certificates: Vec::new(),
-        });
+        let server = known.unwrap_or_else(|| KnownServer::new(client, name));
         book.remember(KnownServer { inventory: inventory.to_owned(), ..server });
     }
 }

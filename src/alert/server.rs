@@ -23,6 +23,11 @@ pub struct SeriesOf<'a> {
     pub runs: &'a [(u64, &'a Run)],
     /// Whether what this run did not ask is asked no more: it was made by the same options as the one with this number.
     pub asks_as: &'a dyn Fn(u64) -> bool,
+    /// What the last run asks is the user's word: it was made by a schedule.
+    pub is_scheduled: bool,
+    /// A run that began after the last of these was looked at already: it may have been asked before that one, or after it. Then it
+    /// only adds to what is open.
+    pub is_late: bool,
 }
 
 /// Whether nothing at all was learned of the server.
@@ -42,18 +47,17 @@ pub fn server(book: &mut Book, series: SeriesOf<'_>, inventory: &str, rules: &Ru
     if !is_blind(target) {
         drift(book, series, new, rules);
     }
-    failure(book, new);
+    failure(book, series, new);
     let (client, name) = (&target.target.client, &target.target.name);
-    let known = book.server(client, name).cloned();
-    let known = known.map(|known| known.certificates).unwrap_or_default();
-    let certificates = certificates(book, known, series, new);
-    book.remember(KnownServer {
-        client: client.clone(),
-        name: name.clone(),
-        inventory: inventory.to_owned(),
-        seen: Some((run.started.clone(), i64::try_from(number).unwrap_or(i64::MAX))),
-        certificates,
-    });
+    let mut known = book.server(client, name).cloned().unwrap_or_else(|| KnownServer::new(client, name));
+    inventory.clone_into(&mut known.inventory);
+    let own = i64::try_from(number).unwrap_or(i64::MAX);
+    known.looked.insert(own);
+    if !series.is_late {
+        known.certificates = certificates(book, known.certificates, series, new);
+        known.seen = Some((run.started.clone(), own));
+    }
+    book.remember(known);
 }
 
 /// The run that is looked at.
@@ -108,12 +112,14 @@ fn drift(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, rules: &Rules) 
             continue;
         }
         let Some(of_target) = since(series, place) else { continue };
-        if raised.contains(&number) {
+        if raised.contains(&number) && !series.is_late {
             mended(book, series, new, number, &of_target);
         }
         if is_last {
             worse(book, new, number, &of_target, rules);
-            came_to_rest(book, new, &of_target);
+            if !series.is_late {
+                came_to_rest(book, new, &of_target);
+            }
         }
     }
 }
@@ -125,10 +131,11 @@ fn since(series: SeriesOf<'_>, place: usize) -> Option<TargetDrift> {
     drift.targets.into_iter().next()
 }
 
-/// Whether a subject still reads worse than in this run: better than it was is not yet as good as it had been.
+/// Whether a subject still reads worse than in this run: better than it was is not yet as good as it had been. Where that run is
+/// not there to be compared with, nobody can tell that it does not.
 fn is_still_worse(series: SeriesOf<'_>, against: Option<u64>, subject: &Subject) -> bool {
     let place = series.runs.iter().position(|(number, _)| Some(*number) == against);
-    let Some(drift) = place.and_then(|place| since(series, place)) else { return false };
+    let Some(drift) = place.and_then(|place| since(series, place)) else { return true };
     let touches = |other: &Subject| match (of_ports(other), of_ports(subject)) {
         (Some((at, ports)), Some((address, own))) => {
             at == address && other.kind() == subject.kind() && ports.overlaps(own)
@@ -369,7 +376,11 @@ fn capitalised(text: &str) -> String {
 
 // Failures.
 
-fn failure(book: &mut Book, new: Newest<'_>) {
+/// What is remembered of a server that could not be reached, and of one whose name led nowhere.
+const UNREACHABLE: &str = "unreachable";
+const UNRESOLVED: &str = "unresolved";
+
+fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
     let troubles: Vec<&Trouble> = new.target.troubles.iter().collect();
     if troubles.iter().any(|trouble| matches!(trouble, Trouble::Interrupted)) {
         // Somebody, or the watch, ended it: no word about the server.
@@ -377,12 +388,21 @@ fn failure(book: &mut Book, new: Newest<'_>) {
     }
     let own = key(new.client(), Some(new.name()), Kind::Failure, "server");
     let Some(first) = troubles.first() else {
+        // A run that asks less is whole sooner. But any run that is whole reached the server.
+        let is_enough = book.get(&own).is_some_and(|open| {
+            let reached =
+                matches!(&open.state, MatterState::NotWhole { what } if what == UNREACHABLE || what == UNRESOLVED);
+            reached || series.is_scheduled || open.run.is_some_and(|run| (series.asks_as)(run))
+        });
+        if series.is_late || !is_enough {
+            return;
+        }
         let title = format!("{} was scanned wholly again", new.name());
         return book.resolve(&own, title, Vec::new(), Some(new.number));
     };
     let (what, severity, words) = match first {
-        Trouble::Unreachable => ("unreachable", Severity::High, "cannot be reached"),
-        Trouble::Unresolved { .. } => ("unresolved", Severity::High, "cannot be found: its name leads nowhere"),
+        Trouble::Unreachable => (UNREACHABLE, Severity::High, "cannot be reached"),
+        Trouble::Unresolved { .. } => (UNRESOLVED, Severity::High, "cannot be found: its name leads nowhere"),
         Trouble::Bug { .. } => ("bug", Severity::High, "could not be scanned wholly: portreeve has a defect"),
         Trouble::Ourselves { .. } => ("ourselves", Severity::Medium, "could not be scanned wholly by this machine"),
         _ => ("partial", Severity::Medium, "was not scanned wholly"),

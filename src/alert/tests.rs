@@ -1,17 +1,16 @@
+mod of_jobs;
+
 use super::{
-    Book, JobStanding, Route, Rules, Said, SeriesOf, certificates, inventory, is_blind, jobs, messages, server,
-    servers, statements,
+    Book, Route, Rules, Said, SeriesOf, certificates, inventory, is_blind, messages, server, servers, statements,
 };
 use crate::drift::EARLIER;
 use crate::drift::tests::world::{World, timed_out};
-use crate::history::JobRecord;
 use crate::history::outbox::Standing;
 use crate::model::alert::{Kind, Notice, Phase};
 use crate::model::matter::{Matter, MatterState};
 use crate::model::run::{Run, Trouble};
 use crate::model::statement::About;
 use crate::model::verdict::Severity;
-use crate::schedule::Schedule;
 use jiff::{Timestamp, ToSpan as _};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -33,6 +32,14 @@ fn night(number: u64) -> Timestamp {
     at("2026-11-01T02:00:00Z") + (24 * i64::try_from(number).unwrap()).hours()
 }
 
+/// What is known of a run beside what it saw.
+#[derive(Clone, Copy)]
+struct How {
+    asks_as_before: bool,
+    is_scheduled: bool,
+    is_late: bool,
+}
+
 /// One server over its nights, looked at after each as the program does.
 struct Nights {
     standing: Standing,
@@ -49,6 +56,10 @@ impl Nights {
     }
 
     fn ran(&mut self, run: Run) -> Vec<Notice> {
+        self.ran_as(run, How { asks_as_before: true, is_scheduled: false, is_late: false })
+    }
+
+    fn ran_as(&mut self, run: Run, how: How) -> Vec<Notice> {
         let number = u64::try_from(self.runs.len()).unwrap() + 1;
         self.runs.push((number, Run { started: night(number).to_string(), ..run }));
         let mut book = Book::new(self.standing.clone());
@@ -72,7 +83,9 @@ impl Nights {
         let wanted = |known: u64| known == number || usable.contains(&known) || raised.contains(&known);
         let series: Vec<(u64, &Run)> =
             self.runs.iter().filter(|(number, _)| wanted(*number)).map(|(number, run)| (*number, run)).collect();
-        server(&mut book, SeriesOf { runs: &series, asks_as: &|_| true }, "inventory", &rules());
+        let How { asks_as_before, is_scheduled, is_late } = how;
+        let series = SeriesOf { runs: &series, asks_as: &|_| asks_as_before, is_scheduled, is_late };
+        server(&mut book, series, "inventory", &rules());
         certificates(&mut book, |_| true, night(number), &rules());
         self.standing = book.standing();
         book.notices().to_vec()
@@ -174,6 +187,56 @@ fn worse_than_before_a_long_outage_is_told_when_it_is_over() {
     }
     let words = told(&nights.scanned(&rdp()));
     assert!(words.iter().any(|line| line.starts_with("raised drift") && line.contains("tcp/9999")), "{words:#?}");
+}
+
+#[test]
+fn a_run_that_came_late_may_tell_what_is_worse_and_mends_nothing() {
+    let late = How { asks_as_before: true, is_scheduled: true, is_late: true };
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    nights.scanned(&rdp());
+    nights.scanned(&unreachable());
+    let (open, seen) = (nights.standing.matters.len(), nights.standing.servers[0].seen.clone());
+    assert!(nights.ran_as(sound().run(), late).is_empty(), "nobody knows whether it asked before the others or after");
+    assert_eq!(nights.standing.matters.len(), open);
+    assert_eq!(nights.standing.servers[0].seen, seen, "the newest is still the newest");
+    assert_eq!(nights.standing.servers[0].looked, BTreeSet::from([1, 2, 3, 4]));
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    let words = told(&nights.ran_as(rdp().run(), late));
+    assert!(words.iter().any(|line| line.starts_with("raised drift") && line.contains("tcp/9999")), "{words:#?}");
+    assert_eq!(told(&nights.ran_as(unreachable().run(), late)), ["raised failure: automate-01 cannot be reached"]);
+    nights.scanned(&sound());
+    assert!(nights.standing.matters.is_empty());
+}
+
+#[test]
+fn a_scan_that_asked_less_makes_nothing_whole_but_reaches_the_server() {
+    let less = How { asks_as_before: false, is_scheduled: false, is_late: false };
+    let partly = || World { troubles: vec![Trouble::OutOfTime], ..sound() };
+    let again = ["resolved failure: automate-01 was scanned wholly again"];
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    assert_eq!(told(&nights.scanned(&partly())), ["raised failure: automate-01 was not scanned wholly"]);
+    assert!(nights.ran_as(sound().run(), less).is_empty());
+    assert_eq!(told(&nights.scanned(&sound())), again);
+    nights.scanned(&partly());
+    assert_eq!(told(&nights.ran_as(sound().run(), How { is_scheduled: true, ..less })), again, "as the user wants it");
+    nights.scanned(&unreachable());
+    assert_eq!(told(&nights.ran_as(sound().run(), less)), again);
+}
+
+#[test]
+fn what_nobody_can_compare_any_more_is_not_mended() {
+    let mut nights = Nights::new();
+    nights.scanned(&sound());
+    let raised = nights.scanned(&rdp()).len();
+    for matter in &mut nights.standing.matters {
+        let MatterState::Worse { against, .. } = &mut matter.state else { continue };
+        *against = Some(99);
+    }
+    assert!(raised > 0 && nights.scanned(&sound()).is_empty(), "the run that it was better in is gone");
+    assert_eq!(nights.standing.matters.len(), raised);
 }
 
 #[test]
@@ -331,77 +394,6 @@ fn a_statement_is_told_by_the_day_until_it_is_renewed_or_taken_back() {
     );
 }
 
-fn job(record: Option<JobRecord>, running: bool) -> JobStanding {
-    let schedule = Schedule::new("0 2 * * *", "UTC", None, &[]).unwrap();
-    JobStanding { id: "N: 0 2 * * * UTC".to_owned(), client: CLIENT.to_owned(), schedule, record, running }
-}
-
-fn record(settled: &str, began: Option<&str>, ended: Option<&str>, exit: Option<i32>) -> JobRecord {
-    JobRecord {
-        id: "N: 0 2 * * * UTC".to_owned(),
-        settled: settled.to_owned(),
-        began: began.map(str::to_owned),
-        ended: ended.map(str::to_owned),
-        exit,
-        skipped: 0,
-    }
-}
-
-#[test]
-fn a_scan_that_does_not_happen_is_told_until_one_has_come_to_its_end() {
-    let mut standing = Standing { looks: 1, ..Standing::default() };
-    let mut look = |one: JobStanding, now: &str| {
-        let mut book = Book::new(standing.clone());
-        jobs(&mut book, "inventory", &[one], at(now));
-        standing = book.standing();
-        told(book.notices())
-    };
-    let settled = "2026-11-20T02:04:00Z";
-    let idle = || record(settled, Some("2026-11-20T02:00:00Z"), Some(settled), Some(0));
-    assert_eq!(look(job(None, false), "2026-11-21T12:00:00Z"), [""; 0], "nobody ever watched");
-    assert_eq!(look(job(Some(idle()), false), "2026-11-21T02:29:00Z"), [""; 0], "not yet");
-    let begun = record(settled, Some("2026-11-21T02:00:01Z"), None, None);
-    assert_eq!(look(job(Some(begun.clone()), true), "2026-11-21T09:00:00Z"), [""; 0], "it takes long, and goes on");
-    assert_eq!(
-        look(job(Some(begun), false), "2026-11-21T09:00:00Z"),
-        [format!("raised missed: The scan of {CLIENT} that was due 2026-11-21T02:00:00Z did not happen")]
-    );
-    assert_eq!(look(job(Some(idle()), false), "2026-11-23T09:00:00Z"), [""; 0]);
-    // What makes up for it has begun, and is not there yet.
-    let late = record(settled, Some("2026-11-23T09:00:00Z"), None, None);
-    assert_eq!(look(job(Some(late), true), "2026-11-23T09:01:00Z"), [""; 0]);
-    let done = record("2026-11-23T09:05:00Z", Some("2026-11-23T09:00:00Z"), Some("2026-11-23T09:05:00Z"), Some(1));
-    assert_eq!(
-        look(job(Some(done.clone()), false), "2026-11-23T09:06:00Z"),
-        [format!("resolved missed: A scan of {CLIENT} has come to its end again")]
-    );
-    let skipped = JobRecord { skipped: 2, ..done.clone() };
-    assert_eq!(
-        look(job(Some(skipped.clone()), false), "2026-11-23T09:07:00Z"),
-        [format!("raised missed: 2 scans of {CLIENT} did not happen, because the one before still ran")]
-    );
-    assert_eq!(look(job(Some(skipped), false), "2026-11-23T09:08:00Z"), [""; 0]);
-    assert_eq!(look(job(Some(done), false), "2026-11-23T09:09:00Z").len(), 1);
-}
-
-#[test]
-fn a_scan_that_fails_as_a_whole_is_told_until_one_is_whole() {
-    let mut standing = Standing { looks: 1, ..Standing::default() };
-    let mut look = |exit: Option<i32>| {
-        let mut book = Book::new(standing.clone());
-        let ended = record("2026-11-20T02:04:00Z", Some("2026-11-20T02:00:00Z"), Some("2026-11-20T02:04:00Z"), exit);
-        jobs(&mut book, "inventory", &[job(Some(ended), false)], at("2026-11-20T03:00:00Z"));
-        standing = book.standing();
-        told(book.notices())
-    };
-    assert_eq!(look(Some(0)), [""; 0]);
-    assert_eq!(look(Some(2)), [format!("raised failure: The scan of {CLIENT} was refused: nothing was scanned")]);
-    assert_eq!(look(Some(2)), [""; 0]);
-    assert_eq!(look(None), [format!("escalated failure: The scan of {CLIENT} was killed")]);
-    assert_eq!(look(Some(1)), [format!("resolved failure: The scan of {CLIENT} is whole again")]);
-    assert_eq!(look(Some(3)), [format!("raised failure: The scan of {CLIENT} is partial")]);
-}
-
 #[test]
 fn an_inventory_that_cannot_be_read_is_told_to_who_hears_of_all_clients() {
     let mut book = Book::new(Standing { looks: 1, ..Standing::default() });
@@ -436,20 +428,6 @@ fn a_flood_is_one_message_that_says_how_many_more_there_are() {
     assert_eq!(first.len(), 1, "the first look is one message");
     assert_eq!(first[0].1.client, super::EVERYBODY);
     assert_eq!(first[0].1.notices.last().unwrap().title, "And 751 notices that this message has no room for");
-}
-
-#[test]
-fn what_began_and_ended_between_two_looks_is_told_in_one_word() {
-    let mut nights = Nights::new();
-    nights.scanned(&sound());
-    nights.standing.looks = 1;
-    let mut book = Book::new(nights.standing.clone());
-    let standing = job(Some(record("2026-11-01T02:00:00Z", None, None, None)), false);
-    jobs(&mut book, "inventory", std::slice::from_ref(&standing), at("2026-11-20T03:00:00Z"));
-    let key = book.notices()[0].key.clone();
-    book.resolve(&key, "it came".to_owned(), Vec::new(), None);
-    assert_eq!(told(book.notices()), ["resolved missed: it came"]);
-    assert!(book.notices()[0].details.iter().any(|detail| detail.contains("It was not told when it began")));
 }
 
 #[test]

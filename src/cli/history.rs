@@ -234,7 +234,10 @@ pub(super) fn prune(args: &PruneArgs, shared: &Shared) -> Result<Exit, CliError>
         }
     };
     if !pruned.spared.is_empty() {
-        text = format!("{text}\nkept, as the last of a target or still going on: {}", numbers(&pruned.spared));
+        text = format!(
+            "{text}\nkept, as the last of a target, needed for what is open, or still going on: {}",
+            numbers(&pruned.spared)
+        );
     }
     let lines: Vec<String> = text.lines().map(|line| wrapped(line, shared.columns(), "", "  ")).collect();
     print(&format!("{}\n", lines.join("\n")))?;

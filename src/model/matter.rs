@@ -10,6 +10,7 @@ use super::statement::About;
 use super::verdict::Severity;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Something that is open.
@@ -70,11 +71,17 @@ pub enum MatterState {
         job: String,
         /// The exit code; none where it was killed.
         exit: Option<i32>,
+        /// The inventory that has it: its paths, in one text.
+        #[serde(default)]
+        inventory: String,
     },
     /// A job whose scans do not happen.
     JobMissed {
         /// The job.
         job: String,
+        /// The inventory that has it: its paths, in one text.
+        #[serde(default)]
+        inventory: String,
     },
     /// An inventory that cannot be read.
     Inventory,
@@ -133,10 +140,40 @@ pub struct KnownServer {
     pub name: String,
     /// Which inventories it was in: their paths, in one text.
     pub inventory: String,
-    /// The last run of it that was looked at: when that began, RFC 3339, UTC, and its number. None where there was none yet.
+    /// The newest run of it that was looked at: when that began, RFC 3339, UTC, and its number. None where there was none yet.
     pub seen: Option<(String, i64)>,
+    /// The numbers of the last runs of it that were looked at, or that there is no need to look at any more.
+    #[serde(default)]
+    pub looked: BTreeSet<i64>,
     /// The certificates that it showed last, one for each place that served one.
     pub certificates: Vec<SeenCertificate>,
+    /// By which job it is scanned; none where it was not noted yet.
+    #[serde(default)]
+    pub job: Option<KnownJob>,
+}
+
+/// By which job a server is scanned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownJob {
+    /// The job; none where the server has no schedule.
+    pub id: Option<String>,
+    /// Since when, RFC 3339, UTC; none where it was so when the inventory was first looked at.
+    pub since: Option<String>,
+}
+
+impl KnownServer {
+    /// One of which nothing is known yet.
+    pub fn new(client: &str, name: &str) -> Self {
+        Self {
+            client: client.to_owned(),
+            name: name.to_owned(),
+            inventory: String::new(),
+            seen: None,
+            looked: BTreeSet::new(),
+            certificates: Vec::new(),
+            job: None,
+        }
+    }
 }
 
 /// A certificate in a place where it was last seen.

@@ -4,7 +4,7 @@
 //! looked meanwhile it is begun anew. Servers are loaded one by one, so that it does not matter how many there are.
 
 use super::{NO_CHANNEL, new_id};
-use crate::alert::{self, Book, JobStanding, Route, Rules, Said, SeriesOf};
+use crate::alert::{self, Book, JobStanding, Partly, Route, Rules, Said, ScheduledServer, SeriesOf};
 use crate::catalog::channels::{self, Alerts, Channel, Known, When};
 use crate::catalog::guide::Guide;
 use crate::catalog::inventory::{self, ALERTS, Inventory};
@@ -13,25 +13,29 @@ use crate::cli::args::{Cli, Command, ScanArgs};
 use crate::cli::exit::CliError;
 use crate::cli::{guides, statements, watch};
 use crate::drift::EARLIER;
-use crate::history::outbox::Appeared;
+use crate::history::outbox::{APPEARANCES, Appeared};
 use crate::history::sqlite::Sqlite;
-use crate::history::{Archive as _, HistoryError, JobRecord, RunNumber, Wanted};
+use crate::history::{Archive as _, Beginning, HistoryError, JobRecord, RunNumber, Summary, Wanted};
 use crate::model::alert::Kind;
 use crate::model::matter::{KnownServer, MatterState};
 use crate::model::run::Run;
+use crate::model::target::Target;
 use crate::schedule::Schedule;
 use clap::Parser as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// How many runs back are loaded to find [`EARLIER`] of which anything was learned.
 const BACK: usize = 30;
 
-/// How many runs that showed what is open are compared with: the last of them. What began before stays open until its subject is
-/// seen to be better than the night before.
-const RAISED_MOST: usize = 24;
+/// How many runs that showed what is open, or that it reads worse than, are compared with: the last of them. What began before
+/// stays open until fewer are.
+const RAISED_MOST: usize = 64;
+
+/// How many numbers of runs that were looked at are remembered of a server: of those that are [named](APPEARANCES) all.
+const LOOKED_MOST: usize = 3 * APPEARANCES;
 
 /// How often a look is begun anew because another process looked meanwhile.
 const AGAIN_MOST: usize = 10;
@@ -67,6 +71,8 @@ struct World {
     inventory: Option<Inventory>,
     /// Its servers, by client and name.
     servers: BTreeSet<(String, String)>,
+    /// By which jobs they are scanned.
+    jobs: Vec<ScheduledServer>,
     alerts: Alerts,
     said: Option<Vec<Said>>,
     problem: Option<String>,
@@ -82,16 +88,18 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
     for _ in 0..AGAIN_MOST {
         let mut book = Book::new(store.standing()?);
         let rules = rules(&world.alerts.when);
+        let since = alert::scheduled(&mut book, &world.name, &world.jobs, now);
         if let Some(inventory) = &world.inventory {
             let appeared = store.appearances()?.servers;
             let appeared: BTreeMap<(&str, &str), &Appeared> =
                 appeared.iter().map(|one| ((one.client.as_str(), one.name.as_str()), one)).collect();
             for target in &inventory.targets {
                 if let Some(appeared) = appeared.get(&(target.client.as_str(), target.name.as_str())) {
-                    Server { store, appeared, loaded: BTreeMap::new(), asked_as: BTreeMap::new() }.look(
+                    Server { store, appeared, loaded: BTreeMap::new(), begun: BTreeMap::new() }.look(
                         &mut book,
                         &world.name,
                         &rules,
+                        now,
                     )?;
                 }
             }
@@ -105,7 +113,7 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
         }
         alert::inventory(&mut book, &world.name, world.problem.as_deref(), now);
         if let Some(inventory) = &world.inventory {
-            let standing = jobs(store, inventory, now)?;
+            let standing = jobs(store, inventory, &since, now)?;
             alert::jobs(&mut book, &world.name, &standing, now);
             let targets = inventory.targets.iter().map(|target| (target.client.as_str(), target.name.as_str()));
             alert::servers(&mut book, &world.name, targets);
@@ -155,8 +163,8 @@ impl World {
                 let problem = CliError::Catalogs(found).render(false);
                 let files: Vec<PathBuf> = beside(asked.targets).chain(asked.alerts.iter().cloned()).collect();
                 let alerts = channels::load(&files, None)?;
-                let (inventory, servers, said) = (None, BTreeSet::new(), None);
-                return Ok(Self { name, inventory, servers, alerts, said, problem: Some(problem) });
+                let (inventory, servers, jobs, said) = (None, BTreeSet::new(), Vec::new(), None);
+                return Ok(Self { name, inventory, servers, jobs, alerts, said, problem: Some(problem) });
             }
         };
         let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
@@ -168,7 +176,13 @@ impl World {
             Err(error) => (None, Some(error.render(false))),
         };
         let servers = inventory.targets.iter().map(|target| (target.client.clone(), target.name.clone())).collect();
-        Ok(Self { name, inventory: Some(inventory), servers, alerts, said, problem })
+        let scheduled = |target: &Target| ScheduledServer {
+            client: target.client.clone(),
+            name: target.name.clone(),
+            job: watch::job_of(target),
+        };
+        let jobs = inventory.targets.iter().map(scheduled).collect();
+        Ok(Self { name, inventory: Some(inventory), servers, jobs, alerts, said, problem })
     }
 
     fn has(&self, client: &str, name: &str) -> bool {
@@ -176,11 +190,25 @@ impl World {
     }
 }
 
-/// The paths of an inventory in one text, the same from whatever folder they are named.
+/// The paths of an inventory in one text, the same from whatever folder they are named, and whether they are there or not: what
+/// was told of a file that is gone is about the same file when it is back.
 fn name(paths: &[PathBuf]) -> String {
-    let real = |path: &PathBuf| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
-    let all: BTreeSet<String> = paths.iter().filter_map(real).map(|path| path.display().to_string()).collect();
+    let all: BTreeSet<String> = paths.iter().map(|path| absolute(Path::new(""), path).display().to_string()).collect();
     all.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+/// A path from the root, without looking at the disk.
+fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    let path = folder.join(path);
+    let mut whole = PathBuf::new();
+    for part in std::path::absolute(&path).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => _ = whole.pop(),
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 /// The files of channels beside inventories that cannot be read.
@@ -229,7 +257,12 @@ fn said(inventory: &Inventory, scan: &ScanArgs, now: Timestamp) -> Result<Vec<Sa
 }
 
 /// The jobs of the inventory, each noted from now on where it never was: what is due later and does not happen is missed.
-fn jobs(store: &mut Sqlite, inventory: &Inventory, now: Timestamp) -> Result<Vec<JobStanding>, CliError> {
+fn jobs(
+    store: &mut Sqlite,
+    inventory: &Inventory,
+    since: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Result<Vec<JobStanding>, CliError> {
     let records: BTreeMap<String, JobRecord> =
         store.jobs()?.into_iter().map(|record| (record.id.clone(), record)).collect();
     let mut jobs: BTreeMap<String, JobStanding> = BTreeMap::new();
@@ -245,9 +278,107 @@ fn jobs(store: &mut Sqlite, inventory: &Inventory, now: Timestamp) -> Result<Vec
             store.note_job(&JobRecord { id: id.clone(), settled, began: None, ended: None, exit: None, skipped: 0 })?;
         }
         let running = store.is_job_held(&id);
-        jobs.insert(id.clone(), JobStanding { id, client: target.client.clone(), schedule, record, running });
+        let why = match &record {
+            Some(JobRecord { exit: Some(3), began: Some(began), ended: Some(_), .. }) => {
+                Some(why_partial(store, &id, began)?)
+            }
+            _ => None,
+        };
+        let (client, since) = (target.client.clone(), since.get(&id).cloned());
+        jobs.insert(id.clone(), JobStanding { id, client, schedule, record, running, why, since });
     }
     Ok(jobs.into_values().collect())
+}
+
+/// Why the scan of a job that began then is partial, by the run that it kept.
+fn why_partial(store: &Sqlite, job: &str, began: &str) -> Result<Partly, CliError> {
+    let Ok(began) = began.parse::<Timestamp>() else { return Ok(Partly::Otherwise) };
+    let since = |run: &Summary| {
+        // Runs note the second in which they begin.
+        run.started.parse::<Timestamp>().is_ok_and(|started| started.as_second() >= began.as_second())
+    };
+    let mut runs: Vec<Summary> = store.runs(&Wanted::default())?.into_iter().filter(since).collect();
+    runs.sort_by_key(|run| run.number.0);
+    for run in runs.iter().rev() {
+        if job_of(&store.beginning(run.number)?) != Some(job) {
+            continue;
+        }
+        let places = |places: BTreeSet<usize>| store.load_places(run.number, &places);
+        if run.elapsed_ms.is_none() {
+            return Ok(Partly::NotKept);
+        }
+        if places(BTreeSet::new())?.interrupted {
+            return Ok(Partly::Stopped);
+        }
+        if run.unfinished > 0 {
+            return Ok(Partly::NotKept);
+        }
+        // One by one, and not further than the first.
+        for place in 0..run.targets {
+            if places(BTreeSet::from([place]))?.targets.iter().any(|target| !target.troubles.is_empty()) {
+                return Ok(Partly::OfServers);
+            }
+        }
+        return Ok(Partly::Otherwise);
+    }
+    Ok(Partly::NotKept)
+}
+
+/// What a run that was not looked at yet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// The newest.
+    New,
+    /// It began before one that was looked at, and came to its end, or was gone on with, after that.
+    Late,
+}
+
+/// Which runs are to be looked at.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    /// By their places, oldest first.
+    fresh: Vec<(usize, News)>,
+    /// The numbers of those that are not news any more.
+    passed: BTreeSet<i64>,
+}
+
+/// Tells what is news among the runs of a server, oldest first. A number is never given twice and numbers follow the order in which
+/// runs came into the store, so that a run is known by it whatever a clock said. What a clock that was ahead dates to come is left
+/// until then, and is no measure for others. A run with a greater number that began earlier than one that was looked at was taken
+/// in from elsewhere: that is old.
+fn plan(runs: &[(String, RunNumber)], seen: &(String, i64), looked: &BTreeSet<i64>, now: Timestamp) -> Plan {
+    let seen_is_to_come = is_to_come(&seen.0, now);
+    // What an older version looked at it knew by the time alone.
+    let was_looked_at = |started: &str, number: i64| {
+        looked.contains(&number)
+            || looked.len() >= APPEARANCES && looked.first().is_some_and(|first| number < *first)
+            || looked.is_empty()
+                && if seen_is_to_come { number <= seen.1 } else { (started, number) <= (seen.0.as_str(), seen.1) }
+    };
+    let past: Vec<(usize, &str, i64, bool)> = (runs.iter().enumerate())
+        .filter(|(_, (started, _))| !is_to_come(started, now))
+        .map(|(place, (started, number))| (place, started.as_str(), number.0, was_looked_at(started, number.0)))
+        .collect();
+    let newest = past.iter().rposition(|(.., is_known)| *is_known);
+    let mut plan = Plan { fresh: Vec::new(), passed: BTreeSet::new() };
+    for (order, (place, _, number, is_known)) in past.iter().enumerate() {
+        let later = past.get(order + 1..).unwrap_or_default();
+        if *is_known {
+            plan.passed.insert(*number);
+        } else if newest.is_none_or(|newest| order > newest) {
+            plan.fresh.push((*place, News::New));
+        } else if later.iter().all(|(_, _, other, is_known)| !is_known || other > number) {
+            plan.fresh.push((*place, News::Late));
+        } else {
+            plan.passed.insert(*number);
+        }
+    }
+    plan
+}
+
+/// Whether a run began later than now.
+fn is_to_come(started: &str, now: Timestamp) -> bool {
+    started.parse::<Timestamp>().is_ok_and(|started| started > now)
 }
 
 /// One server, and what was loaded of its runs.
@@ -255,49 +386,60 @@ struct Server<'a> {
     store: &'a Sqlite,
     appeared: &'a Appeared,
     loaded: BTreeMap<RunNumber, Option<Run>>,
-    /// The options of runs.
-    asked_as: BTreeMap<RunNumber, Vec<String>>,
+    /// How runs were begun.
+    begun: BTreeMap<RunNumber, Beginning>,
 }
 
 impl Server<'_> {
-    fn look(mut self, book: &mut Book, inventory: &str, rules: &Rules) -> Result<(), CliError> {
+    fn look(mut self, book: &mut Book, inventory: &str, rules: &Rules, now: Timestamp) -> Result<(), CliError> {
         let Appeared { client, name, runs } = self.appeared;
-        let seen = book.server(client, name).and_then(|known| known.seen.clone());
-        let fresh: Vec<usize> = match &seen {
-            Some(seen) => (0..runs.len())
-                .filter(|place| {
-                    runs.get(*place)
-                        .is_some_and(|(started, number)| (started.as_str(), number.0) > (seen.0.as_str(), seen.1))
-                })
-                .collect(),
+        let known = book.server(client, name);
+        let Some(seen) = known.and_then(|known| known.seen.clone()) else {
             // What is past is not told; how it stands is.
-            None => return self.begin(book, inventory, rules),
+            return self.begin(book, inventory, rules, now);
         };
-        for place in fresh {
+        let looked = known.map(|known| known.looked.clone()).unwrap_or_default();
+        let plan = plan(runs, &seen, &looked, now);
+        for (place, news) in plan.fresh {
             let Some((_, number)) = runs.get(place) else { continue };
             self.load(*number)?;
             let mut series = self.earlier(book, place)?;
             series.push(*number);
-            self.look_at(book, &series, inventory, rules)?;
+            self.look_at(book, &series, inventory, rules, news == News::Late)?;
         }
+        self.remember(book, plan.passed);
         Ok(())
     }
 
     /// The first look at a server: its last run alone, and the last that saw it.
-    fn begin(mut self, book: &mut Book, inventory: &str, rules: &Rules) -> Result<(), CliError> {
-        let last: Vec<RunNumber> = self.appeared.runs.iter().rev().map(|(_, number)| *number).take(BACK).collect();
+    fn begin(mut self, book: &mut Book, inventory: &str, rules: &Rules, now: Timestamp) -> Result<(), CliError> {
+        let past =
+            self.appeared.runs.iter().filter(|(started, _)| !is_to_come(started, now)).map(|(_, number)| *number);
+        let past: Vec<RunNumber> = past.collect();
         let mut seen = None;
-        for number in &last {
+        for number in past.iter().rev().take(BACK) {
             if self.load(*number)?.is_some_and(|run| !run.targets.iter().any(alert::is_blind)) {
                 seen = Some(*number);
                 break;
             }
         }
-        let newest = last.first().copied();
+        let newest = past.last().copied();
         for number in seen.into_iter().filter(|seen| Some(*seen) != newest).chain(newest) {
-            self.look_at(book, &[number], inventory, rules)?;
+            self.load(number)?;
+            self.look_at(book, &[number], inventory, rules, false)?;
         }
+        self.remember(book, past.into_iter().map(|number| number.0).collect());
         Ok(())
+    }
+
+    /// Remembers which runs need not be looked at any more.
+    fn remember(&self, book: &mut Book, passed: BTreeSet<i64>) {
+        let Some(mut known) = book.server(&self.appeared.client, &self.appeared.name).cloned() else { return };
+        known.looked.extend(passed);
+        while known.looked.len() > LOOKED_MOST {
+            known.looked.pop_first();
+        }
+        book.remember(known);
     }
 
     /// The runs before one that are worth comparing with: those that showed what is open, and the last that saw anything.
@@ -331,7 +473,7 @@ impl Server<'_> {
         let mut older = Vec::new();
         // Few: what is open of a server began in one run, or some.
         for number in raised.into_iter().rev().take(RAISED_MOST).rev() {
-            // One that was pruned is not there to be compared with.
+            // `prune` spares them; one that is gone all the same is not there to be compared with.
             if self.load(number)?.is_some() {
                 older.push(number);
             }
@@ -346,13 +488,18 @@ impl Server<'_> {
         series: &[RunNumber],
         inventory: &str,
         rules: &Rules,
+        is_late: bool,
     ) -> Result<(), CliError> {
         let Some(last) = series.last() else { return Ok(()) };
-        let own = self.options(*last)?;
-        let known = book.server(&self.appeared.client, &self.appeared.name).and_then(|known| known.seen.clone());
+        let own = self.beginning(*last)?;
+        let Appeared { client, name, .. } = self.appeared;
+        let known = book.server(client, name).and_then(|known| known.seen.clone());
+        let failed = book.of_server(client, name).filter(|matter| matter.kind == Kind::Failure);
+        let failed = failed.filter_map(|matter| i64::try_from(matter.run?).ok()).map(RunNumber);
+        let failed: Vec<RunNumber> = failed.collect();
         let mut same: BTreeSet<u64> = BTreeSet::new();
-        for number in series.iter().copied().chain(known.map(|(_, number)| RunNumber(number))) {
-            if is_same(&self.options(number)?, &own) {
+        for number in series.iter().copied().chain(known.map(|(_, number)| RunNumber(number))).chain(failed) {
+            if is_same(&self.beginning(number)?, &own) {
                 same.extend(u64::try_from(number.0));
             }
         }
@@ -360,22 +507,24 @@ impl Server<'_> {
             .iter()
             .filter_map(|number| Some((u64::try_from(number.0).ok()?, self.loaded.get(number)?.as_ref()?)))
             .collect();
-        alert::server(book, SeriesOf { runs: &runs, asks_as: &|number| same.contains(&number) }, inventory, rules);
+        let asks_as = |number| same.contains(&number);
+        let series = SeriesOf { runs: &runs, asks_as: &asks_as, is_scheduled: is_by_watch(&own), is_late };
+        alert::server(book, series, inventory, rules);
         Ok(())
     }
 
-    /// The options of a run; none where it is gone.
-    fn options(&mut self, number: RunNumber) -> Result<Vec<String>, CliError> {
-        if let Some(known) = self.asked_as.get(&number) {
+    /// How a run was begun; without options where it is gone.
+    fn beginning(&mut self, number: RunNumber) -> Result<Beginning, CliError> {
+        if let Some(known) = self.begun.get(&number) {
             return Ok(known.clone());
         }
-        let options = match self.store.beginning(number) {
-            Ok(beginning) => beginning.arguments,
-            Err(HistoryError::NoRun { .. }) => Vec::new(),
+        let beginning = match self.store.beginning(number) {
+            Ok(beginning) => beginning,
+            Err(HistoryError::NoRun { .. }) => Beginning::default(),
             Err(error) => return Err(error.into()),
         };
-        self.asked_as.insert(number, options.clone());
-        Ok(options)
+        self.begun.insert(number, beginning.clone());
+        Ok(beginning)
     }
 
     /// A run of this server alone.
@@ -397,8 +546,35 @@ impl Server<'_> {
     }
 }
 
-/// Whether two runs were asked the same: by the same options, or both by the watch, whose options are the user's word.
-fn is_same(one: &[String], other: &[String]) -> bool {
-    let by_watch = |options: &[String]| options.iter().any(|option| option == "--job");
-    !one.is_empty() && (one == other || by_watch(one) && by_watch(other))
+/// Whether two runs were asked the same: by the same options, but for those of what is written, or both by the watch, whose options
+/// are the user's word.
+fn is_same(one: &Beginning, other: &Beginning) -> bool {
+    let both = || Some(what_is_asked(one)? == what_is_asked(other)?);
+    !one.arguments.is_empty()
+        && (one.arguments == other.arguments && one.folder == other.folder
+            || is_by_watch(one) && is_by_watch(other)
+            || both().unwrap_or(false))
 }
+
+fn is_by_watch(beginning: &Beginning) -> bool {
+    beginning.arguments.iter().any(|option| option == "--job")
+}
+
+/// Which job of the watch a run was of.
+fn job_of(beginning: &Beginning) -> Option<&str> {
+    let mut options = beginning.arguments.iter();
+    options.find(|option| *option == "--job").and_then(|_| options.next()).map(String::as_str)
+}
+
+/// The options of a scan that decide what is asked, in words to be compared; none where this version does not know them.
+fn what_is_asked(beginning: &Beginning) -> Option<String> {
+    let given = std::iter::once("portreeve").chain(beginning.arguments.iter().map(String::as_str));
+    let Ok(Cli { command: Command::Scan(scan), .. }) = Cli::try_parse_from(given) else { return None };
+    let folder = Path::new(&beginning.folder);
+    let targets: BTreeSet<PathBuf> = scan.targets.iter().map(|path| absolute(folder, path)).collect();
+    let ScanArgs { hosts, roles, select, job, facts, what, prove, stated, timing, .. } = *scan;
+    Some(format!("{:?}", (hosts, roles, targets, select, job, facts, what, prove, stated, timing)))
+}
+
+#[cfg(test)]
+mod tests;

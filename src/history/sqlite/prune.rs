@@ -3,6 +3,7 @@
 use super::{Done, Sqlite};
 use crate::history::dates::seconds;
 use crate::history::{Archive as _, HistoryError, Prune, Pruned, RunNumber, State, Wanted};
+use crate::model::matter::MatterState;
 use rusqlite::Transaction;
 use std::collections::BTreeSet;
 
@@ -36,10 +37,11 @@ pub(super) fn prune(store: &mut Sqlite, rule: Prune, dry_run: bool) -> Result<Pr
             old.map(|run| (run.number, run.state)).collect()
         }
     };
-    let lasts = store.blamed(lasts(store))?;
+    let mut needed = store.blamed(lasts(store))?;
+    needed.extend(store.blamed(shown(store))?);
     let mut pruned = Pruned::default();
     for (number, state) in old {
-        let spared = state == State::Running || lasts.contains(&number);
+        let spared = state == State::Running || needed.contains(&number);
         if spared { pruned.spared.push(number) } else { pruned.runs.push(number) }
     }
     pruned.runs.sort_unstable();
@@ -86,6 +88,21 @@ fn lasts(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
     Ok(lasts)
 }
 
+/// The runs that showed what is open of servers, and those that it reads worse than: without them nobody could tell when it is
+/// mended.
+fn shown(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
+    let matters = super::alerts::standing(store)?.matters;
+    let runs = matters.iter().flat_map(|matter| {
+        let (run, against) = match matter.state {
+            MatterState::Worse { against, .. } => (matter.run, against),
+            MatterState::Flapping { .. } | MatterState::NotWhole { .. } => (matter.run, None),
+            _ => (None, None),
+        };
+        run.into_iter().chain(against)
+    });
+    Ok(runs.filter_map(|run| i64::try_from(run).ok()).map(RunNumber).collect())
+}
+
 fn forget(transaction: &Transaction<'_>, runs: &[RunNumber]) -> Done<()> {
     for run in runs {
         for table in ["run_target", "run_count", "journal"] {
@@ -95,4 +112,53 @@ fn forget(transaction: &Transaction<'_>, runs: &[RunNumber]) -> Done<()> {
     }
     transaction.execute_batch(SWEEP)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drift::tests::world::World;
+    use crate::history::Beginning;
+    use crate::history::outbox::Look;
+    use crate::history::sqlite::Mode;
+    use crate::model::alert::Kind;
+    use crate::model::drift::Subject;
+    use crate::model::matter::Matter;
+    use crate::model::verdict::Severity;
+
+    #[test]
+    fn what_showed_something_that_is_open_is_not_forgotten_until_it_is_mended() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        let run = World::sound().run();
+        let targets = [run.targets[0].target.clone()];
+        for night in 1..=6 {
+            let run = crate::model::run::Run { started: format!("2026-11-0{night}T02:00:00Z"), ..run.clone() };
+            let number = store.begin(&run.started, &Beginning::default(), &targets).unwrap();
+            store.finish(number, &run, &[(0, &run.targets[0])]).unwrap();
+        }
+        let subject = Subject::Item { guide: "iis".to_owned(), item: "IIS-01".to_owned() };
+        let matter = Matter {
+            key: "a".to_owned(),
+            kind: Kind::Drift,
+            severity: Severity::High,
+            client: targets[0].client.clone(),
+            target: Some(targets[0].name.clone()),
+            title: "t".to_owned(),
+            details: Vec::new(),
+            action: None,
+            since: run.started.clone(),
+            run: Some(3),
+            state: MatterState::Worse { subject, after: None, against: Some(2) },
+        };
+        assert!(store.note_look(&Look { open: vec![matter], ..Look::default() }).unwrap());
+        let numbers = |numbers: &[i64]| numbers.iter().copied().map(RunNumber).collect::<Vec<_>>();
+        for dry_run in [true, false] {
+            let pruned = store.prune(Prune::Keep(1), dry_run).unwrap();
+            assert_eq!((pruned.runs, pruned.spared), (numbers(&[1, 4, 5]), numbers(&[2, 3])));
+        }
+        let look = Look { looks: 1, closed: vec!["a".to_owned()], ..Look::default() };
+        assert!(store.note_look(&look).unwrap());
+        assert_eq!(store.prune(Prune::Keep(1), false).unwrap().runs, numbers(&[2, 3]));
+    }
 }

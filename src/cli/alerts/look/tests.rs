@@ -1,0 +1,100 @@
+use super::{News, Plan, is_same, name, plan};
+use crate::history::{Beginning, RunNumber};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn begun(line: &str) -> Beginning {
+    Beginning {
+        arguments: line.split(' ').map(str::to_owned).collect(),
+        folder: "/srv".to_owned(),
+        ..Beginning::default()
+    }
+}
+
+#[test]
+fn what_is_written_does_not_make_another_question() {
+    let one = begun("scan --targets inventory --html scan-2026-11-20.html");
+    for same in [
+        "scan --targets inventory --html scan-2026-11-21.html --store x.db",
+        "scan --quiet --format json --targets /srv/./inventory",
+    ] {
+        assert!(is_same(&one, &begun(same)), "{same}");
+    }
+    for other in [
+        "scan --targets inventory --sweep",
+        "scan --targets other",
+        "scan --targets inventory --guide iis",
+        "scan --targets inventory --host-time 9",
+        "scan --targets inventory --job x",
+        "scan --targets inventory --an-option-of-another-version",
+        "",
+    ] {
+        assert!(!is_same(&one, &begun(other)), "{other}");
+    }
+    assert!(!is_same(&one, &Beginning { folder: "/home".to_owned(), ..begun("scan --targets inventory") }));
+    assert!(!is_same(&Beginning::default(), &Beginning::default()), "of a run that is gone nothing is known");
+    assert!(is_same(&begun("scan --job x --targets a"), &begun("scan --job y --targets b")), "both by the watch");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_inventory_is_called_the_same_whether_it_is_there_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("a"), folder.path().join("link"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let named = |path: &Path| name(&[path.to_owned()]);
+    let before = (named(&path), named(&link));
+    std::fs::create_dir(&path).unwrap();
+    assert_eq!((named(&path), named(&link)), before);
+    assert_eq!(named(&folder.path().join("b/../a/.")), before.0);
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(named(Path::new("a")), named(&here.join("a")), "from whatever folder");
+    let both = |paths: [&str; 2]| name(&paths.map(PathBuf::from));
+    assert_eq!(both(["/a", "/b"]), both(["/b", "/a"]));
+}
+
+/// What is news of these runs, by their numbers, and which numbers are not news any more.
+fn news(runs: &[(&str, i64)], seen: (&str, i64), looked: &[i64]) -> (Vec<(i64, News)>, Vec<i64>) {
+    let mut runs: Vec<(String, RunNumber)> =
+        runs.iter().map(|(started, number)| (format!("2026-{started}:00:00Z"), RunNumber(*number))).collect();
+    runs.sort();
+    let seen = (format!("2026-{}:00:00Z", seen.0), seen.1);
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    let Plan { fresh, passed } = plan(&runs, &seen, &looked.iter().copied().collect(), now);
+    (fresh.into_iter().map(|(place, news)| (runs[place].1.0, news)).collect(), passed.into_iter().collect())
+}
+
+#[test]
+fn a_run_of_a_clock_that_was_ahead_keeps_no_other_from_being_looked_at() {
+    let runs = [("11-19T02", 1), ("12-24T02", 2), ("11-20T02", 3), ("11-21T02", 4)];
+    let ahead = ("12-24T02", 2);
+    assert_eq!(news(&runs, ahead, &[1, 2]).0, [(3, News::New), (4, News::New)]);
+    assert_eq!(news(&runs, ahead, &[1, 2, 3, 4]).0, [], "and each once");
+    assert_eq!(news(&runs, ahead, &[]).0, [(3, News::New), (4, News::New)], "also where only the time was noted");
+    // It is not looked at before its time.
+    assert_eq!(news(&runs, ("11-19T02", 1), &[1]), (vec![(3, News::New), (4, News::New)], vec![1]));
+}
+
+#[test]
+fn a_run_that_began_before_one_that_was_looked_at_and_ended_after_it_is_looked_at() {
+    let runs = [("11-20T02", 1), ("11-21T02", 2), ("11-21T03", 3)];
+    assert_eq!(news(&runs, ("11-21T03", 3), &[1, 3]), (vec![(2, News::Late)], vec![1, 3]));
+    assert_eq!(news(&runs, ("11-21T03", 3), &[]).0, [], "an older version looked at all of them");
+    assert_eq!(news(&runs, ("11-20T02", 1), &[1]).0, [(2, News::New), (3, News::New)]);
+}
+
+#[test]
+fn what_was_taken_in_from_elsewhere_is_news_only_where_it_is_the_newest() {
+    let runs = [("11-18T02", 3), ("11-20T02", 1), ("11-20T09", 4), ("11-21T02", 2), ("11-21T09", 5)];
+    let known = ("11-21T02", 2);
+    assert_eq!(news(&runs, known, &[1, 2]), (vec![(5, News::New)], vec![1, 2, 3, 4]));
+}
+
+#[test]
+fn what_was_looked_at_so_long_ago_that_its_number_is_forgotten_is_no_news() {
+    let looked: Vec<i64> = (40..140).collect();
+    let runs = [("10-01T02", 39), ("10-02T02", 40), ("11-21T02", 139)];
+    assert_eq!(news(&runs, ("11-21T02", 139), &looked).0, []);
+    let known: BTreeSet<i64> = news(&runs, ("11-21T02", 139), &looked).1.into_iter().collect();
+    assert_eq!(known, BTreeSet::from([39, 40, 139]));
+}
