@@ -278,7 +278,12 @@ fn what_waits_too_long_or_has_no_channel_is_told_by_the_exit_code() {
     };
     ended(&drop(&["zz"]), 2);
     ended(&drop(&["--channel", "psa"]), 2);
+    // Two files have a channel of this name: it is said which is meant.
+    store.execute("UPDATE outbox SET place = '/another/alerts.toml' WHERE client = 'Client 1'", []).unwrap();
+    ended(&drop(&["--channel", "noc"]), 2);
     assert_eq!(estate.waiting(), 2);
+    ended(&drop(&["--channel", "noc", "--alerts", "/another/alerts.toml"]), 0);
+    assert_eq!(estate.waiting(), 1);
     ended(&drop(&["--channel", "noc"]), 0);
     ended(&list(), 0);
     assert_eq!((estate.waiting(), other.taken().len()), (0, 0));
