@@ -41,7 +41,7 @@ use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
 use courses::{Courses, SnapshotNumber, Told};
 use jiff::Timestamp;
-use outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
+use outbox::{Addressee, Appearances, Claimed, Failed, Look, Standing, Waiting};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -315,7 +315,7 @@ pub trait Archive: Send {
     /// is at this channel. With `hurry` also what is due later, unless it was tried since then.
     fn claim(
         &mut self,
-        channel: &str,
+        to: &Addressee,
         now: Timestamp,
         hurry: Option<Timestamp>,
     ) -> Result<Option<Claimed>, HistoryError>;

@@ -69,6 +69,16 @@ pub async fn deliver_within(
     }
 }
 
+/// Whether every notice of `message` is shown in what the channel's receiver gets.
+pub fn has_room(channel: &Channel, message: &Message) -> bool {
+    match &channel.means {
+        Means::Slack(_) => message.notices.len() <= payload::slack::NOTICES,
+        Means::Teams(_) => payload::teams::has_room(message),
+        Means::Mail(_) => message.notices.len() <= payload::mail::NOTICES,
+        Means::Webhook(_) | Means::Command(_) => true,
+    }
+}
+
 /// Whether everything that a delivery needs from this machine is there: secrets, roots, the program. Nothing is sent.
 pub fn check(channel: &Channel) -> Result<(), Undelivered> {
     channel.check().map_err(|error| trouble::settings(&error.to_string(), &error.advice()))?;

@@ -200,19 +200,54 @@ fn what_a_receiver_does_not_take_waits_and_goes_when_it_is_back() {
 }
 
 #[test]
-fn what_a_receiver_will_never_take_holds_up_nothing_and_is_not_forgotten() {
+fn what_a_receiver_will_never_take_holds_up_nothing_else_and_is_told_before_its_end() {
     let receiver = Receiver::start();
-    let estate = looked_at(1, &[("noc", &receiver)]);
+    let estate = looked_at(2, &[("noc", &receiver)]);
+    let settled = |client: usize, time: &str| {
+        let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+        let sql = "UPDATE job SET settled = ?1, began = ?1, ended = ?1, exit = 0 WHERE id LIKE ?2";
+        assert_eq!(store.execute(sql, [time, &format!("Client {client}:%")]).unwrap(), 1);
+    };
+    settled(0, LONG_AGO);
     receiver.is(Mood::Refuses);
-    estate.settled(LONG_AGO);
     ended(&estate.check(), 3);
     receiver.is(Mood::Takes);
-    estate.settled(NEVER);
+    settled(0, NEVER);
+    settled(1, LONG_AGO);
     ended(&estate.check(), 3);
-    assert_eq!((phases(&receiver.taken(), "resolved"), phases(&receiver.taken(), "raised")), (1, 0));
-    assert_eq!(estate.waiting(), 1);
+    // What is about another client passes; that it is over waits for that it began.
+    let taken = receiver.taken();
+    assert_eq!((phases(&taken, "resolved"), phases(&taken, "raised")), (0, 1));
+    assert_eq!((text(&taken[0], "client"), estate.waiting()), ("Client 1", 2));
     ended(&estate.alerts(&["send"]).output().unwrap(), 0);
-    assert_eq!(phases(&receiver.taken(), "raised"), 1);
+    let taken = receiver.taken();
+    let of: Vec<&str> = taken.iter().skip(1).map(|message| text(&array(message, "notices")[0], "phase")).collect();
+    assert_eq!((of.as_slice(), estate.waiting()), (["raised", "resolved"].as_slice(), 0));
+}
+
+#[test]
+fn inventories_that_share_a_store_send_each_their_own_messages() {
+    let (receiver, theirs) = (Receiver::start(), Receiver::start());
+    let mut gone = Receiver::start();
+    gone.goes();
+    let estate = looked_at(1, &[("mail", &gone)]);
+    estate.settled(LONG_AGO);
+    ended(&estate.check(), 3);
+    // Another inventory, in the same store, with a channel of the same name.
+    let (other, more) = (Estate::new(&clients(1).replace("Client", "Other"), &[("mail", &theirs)]), ["send", "check"]);
+    let of_other = |what: &[&str]| {
+        let mut command = portreeve();
+        command.arg("alerts").args(what).arg("--targets").arg(other.path("inventory"));
+        command.arg("--store").arg(estate.path("history.db")).output().unwrap()
+    };
+    for what in more {
+        ended(&of_other(&[what]), 0);
+    }
+    ended(&of_other(&["list"]), 0);
+    assert_eq!(theirs.asked(), 0, "it is not theirs");
+    estate.channels(&[("mail", &receiver)]);
+    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    assert_eq!((phases(&receiver.taken(), "raised"), theirs.asked(), estate.waiting()), (1, 0, 0));
 }
 
 #[test]
@@ -243,7 +278,12 @@ fn what_waits_too_long_or_has_no_channel_is_told_by_the_exit_code() {
     };
     ended(&drop(&["zz"]), 2);
     ended(&drop(&["--channel", "psa"]), 2);
+    // Two files have a channel of this name: it is said which is meant.
+    store.execute("UPDATE outbox SET place = '/another/alerts.toml' WHERE client = 'Client 1'", []).unwrap();
+    ended(&drop(&["--channel", "noc"]), 2);
     assert_eq!(estate.waiting(), 2);
+    ended(&drop(&["--channel", "noc", "--alerts", "/another/alerts.toml"]), 0);
+    assert_eq!(estate.waiting(), 1);
     ended(&drop(&["--channel", "noc"]), 0);
     ended(&list(), 0);
     assert_eq!((estate.waiting(), other.taken().len()), (0, 0));
@@ -260,7 +300,7 @@ fn the_first_look_is_one_message_and_later_ones_are_of_one_client_each() {
     estate.settled(LONG_AGO);
     ended(&estate.check(), 0);
     let taken = receiver.taken();
-    assert_eq!((taken.len(), array(&taken[0], "notices").len(), estate.open()), (1, 50, 60));
+    assert_eq!((taken.len(), array(&taken[0], "notices").len(), estate.open()), (1, 40, 60));
     estate.settled(NEVER);
     ended(&estate.check(), 0);
     let taken = receiver.taken();
@@ -316,33 +356,63 @@ fn two_processes_at_once_tell_each_thing_once() {
     }
 }
 
+/// How often the store was looked at.
+fn looks(estate: &Estate) -> i64 {
+    let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+    store.busy_timeout(Duration::from_secs(20)).unwrap();
+    store.query_row("SELECT times FROM looked", [], |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn a_kill_at_any_moment_loses_nothing_and_tells_nothing_twice() {
     let receiver = Receiver::start();
     let clients = 8;
     let estate = looked_at(clients, &[("noc", &receiver), ("psa", &receiver)]);
-    let mut killed = 0;
-    let mut rounds = 0;
-    for round in 0..24_u64 {
-        rounds += 1;
-        estate.settled(if round % 2 == 0 { LONG_AGO } else { NEVER });
+    let start = || {
         let mut command = process();
         command.args(["alerts", "check", "--quiet", "--targets"]).arg(estate.path("inventory")).arg("--store");
-        let mut child =
-            command.arg(estate.path("history.db")).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        command.arg(estate.path("history.db")).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let rounds: usize = 24;
+    let (mut killed, mut before, mut after) = (0, 0, 0);
+    let mut whole = Duration::ZERO;
+    for round in 0..rounds {
+        estate.settled(if round % 2 == 0 { LONG_AGO } else { NEVER });
+        let (known, asked) = (looks(&estate), receiver.asked());
         let begin = Instant::now();
-        // From before anything was read until after all was sent.
-        let patience = Duration::from_millis(round * 7 % 90);
-        while begin.elapsed() < patience && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
+        if round % 8 == 7 {
+            // It is sending: what it tells is noted, and no answer comes.
+            receiver.is(Mood::Hangs);
         }
-        killed += usize::from(child.try_wait().unwrap().is_none());
+        let mut child = start();
+        match round {
+            // How long one takes here and now.
+            0 => {
+                child.wait().unwrap();
+                whole = begin.elapsed();
+            }
+            _ if round % 8 == 7 => receiver.wait(|receiver| receiver.asked() > asked),
+            // Before it can have done anything.
+            _ if round % 8 == 3 => {}
+            _ => {
+                let patience = whole.mul_f64(f64::from(u32::try_from(round).unwrap()) / 24.0);
+                while begin.elapsed() < patience && child.try_wait().unwrap().is_none() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+        let was_killed = child.try_wait().unwrap().is_none();
         let _ = child.kill();
         child.wait().unwrap();
+        receiver.is(Mood::Takes);
+        killed += usize::from(was_killed);
+        let noted = looks(&estate) > known;
+        before += usize::from(was_killed && !noted);
+        after += usize::from(was_killed && noted);
         // Nothing may happen twice before it was told once: so the other way round only after a look.
         ended(&estate.check(), 0);
     }
-    assert!(killed > 0, "none was killed in {rounds} rounds");
+    assert!(before > 0 && after > 0, "killed before the first write {before} times, and after it {after} times");
     let taken = receiver.taken();
     let mut by_id: BTreeMap<&str, &Value> = BTreeMap::new();
     for message in &taken {
@@ -415,6 +485,11 @@ impl Watching {
         Self(command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
 
+    fn reload(&self) {
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGHUP).unwrap();
+    }
+
     fn end(mut self) -> Output {
         let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -467,19 +542,15 @@ fn a_watch_tells_without_being_asked_and_a_channel_that_hangs_delays_no_other() 
     let taken = takes.taken();
     assert!(phases(&taken, "raised") <= 1 && taken.len() <= 2, "{taken:#?}");
     until("its health is in the status", || status(&estate)["alerts"]["waiting"].as_u64().is_some_and(|n| n > 0));
-    #[cfg(target_os = "linux")]
-    {
-        // It waits, and does not spin: ticks are hundredths of a second.
-        let ticks = || -> u64 {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", watching.0.id())).unwrap();
-            let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-        };
-        let before = ticks();
-        std::thread::sleep(Duration::from_secs(2));
-        let used = ticks() - before;
-        assert!(used < 40, "{used} ticks in two seconds");
-    }
+    // It waits, and does not spin: its status, which it writes in each round, is the same for as long as five processes take.
+    let written = || {
+        ended(&estate.alerts(&["list"]).output().unwrap(), 0);
+        text(&status(&estate), "written").to_owned()
+    };
+    until("it rests", || {
+        let first = written();
+        (0..5).all(|_| written() == first)
+    });
     let output = watching.end();
     ended(&output, 0);
     hangs.is(Mood::Takes);
@@ -540,6 +611,63 @@ fn a_job_is_never_scanned_by_two_at_once() {
     );
     first.kill().unwrap();
     first.wait().unwrap();
+}
+
+#[test]
+fn a_watch_that_cannot_begin_for_its_inventory_tells_so() {
+    let receiver = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver)]);
+    fs::write(estate.path("inventory/targets.toml"), "[[target]]\nname = 5\n").unwrap();
+    for more in [&["--once"][..], &[][..], &["--once"][..]] {
+        let mut command = portreeve();
+        command.arg("watch").args(more).arg("--targets").arg(estate.path("inventory"));
+        let output = command.arg("--store").arg(estate.path("history.db")).output().unwrap();
+        ended(&output, 2);
+        assert!(stderr(&output).contains("targets.toml"), "{}", stderr(&output));
+        assert_eq!(phases(&receiver.taken(), "raised"), 1, "once");
+    }
+}
+
+#[test]
+fn a_watch_scans_whatever_becomes_of_its_channels_and_says_what_waits() {
+    let mut receiver = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver)]);
+    let good = fs::read_to_string(estate.path("inventory/alerts.toml")).unwrap();
+    let file = estate.path("inventory/alerts.toml");
+    fs::write(&file, "[[channel]]\nname = \"x\"\n").unwrap();
+    let mut once = portreeve();
+    once.args(["watch", "--once", "--targets"]).arg(estate.path("inventory"));
+    let output = once.arg("--store").arg(estate.path("history.db")).output().unwrap();
+    ended(&output, 3);
+    assert!(stderr(&output).contains("nobody is told anything"), "{}", stderr(&output));
+    let watching = Watching::begin(&estate, &["--guide", SMALL]);
+    let trouble = || status(&estate)["trouble"].as_str().unwrap_or_default().to_owned();
+    until("it says what is wrong", || trouble().contains("channels for alerts cannot be read"));
+    // Mended, and read again.
+    receiver.goes();
+    estate.settled(LONG_AGO);
+    fs::write(&file, &good).unwrap();
+    ended(&estate.check(), 3);
+    watching.reload();
+    until("it is well", || trouble().is_empty() && status(&estate)["alerts"]["waiting"] == 1);
+    // Without the file what waits is not forgotten.
+    fs::remove_file(&file).unwrap();
+    watching.reload();
+    until("its channel is gone", || !status(&estate)["alerts"]["gone"][0].is_null());
+    assert_eq!(status(&estate)["alerts"]["waiting"], 1);
+    fs::write(&file, &good).unwrap();
+    watching.reload();
+    until("it is there again", || status(&estate)["alerts"]["gone"][0].is_null());
+    // A status that cannot be written ends nothing.
+    fs::remove_file(estate.path("status.json")).unwrap();
+    fs::create_dir(estate.path("status.json")).unwrap();
+    watching.reload();
+    receiver.comes_back();
+    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    fs::remove_dir(estate.path("status.json")).unwrap();
+    watching.reload();
+    until("nothing waits", || status(&estate)["alerts"]["waiting"] == 0);
+    ended(&watching.end(), 0);
 }
 
 #[test]

@@ -613,7 +613,7 @@ mod programs {
                 false,
                 "exit code 75, which asks for another try: no carrier",
             ),
-            ("printf 'a\\033[2Jb'; exit 1", Blame::Receiver, true, "exit code 1: a\\x1b[2Jb"),
+            ("printf 'a\\033[2Jb'; exit 1", Blame::Receiver, false, "exit code 1: a\\x1b[2Jb"),
             ("kill -9 $$", Blame::Here, false, "ended by a signal"),
         ] {
             let wrong = trouble(&script(&secrets, text), &patient()).await;

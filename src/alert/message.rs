@@ -1,14 +1,13 @@
 //! From notices to messages: what each channel is sent.
 
 use super::{Book, EVERYBODY, counted};
-use crate::model::alert::{Kind, Message, Notice, Phase};
-use crate::model::verdict::Severity;
+use crate::model::alert::{Message, Notice};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// More notices than these are in no message; it says how many more there are.
-pub const NOTICES_MOST: usize = 50;
+/// No message has more notices than these: more nobody reads. Others are in the next.
+pub const NOTICES_MOST: usize = 40;
 
 /// A channel, as far as messages are made for it.
 pub struct Route<'a> {
@@ -20,7 +19,8 @@ pub struct Route<'a> {
     pub is_of_some: bool,
 }
 
-/// The messages of a look: for each channel one of each client, or one in all where nobody looked before. `id` draws a message's id.
+/// The messages of a look: for each channel those of each client, which have every notice between them, or one in all where nobody
+/// looked before. `id` draws a message's id.
 pub fn messages(
     book: &Book,
     routes: &[Route<'_>],
@@ -46,43 +46,32 @@ pub fn messages(
                 _ if client.is_empty() => EVERYBODY.to_owned(),
                 _ => client.to_owned(),
             };
-            let notices = bounded(notices, &client, book.is_first_look(), now);
-            let message = Message { id: id(), made: now.to_string(), test: false, client, notices };
-            messages.push((route.channel.to_owned(), message));
+            for notices in ordered(notices, book.is_first_look()).chunks(NOTICES_MOST) {
+                let (client, notices) = (client.clone(), notices.to_vec());
+                let message = Message { id: id(), made: now.to_string(), test: false, client, notices };
+                messages.push((route.channel.to_owned(), message));
+            }
         }
     }
     messages
 }
 
-/// What to do first comes first, and no more than can be read.
-fn bounded(mut notices: Vec<Notice>, client: &str, first_look: bool, now: Timestamp) -> Vec<Notice> {
+/// What to do first comes first. Of what was so before anybody was to be told no more than one message has room for: the first of
+/// it says how many more there are.
+fn ordered(mut notices: Vec<Notice>, first_look: bool) -> Vec<Notice> {
     notices.sort_by_key(|notice| (!notice.phase.is_open(), Reverse(notice.severity), notice.kind));
     if first_look {
+        let more = notices.len().saturating_sub(NOTICES_MOST);
+        notices.truncate(NOTICES_MOST);
         for notice in &mut notices {
             notice.details.insert(0, "It was so when alerts began: told once, with all else that was.".to_owned());
         }
-    }
-    let more = notices.len().saturating_sub(NOTICES_MOST);
-    if more > 0 {
-        // In the place of the last that fits.
-        let left = notices.split_off(NOTICES_MOST - 1);
-        let worst = left.iter().map(|notice| notice.severity).max().unwrap_or(Severity::Low);
-        let more = i64::try_from(left.len()).unwrap_or(i64::MAX);
-        let open = left.iter().any(|notice| notice.phase.is_open());
-        notices.push(Notice {
-            // Of this message alone: nothing ever resolves it.
-            key: super::key(client, None, Kind::Failure, &format!("more notices at {now}")),
-            kind: left.first().map_or(Kind::Drift, |notice| notice.kind),
-            phase: if open { Phase::Raised } else { Phase::Resolved },
-            severity: worst,
-            client: client.to_owned(),
-            target: None,
-            title: format!("And {} that this message has no room for", counted(more, "notice", "notices")),
-            details: vec!["Those to do first are above.".to_owned()],
-            action: Some("`portreeve alerts list` has everything that is open.".to_owned()),
-            since: now.to_string(),
-            run: None,
-        });
+        if let Some(first) = notices.first_mut().filter(|_| more > 0) {
+            let more = counted(i64::try_from(more).unwrap_or(i64::MAX), "thing", "things");
+            first
+                .details
+                .insert(0, format!("So were {more} more, which are not told: `portreeve alerts list` has all."));
+        }
     }
     notices
 }

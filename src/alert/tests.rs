@@ -404,7 +404,7 @@ fn an_inventory_that_cannot_be_read_is_told_to_who_hears_of_all_clients() {
 }
 
 #[test]
-fn a_flood_is_one_message_that_says_how_many_more_there_are() {
+fn a_flood_is_as_many_messages_as_it_needs_and_none_of_it_is_lost() {
     let many = |looks: i64| {
         let mut book = Book::new(Standing { looks, ..Standing::default() });
         let of = |client: &str, number: usize| Said {
@@ -419,15 +419,22 @@ fn a_flood_is_one_message_that_says_how_many_more_there_are() {
     let route = || [Route { channel: "noc", takes: Box::new(|_| true), is_of_some: false }];
     let sent = |book: &Book| messages(book, &route(), at("2026-11-20T03:00:00Z"), String::new);
     let later = sent(&many(1));
-    assert_eq!(later.iter().map(|(_, message)| message.client.as_str()).collect::<Vec<_>>(), ["A", "B"]);
-    for (_, message) in &later {
-        assert_eq!(message.notices.len(), super::NOTICES_MOST);
-        assert_eq!(message.notices.last().unwrap().title, "And 351 notices that this message has no room for");
+    for client in ["A", "B"] {
+        let of: Vec<_> = later.iter().filter(|(_, message)| message.client == client).collect();
+        assert!(of.iter().all(|(_, message)| message.notices.len() <= super::NOTICES_MOST));
+        let keys: BTreeSet<&str> =
+            of.iter().flat_map(|(_, message)| &message.notices).map(|notice| notice.key.as_str()).collect();
+        assert_eq!((of.len(), keys.len()), (10, 400));
     }
     let first = sent(&many(0));
     assert_eq!(first.len(), 1, "the first look is one message");
     assert_eq!(first[0].1.client, super::EVERYBODY);
-    assert_eq!(first[0].1.notices.last().unwrap().title, "And 751 notices that this message has no room for");
+    let notices = &first[0].1.notices;
+    assert_eq!(notices.len(), super::NOTICES_MOST);
+    assert!(notices[0].details[0].contains("760 things more"), "{:?}", notices[0].details);
+    assert!(
+        notices.iter().all(|notice| later.iter().any(|(_, one)| one.notices.iter().any(|told| told.key == notice.key)))
+    );
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Alerts {
     pub when: When,
     /// Where it goes, in the order of the files. Names are unique.
     pub channels: Vec<Channel>,
+    /// The places of the files ([`place`]).
+    pub places: Vec<String>,
 }
 
 /// What is told at all, and when.
@@ -61,6 +63,18 @@ pub struct Channel {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
+    /// The file, the same from whatever folder it is named ([`place`]): it tells the channel from others of its name.
+    pub place: String,
+}
+
+/// A file's own path in one text, whether it is there or not.
+pub fn place(file: &Path) -> String {
+    let gone = || {
+        let whole = std::path::absolute(file).ok()?;
+        Some(std::fs::canonicalize(whole.parent()?).ok()?.join(whole.file_name()?))
+    };
+    let real = std::fs::canonicalize(file).ok().or_else(gone).or_else(|| std::path::absolute(file).ok());
+    real.unwrap_or_else(|| file.to_owned()).display().to_string()
 }
 
 impl Channel {
@@ -255,9 +269,14 @@ pub fn load(files: &[PathBuf], known: Option<Known<'_>>) -> Result<Alerts, Diagn
             Ok(text) => {
                 let folder = file.parent().unwrap_or_else(|| Path::new(""));
                 let before = reading.alerts.channels.len();
+                let own = place(file);
                 if let Err(Diagnostics(more)) = reading.add(&shown(file), &text, folder) {
                     found.extend(more);
                 }
+                for channel in reading.alerts.channels.iter_mut().skip(before) {
+                    channel.place.clone_from(&own);
+                }
+                reading.alerts.places.push(own);
                 let mut fresh = reading.alerts.channels.iter().skip(before);
                 if fresh.any(|channel| matches!(channel.means, Means::Command(_))) && may_be_changed_by_anybody(file) {
                     let message = "everybody on this machine may change this file, and it names a program that is run";

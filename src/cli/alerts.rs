@@ -15,6 +15,7 @@ use crate::alert::key;
 use crate::catalog::channels::{self, Alerts, Channel, Known};
 use crate::catalog::inventory;
 use crate::history::Archive as _;
+use crate::history::outbox::Waiting;
 use crate::history::sqlite::Mode;
 use crate::model::alert::{Kind, Message, Notice, Phase};
 use crate::model::verdict::Severity;
@@ -22,6 +23,7 @@ use crate::notify;
 use crate::report::text::clean;
 use futures::future::join_all;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,12 +57,13 @@ pub(super) fn channels_of(args: &ChannelArgs) -> Result<Alerts, CliError> {
     Ok(channels::load(&files, Some(known))?)
 }
 
-/// The channels that are wanted, of those that there are.
-fn chosen(args: &ChannelArgs, names: &[String]) -> Result<Vec<Channel>, CliError> {
+/// The channels that are wanted, and all that there are.
+fn chosen(args: &ChannelArgs, names: &[String]) -> Result<(Vec<Channel>, Alerts), CliError> {
     if args.targets.is_empty() && args.alerts.is_empty() {
         return Err(CliError::Usage("name the inventory with --targets, or the file with --alerts".to_owned()));
     }
-    let Alerts { channels, .. } = channels_of(args)?;
+    let alerts = channels_of(args)?;
+    let channels = &alerts.channels;
     if let Some(unknown) = names.iter().find(|name| channels.iter().all(|channel| channel.name != **name)) {
         let known: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
         return Err(CliError::Usage(format!(
@@ -69,16 +72,16 @@ fn chosen(args: &ChannelArgs, names: &[String]) -> Result<Vec<Channel>, CliError
             clean(&known.join(", "))
         )));
     }
-    let wanted = |channel: &Channel| names.is_empty() || names.contains(&channel.name);
-    let chosen: Vec<Channel> = channels.into_iter().filter(wanted).collect();
-    if chosen.is_empty() { Err(CliError::Usage(NO_CHANNEL.to_owned())) } else { Ok(chosen) }
+    let wanted = |channel: &&Channel| names.is_empty() || names.contains(&channel.name);
+    let chosen: Vec<Channel> = channels.iter().filter(wanted).cloned().collect();
+    if chosen.is_empty() { Err(CliError::Usage(NO_CHANNEL.to_owned())) } else { Ok((chosen, alerts)) }
 }
 
 const NO_CHANNEL: &str = "there is no channel: write an alerts.toml beside the inventory, or name one with --alerts; \
                           targets/alerts.toml is an example of each kind";
 
 async fn test(args: TestArgs) -> Result<Exit, CliError> {
-    let channels = chosen(&args.channels, &args.channel)?;
+    let (channels, _) = chosen(&args.channels, &args.channel)?;
     let now = Timestamp::now();
     let tried = channels.iter().map(|channel| async move {
         let delivered = tokio::time::timeout(ONE_TRY, notify::deliver(channel, &test_message(channel, now), &[])).await;
@@ -163,22 +166,23 @@ async fn check(args: CheckArgs, shared: &Shared) -> Result<Exit, CliError> {
     }
     let place = store.path().to_owned();
     drop(store);
-    let sent = send_all(&place, &looked.channels, None, shared).await?;
+    let sent = send_all(&place, &looked.alerts.channels, &looked.alerts, None, shared).await?;
     Ok(if exit == Exit::Clean { sent } else { exit })
 }
 
 async fn send(args: SendArgs, shared: &Shared) -> Result<Exit, CliError> {
-    let channels = chosen(&args.channels, &args.channel)?;
+    let (channels, alerts) = chosen(&args.channels, &args.channel)?;
     let store = args.place.open(Mode::Existing)?;
     let place = store.path().to_owned();
     drop(store);
-    send_all(&place, &channels, Some(Timestamp::now()), shared).await
+    send_all(&place, &channels, &alerts, Some(Timestamp::now()), shared).await
 }
 
 /// Sends what is due to each channel, side by side, and says what did not go.
 pub(super) async fn send_all(
     place: &Path,
     channels: &[Channel],
+    alerts: &Alerts,
     hurry: Option<Timestamp>,
     shared: &Shared,
 ) -> Result<Exit, CliError> {
@@ -192,7 +196,7 @@ pub(super) async fn send_all(
             complain(&clean_lines(&format!("{}: {trouble}", channel.name)));
         }
     }
-    let health = outbox.health(channels, Timestamp::now())?;
+    let health = outbox.health(alerts, Timestamp::now())?;
     if !shared.quiet {
         let waits = if health.waiting == 0 { "nothing waits".to_owned() } else { format!("{} wait", health.waiting) };
         print(&format!("{delivered} sent, {waits}\n"))?;
@@ -231,12 +235,24 @@ fn drop_messages(args: &DropArgs, shared: &Shared) -> Result<Exit, CliError> {
         }
     }
     for name in &args.channel {
-        let before = ids.len();
-        ids.extend(waiting.iter().filter(|message| message.channel == *name).map(|message| message.id.clone()));
-        if ids.len() == before {
-            let name = clean(name);
+        let place = args.alerts.as_deref().map(channels::place);
+        let is_meant = |message: &&Waiting| {
+            message.to.channel == *name && place.as_ref().is_none_or(|place| *place == message.to.place)
+        };
+        let meant: Vec<&Waiting> = waiting.iter().filter(is_meant).collect();
+        let places: BTreeSet<&str> = meant.iter().map(|message| message.to.place.as_str()).collect();
+        let name = clean(name);
+        if meant.is_empty() {
             return Err(CliError::Usage(format!("no message waits for the channel `{name}`; nothing was dropped")));
         }
+        if places.len() > 1 {
+            let places: Vec<&str> = places.into_iter().collect();
+            return Err(CliError::Usage(format!(
+                "messages wait for channels `{name}` of several files; say which with --alerts: {}; nothing was dropped",
+                clean(&places.join(", "))
+            )));
+        }
+        ids.extend(meant.into_iter().map(|message| message.id.clone()));
     }
     let dropped = store.drop_messages(&ids)?;
     if !shared.quiet {

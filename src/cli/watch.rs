@@ -15,6 +15,7 @@ use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown};
 use super::parent;
 use crate::alert::GRACE;
+use crate::catalog::channels::Alerts;
 use crate::catalog::inventory;
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::{Archive as _, JobRecord};
@@ -77,7 +78,14 @@ fn scheduled(paths: &[PathBuf]) -> Result<BTreeMap<String, Scheduled>, CliError>
 /// Runs `portreeve watch`.
 pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliError> {
     check_options(&args)?;
-    let jobs = scheduled(&args.targets)?;
+    let jobs = match scheduled(&args.targets) {
+        Err(error @ CliError::Files(_)) if !args.list && args.write_units.is_none() && !args.place.is_none() => {
+            // Nobody watches, and whoever is to know of it is told.
+            alerting::tell_once(&args, shared).await;
+            return Err(error);
+        }
+        jobs => jobs?,
+    };
     if let Some(folder) = &args.write_units {
         return units::write(folder, &args, shared);
     }
@@ -98,10 +106,12 @@ pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliErr
         return Ok(Exit::Clean);
     }
     let place = store.path().to_owned();
-    let alerting = Alerting::of(&args, &place)?;
-    let (scans, broken, worst) = (JoinSet::new(), None, Exit::Clean);
-    let mut watch = Watch { args, store, place, jobs, records, planner, scans, alerting, broken, worst };
+    let (scans, worst) = (JoinSet::new(), Exit::Clean);
+    let (alerting, alerts, broken, mute, unsaid) = (None, Alerts::default(), None, None, None);
+    let mut watch =
+        Watch { args, store, place, jobs, records, planner, scans, alerting, alerts, broken, mute, unsaid, worst };
     watch.begin_anew(now)?;
+    watch.reload_alerts();
     watch.go(shared).await
 }
 
@@ -135,8 +145,14 @@ struct Watch {
     scans: JoinSet<(String, std::io::Result<ExitStatus>)>,
     /// None where nobody is to be told anything.
     alerting: Option<Alerting>,
+    /// The files of channels, while there is no channel in them.
+    alerts: Alerts,
     /// What is wrong with the inventory since it was read last.
     broken: Option<String>,
+    /// What is wrong with the channels since they were read last.
+    mute: Option<String>,
+    /// Why it could not be said how it goes.
+    unsaid: Option<String>,
     /// The worst that a scan ended with.
     worst: Exit,
 }
@@ -165,7 +181,7 @@ impl Watch {
             if let Some(alerting) = &mut self.alerting {
                 alerting.step(&self.args, now);
             }
-            self.say(now)?;
+            self.say(now);
             if self.args.once && self.scans.is_empty() {
                 return self.end_once().await;
             }
@@ -205,7 +221,7 @@ impl Watch {
         if let Some(alerting) = &mut self.alerting {
             alerting.finish(&self.args, false).await;
         }
-        self.say(Timestamp::now())?;
+        self.say(Timestamp::now());
         Ok(if self.args.once { Exit::Partial } else { Exit::Clean })
     }
 
@@ -213,15 +229,20 @@ impl Watch {
     async fn end_once(&mut self) -> Result<Exit, CliError> {
         if let Some(alerting) = &mut self.alerting {
             alerting.finish(&self.args, true).await;
-            let health = Health::of(&self.store.waiting()?, &alerting.channels, Timestamp::now());
-            if let Some(words) = health.words() {
-                complain(&clean(&words));
-            }
-            if health.words().is_some() || alerting.problem.is_some() {
-                self.worst = worse(self.worst, Some(3));
-            }
         }
-        self.say(Timestamp::now())?;
+        let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
+        let health = Health::of(&self.store.waiting()?, Some(alerts), Timestamp::now());
+        if let Some(words) = health.words() {
+            complain(&clean(&words));
+        }
+        let problem = self.alerting.as_ref().is_some_and(|alerting| alerting.problem().is_some());
+        if health.words().is_some() || problem || self.mute.is_some() {
+            self.worst = worse(self.worst, Some(3));
+        }
+        self.say(Timestamp::now());
+        if self.unsaid.is_some() {
+            self.worst = worse(self.worst, Some(3));
+        }
         Ok(self.worst)
     }
 
@@ -357,28 +378,56 @@ impl Watch {
 
     /// Begins or ends telling, as the files say now.
     fn reload_alerts(&mut self) {
-        match Alerting::of(&self.args, &self.place) {
+        self.mute = None;
+        match alerting::alerts_of(&self.args) {
             // What is being sent goes on.
-            Ok(Some(fresh)) => match &mut self.alerting {
-                Some(alerting) => alerting.channels = fresh.channels,
-                None => self.alerting = Some(fresh),
+            Ok(alerts) if !alerts.channels.is_empty() => match &mut self.alerting {
+                Some(alerting) => alerting.alerts = alerts,
+                None => match Alerting::of(alerts, &self.place) {
+                    Ok(alerting) => self.alerting = Some(alerting),
+                    Err(error) => self.is_mute(&error),
+                },
             },
-            Ok(None) => self.alerting = None,
-            Err(error) => {
-                complain(&error.render(false));
-                self.broken = Some("the channels for alerts cannot be read; those that were go on".to_owned());
-            }
+            Ok(alerts) => (self.alerting, self.alerts) = (None, alerts),
+            Err(error) => self.is_mute(&error),
         }
     }
 
-    /// Says how it goes.
-    fn say(&self, now: Timestamp) -> Result<(), CliError> {
+    /// The scans go on all the same.
+    fn is_mute(&mut self, error: &CliError) {
+        complain(&error.render(false));
+        let message = match &self.alerting {
+            Some(_) => "the channels for alerts cannot be read; those that were go on",
+            None => "the channels for alerts cannot be read; nobody is told anything",
+        };
+        complain(message);
+        self.mute = Some(message.to_owned());
+    }
+
+    /// Says how it goes. That it cannot be said ends nothing.
+    fn say(&mut self, now: Timestamp) {
         units::tell_alive(self.scans.len(), self.planner.wake());
+        let unsaid = self.write_status(now).err().map(|error| error.render(false));
+        if let Some(unsaid) = unsaid.as_ref().filter(|unsaid| self.unsaid.as_ref() != Some(*unsaid)) {
+            complain(&format!("the status could not be written: {unsaid}"));
+        }
+        self.unsaid = unsaid;
+    }
+
+    fn write_status(&self, now: Timestamp) -> Result<(), CliError> {
         let Some(path) = &self.args.status else { return Ok(()) };
-        let mut status = Status::of(&self.planner, &self.jobs, &self.records, self.broken.as_deref(), now);
-        if let Some(alerting) = &self.alerting {
-            let health = Health::of(&self.store.waiting()?, &alerting.channels, now);
-            status.alerts = Some(AlertsStatus { problem: alerting.problem.as_deref(), health });
+        let wrong: Vec<&str> = self.broken.iter().chain(&self.mute).map(String::as_str).collect();
+        let trouble = (!wrong.is_empty()).then(|| wrong.join("; "));
+        let mut status = Status::of(&self.planner, &self.jobs, &self.records, trouble.as_deref(), now);
+        let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
+        let problem = self.alerting.as_ref().and_then(Alerting::problem);
+        let (health, problem) = match self.store.waiting() {
+            Ok(waiting) => (Health::of(&waiting, Some(alerts), now), problem),
+            Err(error) => (Health::default(), Some(CliError::from(error).render(false))),
+        };
+        // What waits is said also where nobody is to be told anything any more.
+        if self.alerting.is_some() || problem.is_some() || health != Health::default() {
+            status.alerts = Some(AlertsStatus { problem, health });
         }
         status.write(path)
     }

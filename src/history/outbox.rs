@@ -8,6 +8,15 @@ use jiff::Timestamp;
 /// How many of a server's last runs are named.
 pub const APPEARANCES: usize = 60;
 
+/// Which channel a message is for. Inventories that share a store may each have one that is called `mail`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addressee {
+    /// The place of the file that has the channel.
+    pub place: String,
+    /// The channel's name in it.
+    pub channel: String,
+}
+
 /// In which runs servers were.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appearances {
@@ -51,7 +60,7 @@ pub struct Look {
     /// Servers that are forgotten, by client and name.
     pub forgotten: Vec<(String, String)>,
     /// What is to be sent, with the channel that gets it.
-    pub messages: Vec<(String, Message)>,
+    pub messages: Vec<(Addressee, Message)>,
 }
 
 impl Look {
@@ -71,7 +80,7 @@ pub struct Waiting {
     /// The message's id.
     pub id: String,
     /// Which channel it is for.
-    pub channel: String,
+    pub to: Addressee,
     /// Whose servers it is about.
     pub client: String,
     /// When it was made, RFC 3339, UTC.

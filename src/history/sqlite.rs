@@ -16,7 +16,7 @@ use super::content::{self, Kind};
 use super::courses::{Courses, SnapshotNumber, Told};
 use super::error::shown;
 use super::holder::Holder;
-use super::outbox::{Appearances, Claimed, Failed, Look, Standing, Waiting};
+use super::outbox::{Addressee, Appearances, Claimed, Failed, Look, Standing, Waiting};
 use super::schema::{self, FORMAT, Found};
 use super::{
     Archive, Beginning, HistoryError, JobRecord, Kept, Mark, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
@@ -379,11 +379,11 @@ impl Archive for Sqlite {
 
     fn claim(
         &mut self,
-        channel: &str,
+        to: &Addressee,
         now: Timestamp,
         hurry: Option<Timestamp>,
     ) -> Result<Option<Claimed>, HistoryError> {
-        alerts::claim(self, channel, now, hurry)
+        alerts::claim(self, to, now, hurry)
     }
 
     fn delivered(&mut self, id: &str) -> Result<(), HistoryError> {

@@ -92,8 +92,8 @@ fn outcome(path: &str, status: ExitStatus, out: &str, err: &str) -> Result<Recei
         }
         Some(code) => {
             let what = format!("{path} ended with exit code {code}{said}");
-            let advice = "run it by hand with a message on its input; exit code 75 asks for another try soon";
-            Err(trouble::refused(&what, advice))
+            // Programs end with 1 or 7 (curl) for what passes by itself: none of their codes is taken for "never".
+            Err(trouble::receiver(&what, "it is tried again; run it by hand with a message on its input"))
         }
         None => Err(trouble::here(
             &format!("{path} was ended by a signal{said}"),

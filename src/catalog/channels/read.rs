@@ -144,7 +144,14 @@ impl<'a> Reading<'a> {
             }
             let read = Channels { reader: &mut reader, folder, clients: clients.as_ref() }.read(raw, &span);
             if let Some((wants, means)) = read {
-                fresh.push(Channel { name, means, wants, file: file.to_owned(), line: line(&span) });
+                fresh.push(Channel {
+                    name,
+                    means,
+                    wants,
+                    file: file.to_owned(),
+                    line: line(&span),
+                    place: file.to_owned(),
+                });
             }
         }
         let fresh = reader.finish(fresh)?;

@@ -1,14 +1,14 @@
 //! `portreeve alerts list`.
 
-use super::outbox::{Health, is_stuck};
+use super::outbox::{Health, is_gone, is_stuck};
 use super::{STUCK_DAYS, channels_of};
-use crate::catalog::channels::Channel;
+use crate::catalog::channels::Alerts;
 use crate::cli::args::alerts::ListArgs;
 use crate::cli::args::{DoctorFormat, Shared};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::output::{print, wrapped};
 use crate::history::Archive as _;
-use crate::history::outbox::Waiting;
+use crate::history::outbox::{Addressee, Waiting};
 use crate::history::sqlite::Mode;
 use crate::model::matter::Matter;
 use crate::report::text::clean;
@@ -47,6 +47,8 @@ struct Opened<'a> {
 struct Message<'a> {
     id: &'a str,
     channel: &'a str,
+    /// The alerts.toml that has the channel.
+    channel_file: &'a str,
     client: &'a str,
     made: &'a str,
     notices: u32,
@@ -64,11 +66,8 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
     let mut matters = store.standing()?.matters;
     let mut waiting = store.waiting()?;
     let named = !args.channels.targets.is_empty() || !args.channels.alerts.is_empty();
-    let channels = if named { Some(channels_of(&args.channels)?.channels) } else { None };
-    let mut health = Health::of(&waiting, channels.as_deref().unwrap_or_default(), now);
-    if channels.is_none() {
-        health.gone = Vec::new();
-    }
+    let alerts = if named { Some(channels_of(&args.channels)?) } else { None };
+    let health = Health::of(&waiting, alerts.as_ref(), now);
     let wanted = |client: &str| {
         args.client.is_empty() || args.client.iter().any(|wanted| wanted.to_lowercase() == client.to_lowercase())
     };
@@ -76,7 +75,7 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
     waiting.retain(|message| wanted(&message.client));
     matters.sort_by_key(|matter| (Reverse(matter.severity), matter.kind, matter.client.clone(), matter.since.clone()));
     print(&match args.format {
-        DoctorFormat::Text => text(&matters, &waiting, channels.as_deref(), &health, now, shared.columns()),
+        DoctorFormat::Text => text(&matters, &waiting, alerts.as_ref(), &health, now, shared.columns()),
         DoctorFormat::Json => json(&matters, &waiting, &health, now)?,
     })?;
     Ok(if health.words().is_some() { Exit::Partial } else { Exit::Clean })
@@ -85,7 +84,7 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
 fn text(
     matters: &[Matter],
     waiting: &[Waiting],
-    channels: Option<&[Channel]>,
+    alerts: Option<&Alerts>,
     health: &Health,
     now: Timestamp,
     width: usize,
@@ -114,8 +113,7 @@ fn text(
         line("No message waits.", "", "");
     }
     for message in waiting {
-        let gone = channels.is_some_and(|channels| channels.iter().all(|channel| channel.name != message.channel));
-        let standing = if gone {
+        let standing = if alerts.is_some_and(|alerts| is_gone(message, alerts)) {
             "its channel is in no alerts.toml".to_owned()
         } else if message.claimed {
             "is being sent".to_owned()
@@ -132,13 +130,13 @@ fn text(
             1 => "tried once".to_owned(),
             many => format!("tried {many} times"),
         };
-        let Waiting { channel, client, notices: count, made, .. } = message;
+        let Waiting { to: Addressee { place, channel }, client, notices: count, made, .. } = message;
         line(
             &format!("waits  {channel}: {count} {notices} about {client}, made {made}, {tries}, {standing}{stuck}"),
             "",
             "  ",
         );
-        line(&format!("[{}]", message.id), "  ", "  ");
+        line(&format!("[{}]  channel of {place}", message.id), "  ", "  ");
         if let Some(error) = &message.error {
             line(&format!("last try: {error}"), "  ", "  ");
         }
@@ -169,7 +167,8 @@ fn json(matters: &[Matter], waiting: &[Waiting], health: &Health, now: Timestamp
     });
     let waiting = waiting.iter().map(|message| Message {
         id: &message.id,
-        channel: &message.channel,
+        channel: &message.to.channel,
+        channel_file: &message.to.place,
         client: &message.client,
         made: &message.made,
         notices: message.notices,

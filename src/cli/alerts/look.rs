@@ -3,6 +3,7 @@
 //! Nothing is kept until all of it is known, and then all of it at once, with the messages that it leads to. Where another process
 //! looked meanwhile it is begun anew. Servers are loaded one by one, so that it does not matter how many there are.
 
+use super::outbox::posted;
 use super::{NO_CHANNEL, new_id};
 use crate::alert::{self, Book, JobStanding, Partly, Route, Rules, Said, ScheduledServer, SeriesOf};
 use crate::catalog::channels::{self, Alerts, Channel, Known, When};
@@ -55,7 +56,7 @@ pub(in crate::cli) struct Asked<'a> {
 #[derive(Debug)]
 pub(in crate::cli) struct Looked {
     /// Where it is told.
-    pub(in crate::cli) channels: Vec<Channel>,
+    pub(in crate::cli) alerts: Alerts,
     /// How many notices there are.
     pub(in crate::cli) notices: usize,
     /// How many matters are open.
@@ -120,13 +121,14 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
         }
         let mut look = book.look();
         look.messages = {
-            let routes: Vec<Route<'_>> = world.alerts.channels.iter().map(route).collect();
-            alert::messages(&book, &routes, now, new_id)
+            let channels = &world.alerts.channels;
+            let routes: Vec<Route<'_>> = channels.iter().map(route).collect();
+            posted(channels, alert::messages(&book, &routes, now, new_id))
         };
         let idle = look.is_empty() && !book.is_first_look();
         if idle || store.note_look(&look)? {
             return Ok(Looked {
-                channels: world.alerts.channels,
+                alerts: world.alerts,
                 notices: book.notices().len(),
                 open: book.open().count(),
                 problem: world.problem,

@@ -1,14 +1,17 @@
 //! Messages that wait, and their delivery: one channel does not wait for another, and messages of one channel go in their order.
 
-use super::ONE_TRY;
-use crate::catalog::channels::Channel;
+use super::{ONE_TRY, new_id};
+use crate::catalog::channels::{Alerts, Channel};
 use crate::cli::exit::CliError;
 use crate::history::Archive as _;
-use crate::history::outbox::{Claimed, Failed, Waiting};
+use crate::history::outbox::{Addressee, Claimed, Failed, Waiting};
 use crate::history::sqlite::{Mode, Sqlite};
+use crate::model::alert::Message;
 use crate::notify::{self, Blame, Undelivered};
 use crate::report;
+use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,14 +84,17 @@ impl Outbox {
     pub(in crate::cli) async fn send(&self, channel: &Channel, hurry: Option<Timestamp>) -> Result<Sent, CliError> {
         let mut sent = Sent::default();
         loop {
-            let name = channel.name.clone();
+            let to = addressee(channel);
             let claimed = self.with(move |inner| {
                 inner.settle()?;
-                Ok(inner.store.claim(&name, Timestamp::now(), hurry)?)
+                Ok(inner.store.claim(&to, Timestamp::now(), hurry)?)
             });
             let Some(Claimed { message, attempts, reached }) = claimed.await? else { return Ok(sent) };
-            let tried = tokio::time::timeout(ONE_TRY, notify::deliver(channel, &message, &reached)).await;
-            let settled = match tried.unwrap_or_else(|_| Err(too_slow())) {
+            // A mistake of ours with one message must not hold it claimed, and all behind it.
+            let whole = AssertUnwindSafe(notify::deliver(channel, &message, &reached)).catch_unwind();
+            let tried = tokio::time::timeout(ONE_TRY, whole).await;
+            let settled = match tried.map_or_else(|_| Err(too_slow()), |whole| whole.unwrap_or_else(|_| Err(mistake())))
+            {
                 Ok(receipt) => {
                     sent.delivered += 1;
                     let refused = receipt.refused.iter();
@@ -115,9 +121,50 @@ impl Outbox {
     }
 
     /// How it stands with messages.
-    pub(in crate::cli) fn health(&self, channels: &[Channel], now: Timestamp) -> Result<Health, CliError> {
-        Ok(Health::of(&self.waiting()?, channels, now))
+    pub(in crate::cli) fn health(&self, alerts: &Alerts, now: Timestamp) -> Result<Health, CliError> {
+        Ok(Health::of(&self.waiting()?, Some(alerts), now))
     }
+}
+
+/// Messages as they wait: each with the channel of the file, which is known by its name here, and in as many as the channel
+/// needs to show every notice.
+pub(super) fn posted(channels: &[Channel], messages: Vec<(String, Message)>) -> Vec<(Addressee, Message)> {
+    let mut posted = Vec::new();
+    for (name, message) in messages {
+        let Some(channel) = channels.iter().find(|channel| channel.name == name) else { continue };
+        posted.extend(fitting(channel, message).into_iter().map(|message| (addressee(channel), message)));
+    }
+    posted
+}
+
+/// A message in halves, and halves of these, until the channel has room for each.
+fn fitting(channel: &Channel, mut message: Message) -> Vec<Message> {
+    let count = message.notices.len();
+    if count <= 1 || notify::has_room(channel, &message) {
+        return vec![message];
+    }
+    let rest = Message { id: new_id(), notices: message.notices.split_off(count.div_ceil(2)), ..message.clone() };
+    let mut all = fitting(channel, message);
+    all.extend(fitting(channel, rest));
+    all
+}
+
+/// The channel as messages name it.
+pub(super) fn addressee(channel: &Channel) -> Addressee {
+    Addressee { place: channel.place.clone(), channel: channel.name.clone() }
+}
+
+/// Whether the channel of a message is nowhere any more. A file that is none of these is somebody else's, as long as it is there.
+pub(super) fn is_gone(message: &Waiting, alerts: &Alerts) -> bool {
+    if is_of(message, alerts) {
+        return alerts.channels.iter().all(|channel| addressee(channel) != message.to);
+    }
+    !Path::new(&message.to.place).exists()
+}
+
+/// Whether a message is for a channel of these files, or for one that these files had.
+fn is_of(message: &Waiting, alerts: &Alerts) -> bool {
+    alerts.places.contains(&message.to.place)
 }
 
 fn too_slow() -> Undelivered {
@@ -128,6 +175,15 @@ fn too_slow() -> Undelivered {
         lasting: false,
         retry_after: None,
         reached: Vec::new(),
+    }
+}
+
+fn mistake() -> Undelivered {
+    Undelivered {
+        blame: Blame::Here,
+        what: "sending it broke off by a mistake of portreeve's".to_owned(),
+        advice: "report it with what the log says".to_owned(),
+        ..too_slow()
     }
 }
 
@@ -159,32 +215,39 @@ fn wait(error: &Undelivered, attempts: u32, luck: f64) -> Duration {
 /// How it stands with the messages that wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(in crate::cli) struct Health {
-    /// How many wait.
+    /// How many wait; none of them for channels of others who share the store.
     pub(in crate::cli) waiting: usize,
     /// When the oldest of them was made, RFC 3339, UTC.
     pub(in crate::cli) oldest: Option<String>,
-    /// How many have waited for longer than a day.
+    /// How many have waited for longer than a day, whoever's they are.
     pub(in crate::cli) stuck: usize,
-    /// Channels for which messages wait, and that are in no alerts.toml.
+    /// Channels for which messages wait, and that are in no alerts.toml: `NAME of FILE`.
     pub(in crate::cli) gone: Vec<String>,
     /// What the oldest message of each channel met last.
     pub(in crate::cli) errors: Vec<String>,
 }
 
 impl Health {
-    pub(in crate::cli) fn of(waiting: &[Waiting], channels: &[Channel], now: Timestamp) -> Self {
-        let mut health = Self { waiting: waiting.len(), ..Self::default() };
+    /// Without `alerts` all channels count, and none is gone.
+    pub(in crate::cli) fn of(waiting: &[Waiting], alerts: Option<&Alerts>, now: Timestamp) -> Self {
+        let mut health = Self::default();
         for message in waiting {
+            health.stuck += usize::from(is_stuck(message, now));
+            let gone = alerts.is_some_and(|alerts| is_gone(message, alerts));
+            if !gone && alerts.is_some_and(|alerts| !is_of(message, alerts)) {
+                continue;
+            }
+            health.waiting += 1;
             if health.oldest.as_ref().is_none_or(|oldest| message.made < *oldest) {
                 health.oldest = Some(message.made.clone());
             }
-            health.stuck += usize::from(is_stuck(message, now));
-            let known = channels.iter().any(|channel| channel.name == message.channel);
-            if !known && !health.gone.contains(&message.channel) {
-                health.gone.push(message.channel.clone());
+            let Addressee { place, channel } = &message.to;
+            let name = format!("{channel} of {place}");
+            if gone && !health.gone.contains(&name) {
+                health.gone.push(name);
             }
             if let Some(error) = &message.error {
-                let error = format!("{}: {error}", message.channel);
+                let error = format!("{channel}: {error}");
                 if !health.errors.contains(&error) {
                     health.errors.push(error);
                 }
@@ -202,7 +265,7 @@ impl Health {
         if !self.gone.is_empty() {
             words.push(format!(
                 "messages wait for channels that are in no alerts.toml: {}; put them back, or `portreeve alerts drop --channel \
-                 NAME`",
+                 NAME --alerts FILE`",
                 self.gone.join(", ")
             ));
         }
@@ -219,6 +282,85 @@ pub(in crate::cli) fn is_stuck(message: &Waiting, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::channels;
+    use crate::model::alert::{Kind, Notice, Phase};
+    use crate::model::verdict::Severity;
+
+    fn channel(kind: &str) -> Channel {
+        let text = format!("[[channel]]\nname = 'x'\nkind = '{kind}'\nurl_env = 'X'\n");
+        channels::parse("alerts.toml", &text, Path::new("/nowhere"), None).unwrap().channels.remove(0)
+    }
+
+    fn notices(count: usize, details: &str) -> Vec<Notice> {
+        let notice = |number| Notice {
+            key: format!("{number:016x}"),
+            kind: Kind::Drift,
+            phase: Phase::Resolved,
+            severity: Severity::High,
+            client: "c".to_owned(),
+            target: None,
+            title: format!("tcp/{number} is closed again"),
+            details: vec![details.to_owned(); 6],
+            action: None,
+            since: "2026-11-21T02:00:00Z".to_owned(),
+            run: None,
+        };
+        (0..count).map(notice).collect()
+    }
+
+    #[test]
+    fn every_notice_is_shown_in_some_message_of_a_channel_in_its_order() {
+        let message = Message {
+            id: "1".to_owned(),
+            made: "2026-11-21T02:00:00Z".to_owned(),
+            test: false,
+            client: "c".to_owned(),
+            notices: notices(45, &"long ".repeat(100)),
+        };
+        for kind in ["slack", "teams"] {
+            let channel = channel(kind);
+            let all = posted(std::slice::from_ref(&channel), vec![("x".to_owned(), message.clone())]);
+            assert!(all.len() > 1 && all.iter().all(|(to, one)| notify::has_room(&channel, one) && to.channel == "x"));
+            let ids: std::collections::BTreeSet<&str> = all.iter().map(|(_, one)| one.id.as_str()).collect();
+            assert_eq!(ids.len(), all.len());
+            let told: Vec<Notice> = all.iter().flat_map(|(_, one)| one.notices.clone()).collect();
+            assert_eq!(told, message.notices);
+        }
+    }
+
+    fn waiting(place: &str, channel: &str) -> Waiting {
+        Waiting {
+            id: "1".to_owned(),
+            to: Addressee { place: place.to_owned(), channel: channel.to_owned() },
+            client: "c".to_owned(),
+            made: "1970-01-01T00:00:00Z".to_owned(),
+            notices: 1,
+            attempts: 1,
+            tried: None,
+            due: Timestamp::UNIX_EPOCH,
+            error: Some("no".to_owned()),
+            refused: false,
+            claimed: false,
+        }
+    }
+
+    #[test]
+    fn messages_of_another_inventory_are_its_own_business() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(folder.path().join("theirs"), "").unwrap();
+        let own = Channel { name: "mail".to_owned(), place: file("ours"), ..channel("slack") };
+        let alerts = Alerts { channels: vec![own], places: vec![file("ours"), file("empty")], ..Alerts::default() };
+        let of = |place: &str, channel: &str| {
+            Health::of(&[waiting(&file(place), channel)], Some(&alerts), Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!((of("theirs", "mail").waiting, of("theirs", "mail").words()), (0, None));
+        assert_eq!((of("ours", "mail").waiting, of("ours", "mail").words()), (1, None));
+        // A channel that was taken out of our files, and a file that is there no more.
+        for (place, channel) in [("ours", "noc"), ("empty", "noc"), ("nowhere", "mail")] {
+            assert_eq!(of(place, channel).gone, [format!("{channel} of {}", file(place))]);
+        }
+    }
 
     fn refused(lasting: bool, retry_after: Option<Duration>) -> Undelivered {
         Undelivered { lasting, retry_after, ..too_slow() }

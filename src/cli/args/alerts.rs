@@ -107,6 +107,9 @@ pub(in crate::cli) struct DropArgs {
     /// All messages of this channel.
     #[arg(long, value_name = "NAME", conflicts_with = "ids")]
     pub(in crate::cli) channel: Vec<String>,
+    /// The file that has the channel, or had it; needed where several inventories in one store have a channel of this name.
+    #[arg(long, value_name = "FILE", requires = "channel")]
+    pub(in crate::cli) alerts: Option<PathBuf>,
     /// Where they are kept.
     #[command(flatten)]
     pub(in crate::cli) place: StoreArgs,

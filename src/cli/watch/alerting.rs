@@ -1,18 +1,20 @@
 //! Alerts of a watch: looks by a process of their own, whose memory is given back, and deliveries in the background.
 
 use super::{WatchArgs, child_of_watch};
-use crate::catalog::channels::{self, Channel, Known};
+use crate::catalog::channels::{self, Alerts, Known};
 use crate::catalog::inventory;
-use crate::cli::alerts::{Outbox, Sent};
-use crate::cli::exit::CliError;
+use crate::cli::alerts::{Asked, Outbox, Sent, look, send_all};
+use crate::cli::args::Shared;
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::output::complain;
+use crate::history::sqlite::Mode;
 use crate::report::text::clean;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 /// Without anything that happened it is looked this often: days end, and scans do not happen.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -34,54 +36,88 @@ const ONCE_WORDS: Duration = Duration::from_mins(1);
 pub(super) struct Alerting {
     place: PathBuf,
     outbox: Outbox,
-    pub(super) channels: Vec<Channel>,
+    pub(super) alerts: Alerts,
     /// Something happened since the last look began.
     wanted: bool,
     looking: JoinSet<std::io::Result<ExitStatus>>,
     /// When the last look began.
     looked: Option<Timestamp>,
     /// What keeps looks from being taken.
-    pub(super) problem: Option<String>,
+    problem: Option<String>,
     /// When every channel was sent to last.
     sent_at: Option<Instant>,
-    sending: JoinSet<(String, Result<Sent, CliError>)>,
-    busy: BTreeSet<String>,
+    sending: JoinSet<Result<Sent, CliError>>,
+    /// The channels that are being sent to, by who does it.
+    busy: HashMap<task::Id, String>,
+    /// What keeps messages of a channel from being sent, where it is not its receiver.
+    failing: BTreeMap<String, String>,
     /// What was said last of each channel: the same is not said again.
     told: BTreeMap<String, String>,
 }
 
-/// The channels of the inventory; none where nobody is to be told anything.
-fn channels_of(args: &WatchArgs) -> Result<Option<Vec<Channel>>, CliError> {
+/// The channels of the inventory.
+pub(super) fn alerts_of(args: &WatchArgs) -> Result<Alerts, CliError> {
     let inventory = inventory::load(&args.targets)?;
     let files: Vec<PathBuf> = inventory.alerts.iter().chain(&args.alerts).cloned().collect();
     let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
-    let channels = channels::load(&files, Some(known))?.channels;
-    Ok(Some(channels).filter(|channels| !channels.is_empty()))
+    Ok(channels::load(&files, Some(known))?)
+}
+
+/// Looks and sends where there will be no watch, because the inventory cannot be read.
+pub(super) async fn tell_once(args: &WatchArgs, shared: &Shared) {
+    if let Err(error) = look_and_send(args, shared).await {
+        complain(&error.render(false));
+    }
+}
+
+async fn look_and_send(args: &WatchArgs, shared: &Shared) -> Result<(), CliError> {
+    let mut store = args.place.open(Mode::Create)?;
+    let place = store.path().to_owned();
+    let asked = Asked { targets: &args.targets, alerts: &args.alerts, scan: &args.scan };
+    let now = Timestamp::now();
+    let looked = match look(&mut store, asked, Timestamp::from_second(now.as_second()).unwrap_or(now)) {
+        Ok(looked) => looked,
+        // Nobody is to be told anything.
+        Err(CliError::Usage(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    drop(store);
+    let quiet = Shared { quiet: true, ..shared.clone() };
+    let sent = send_all(&place, &looked.alerts.channels, &looked.alerts, None, &quiet);
+    // Whoever starts us does so again.
+    tokio::time::timeout(ONCE_WORDS, sent).await.unwrap_or(Ok(Exit::Partial)).map(drop)
 }
 
 impl Alerting {
-    /// Alerts, where the inventory or an option says that there are to be any.
-    pub(super) fn of(args: &WatchArgs, place: &Path) -> Result<Option<Self>, CliError> {
-        let Some(channels) = channels_of(args)? else { return Ok(None) };
-        for channel in &channels {
+    /// Alerts by these channels.
+    pub(super) fn of(alerts: Alerts, place: &Path) -> Result<Self, CliError> {
+        for channel in &alerts.channels {
             if let Err(error) = channel.check() {
                 let (name, advice) = (clean(&channel.name), error.advice());
                 complain(&format!("{name}: {}; {}", clean(&error.to_string()), clean(&advice)));
             }
         }
-        Ok(Some(Self {
+        Ok(Self {
             place: place.to_owned(),
             outbox: Outbox::open(place)?,
-            channels,
+            alerts,
             wanted: true,
             looking: JoinSet::new(),
             looked: None,
             problem: None,
             sent_at: None,
             sending: JoinSet::new(),
-            busy: BTreeSet::new(),
+            busy: HashMap::new(),
+            failing: BTreeMap::new(),
             told: BTreeMap::new(),
-        }))
+        })
+    }
+
+    /// What is wrong on our side; none where nothing is.
+    pub(super) fn problem(&self) -> Option<String> {
+        let failing = self.failing.iter().map(|(channel, why)| format!("{channel}: {why}"));
+        let all: Vec<String> = self.problem.iter().cloned().chain(failing).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Something happened that may have to be told.
@@ -125,7 +161,7 @@ impl Alerting {
     /// Sends to every channel that is not being sent to.
     fn send(&mut self) {
         self.sent_at = Some(Instant::now());
-        let names: Vec<String> = self.channels.iter().map(|channel| channel.name.clone()).collect();
+        let names: Vec<String> = self.alerts.channels.iter().map(|channel| channel.name.clone()).collect();
         for name in names {
             self.send_to(&name);
         }
@@ -133,14 +169,14 @@ impl Alerting {
 
     /// Sends to a channel; not where it is being sent to.
     fn send_to(&mut self, name: &str) -> bool {
-        let Some(channel) = self.channels.iter().find(|channel| channel.name == name).cloned() else { return true };
-        let is_idle = self.busy.insert(channel.name.clone());
+        let Some(channel) = self.alerts.channels.iter().find(|channel| channel.name == name).cloned() else {
+            return true;
+        };
+        let is_idle = self.busy.values().all(|busy| busy != name);
         if is_idle {
             let outbox = self.outbox.clone();
-            self.sending.spawn(async move {
-                let sent = outbox.send(&channel, None).await;
-                (channel.name, sent)
-            });
+            let task = self.sending.spawn(async move { outbox.send(&channel, None).await });
+            self.busy.insert(task.id(), name.to_owned());
         }
         is_idle
     }
@@ -149,8 +185,12 @@ impl Alerting {
     pub(super) async fn next(&mut self, args: &WatchArgs) {
         tokio::select! {
             Some(looked) = self.looking.join_next() => self.seen(args, looked.ok().and_then(Result::ok)),
-            Some(sent) = self.sending.join_next() => {
-                if let Ok((channel, sent)) = sent {
+            Some(sent) = self.sending.join_next_with_id() => {
+                let (id, sent) = match sent {
+                    Ok((id, sent)) => (id, sent),
+                    Err(error) => (error.id(), Err(CliError::Bug(format!("sending broke off: {error}")))),
+                };
+                if let Some(channel) = self.busy.remove(&id) {
                     self.sent(channel, sent);
                 }
             }
@@ -166,14 +206,16 @@ impl Alerting {
             None => Some("the last look for alerts was killed".to_owned()),
         };
         // The look read these files, and so do we: a message may be for a channel that is new.
-        if let Ok(Some(channels)) = channels_of(args) {
-            self.channels = channels;
+        if let Ok(alerts) = alerts_of(args)
+            && !alerts.channels.is_empty()
+        {
+            self.alerts = alerts;
         }
         self.send();
     }
 
     fn sent(&mut self, channel: String, sent: Result<Sent, CliError>) {
-        self.busy.remove(&channel);
+        self.failing.remove(&channel);
         let trouble = match sent {
             Ok(Sent { troubles, delivered }) => match troubles.last() {
                 Some(trouble) => trouble.clone(),
@@ -183,7 +225,11 @@ impl Alerting {
                 }
                 None => return,
             },
-            Err(error) => error.render(false),
+            Err(error) => {
+                let why = error.render(false);
+                self.failing.insert(channel.clone(), why.clone());
+                why
+            }
         };
         if self.told.get(&channel) != Some(&trouble) {
             complain(&format!("alerts by {}: {}", clean(&channel), clean(&trouble)));
@@ -215,7 +261,7 @@ impl Alerting {
             self.looking.abort_all();
         }
         // Each channel once more from here on: whoever was being sent to may have had nothing then. None waits for another.
-        let mut left: Vec<String> = self.channels.iter().map(|channel| channel.name.clone()).collect();
+        let mut left: Vec<String> = self.alerts.channels.iter().map(|channel| channel.name.clone()).collect();
         let words = async {
             loop {
                 left.retain(|name| !self.send_to(name));
@@ -227,5 +273,35 @@ impl Alerting {
         };
         let _ = tokio::time::timeout(if once { ONCE_WORDS } else { LAST_WORDS }, words).await;
         self.sending.abort_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser as _;
+
+    #[tokio::test]
+    async fn a_delivery_that_breaks_off_frees_its_channel_and_is_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("history.db");
+        drop(crate::history::sqlite::Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap());
+        let text = "[[channel]]\nname = 'x'\nkind = 'slack'\nurl_env = 'PORTREEVE_NOWHERE'\n";
+        let alerts = channels::parse("alerts.toml", text, folder.path(), None).unwrap();
+        let Ok(Command::Watch(args)) =
+            Cli::try_parse_from(["portreeve", "watch", "--targets", "nowhere"]).map(|cli| cli.command)
+        else {
+            panic!("it is a watch");
+        };
+        let mut alerting = Alerting::of(alerts, &place).unwrap();
+        let task = alerting.sending.spawn(async { panic!("as a mistake would") });
+        alerting.busy.insert(task.id(), "x".to_owned());
+        assert!(!alerting.send_to("x"), "it is being sent to");
+        alerting.next(&args).await;
+        assert!(alerting.problem().is_some_and(|problem| problem.contains("sending broke off")));
+        assert!(alerting.send_to("x"));
+        alerting.next(&args).await;
+        assert_eq!(alerting.problem(), None);
     }
 }

@@ -25,15 +25,15 @@ pub(super) struct Status<'a> {
     /// What keeps it from being well; none where all is.
     trouble: Option<&'a str>,
     jobs: Vec<JobStatus<'a>>,
-    /// How it stands with alerts; none where there are no channels.
-    pub(super) alerts: Option<AlertsStatus<'a>>,
+    /// How it stands with alerts; none where there are no channels, and nothing waits.
+    pub(super) alerts: Option<AlertsStatus>,
 }
 
 /// How it stands with alerts.
 #[derive(Debug, Serialize)]
-pub(super) struct AlertsStatus<'a> {
-    /// What keeps looks from being taken; none where nothing does.
-    pub(super) problem: Option<&'a str>,
+pub(super) struct AlertsStatus {
+    /// What keeps looks from being taken, or messages from being sent; none where nothing does.
+    pub(super) problem: Option<String>,
     /// Messages that wait, and those that are stuck.
     #[serde(flatten)]
     pub(super) health: Health,

@@ -27,6 +27,8 @@ CREATE TABLE looked (
 CREATE TABLE outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
+    -- The alerts.toml that has the channel, and the channel's name in it: several inventories may share a store.
+    place TEXT NOT NULL,
     channel TEXT NOT NULL,
     client TEXT NOT NULL,
     -- RFC 3339, UTC.
@@ -48,4 +50,4 @@ CREATE TABLE outbox (
     claimed TEXT
 ) STRICT;
 
-CREATE INDEX outbox_by_channel ON outbox (channel, number);
+CREATE INDEX outbox_by_channel ON outbox (place, channel, number);

@@ -2,13 +2,14 @@
 
 use super::{Done, Sqlite, Wrong, new_uid};
 use crate::history::holder::Holder;
-use crate::history::outbox::{APPEARANCES, Appearances, Appeared, Claimed, Failed, Look, Standing, Waiting};
+use crate::history::outbox::{APPEARANCES, Addressee, Appearances, Appeared, Claimed, Failed, Look, Standing, Waiting};
 use crate::history::{HistoryError, RunNumber, State};
+use crate::model::alert::Message;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// What is due later than this was noted by a clock that was ahead: no wait is as long.
 const LONGEST_WAIT_MS: i64 = 26 * 60 * 60 * 1000;
@@ -108,12 +109,13 @@ pub(super) fn note_look(store: &Transaction<'_>, look: &Look) -> Done<bool> {
             params![server.client, server.name, json(server)?],
         )?;
     }
-    for (channel, message) in &look.messages {
+    for (Addressee { place, channel }, message) in &look.messages {
         let notices = i64::try_from(message.notices.len()).unwrap_or(i64::MAX);
         let due = message.made.parse().map_or(0, Timestamp::as_millisecond);
         store.execute(
-            "INSERT INTO outbox (id, channel, client, made, notices, body, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![message.id, channel, message.client, message.made, notices, json(message)?, due],
+            "INSERT INTO outbox (id, place, channel, client, made, notices, body, due)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![message.id, place, channel, message.client, message.made, notices, json(message)?, due],
         )?;
     }
     Ok(true)
@@ -126,7 +128,8 @@ fn moment(milliseconds: i64) -> Timestamp {
 /// The messages that wait.
 pub(super) fn waiting(store: &Sqlite) -> Done<Vec<Waiting>> {
     let mut statement = store.connection.prepare_cached(
-        "SELECT id, channel, client, made, notices, attempts, tried, due, error, refused, claimed FROM outbox ORDER BY number",
+        "SELECT id, channel, client, made, notices, attempts, tried, due, error, refused, claimed, place FROM outbox
+         ORDER BY number",
     )?;
     let mut rows = statement.query([])?;
     let mut waiting = Vec::new();
@@ -134,7 +137,7 @@ pub(super) fn waiting(store: &Sqlite) -> Done<Vec<Waiting>> {
         let claimed: Option<String> = row.get(10)?;
         waiting.push(Waiting {
             id: row.get(0)?,
-            channel: row.get(1)?,
+            to: Addressee { place: row.get(11)?, channel: row.get(1)? },
             client: row.get(2)?,
             made: row.get(3)?,
             notices: row.get(4)?,
@@ -156,12 +159,12 @@ fn is_alive(store: &Sqlite, who: &str) -> bool {
 /// Takes the message that a channel is to be sent next.
 pub(super) fn claim(
     store: &mut Sqlite,
-    channel: &str,
+    to: &Addressee,
     now: Timestamp,
     hurry: Option<Timestamp>,
 ) -> Result<Option<Claimed>, HistoryError> {
-    let any = store.connection.prepare_cached("SELECT 1 FROM outbox WHERE channel = ?1 LIMIT 1");
-    let any = any.and_then(|mut statement| statement.exists([channel])).map_err(Wrong::from);
+    let any = store.connection.prepare_cached("SELECT 1 FROM outbox WHERE place = ?1 AND channel = ?2 LIMIT 1");
+    let any = any.and_then(|mut statement| statement.exists([&to.place, &to.channel])).map_err(Wrong::from);
     if !store.blamed(any)? {
         return Ok(None);
     }
@@ -171,10 +174,13 @@ pub(super) fn claim(
     let claimed = store.whole(|transaction, _| {
         let now = now.as_millisecond();
         let mut statement = transaction.prepare_cached(
-            "SELECT number, due, refused, claimed, tried FROM outbox WHERE channel = ?1 ORDER BY number",
+            "SELECT number, due, refused, claimed, tried, body FROM outbox WHERE place = ?1 AND channel = ?2
+             ORDER BY number",
         )?;
-        let mut rows = statement.query([channel])?;
+        let mut rows = statement.query([&to.place, &to.channel])?;
         let mut next = None;
+        // What messages tell that were refused and wait.
+        let mut held: BTreeSet<String> = BTreeSet::new();
         while let Some(row) = rows.next()? {
             if let Some(other) = row.get::<_, Option<String>>(3)? {
                 if other == who || Holder::is_held(&path, &format!("{SENDER}{other}")) {
@@ -187,14 +193,23 @@ pub(super) fn claim(
             let tried: Option<i64> = row.get(4)?;
             let hurried = hurry.is_some_and(|since| tried.is_none_or(|tried| tried < since.as_millisecond()));
             let is_due = hurried || due <= now || due > now + LONGEST_WAIT_MS;
-            if is_due {
+            let refused = row.get::<_, bool>(2)?;
+            if is_due && held.is_empty() {
                 next = Some(row.get::<_, i64>(0)?);
                 break;
             }
-            // What the receiver would not have holds up nothing; anything else is told in its order.
-            if !row.get::<_, bool>(2)? {
+            // What the receiver would not have holds up nothing but what is told of the same: a beginning never comes after its
+            // end. Anything else is told in its order.
+            if !is_due && !refused {
                 break;
             }
+            let message: Message = read(&row.get::<_, String>(5)?)?;
+            let keys: Vec<String> = message.notices.into_iter().map(|notice| notice.key).collect();
+            if is_due && keys.iter().all(|key| !held.contains(key)) {
+                next = Some(row.get::<_, i64>(0)?);
+                break;
+            }
+            held.extend(keys);
         }
         let Some(number) = next else { return Ok(None) };
         transaction.execute("UPDATE outbox SET claimed = ?2 WHERE number = ?1", params![number, who])?;
@@ -257,7 +272,7 @@ mod tests {
     use super::*;
     use crate::history::Archive as _;
     use crate::history::sqlite::Mode;
-    use crate::model::alert::{Kind, Message};
+    use crate::model::alert::{Kind, Notice, Phase};
     use crate::model::matter::{Matter, MatterState};
     use crate::model::verdict::Severity;
     use std::path::Path;
@@ -271,8 +286,13 @@ mod tests {
         Message { id: id.to_owned(), made, test: false, client: "c".to_owned(), notices: Vec::new() }
     }
 
+    /// The channel `noc` of a file.
+    fn noc(place: &str) -> Addressee {
+        Addressee { place: place.to_owned(), channel: "noc".to_owned() }
+    }
+
     fn look(looks: i64, ids: &[&str]) -> Look {
-        let messages = ids.iter().map(|id| ("noc".to_owned(), message(id))).collect();
+        let messages = ids.iter().map(|id| (noc("a"), message(id))).collect();
         Look { looks, messages, ..Look::default() }
     }
 
@@ -302,7 +322,7 @@ mod tests {
     }
 
     fn claimed(store: &mut Sqlite, hurry: Option<Timestamp>) -> Option<String> {
-        store.claim("noc", now(), hurry).unwrap().map(|claimed| claimed.message.id)
+        store.claim(&noc("a"), now(), hurry).unwrap().map(|claimed| claimed.message.id)
     }
 
     #[test]
@@ -333,7 +353,7 @@ mod tests {
         // What comes after it waits with it, and it is tried once in a round.
         assert_eq!((claimed(&mut other, None), claimed(&mut other, Some(now()))), (None, None));
         let later = "2026-11-21T03:00:01Z".parse().unwrap();
-        let again = other.claim("noc", later, Some(later)).unwrap().unwrap();
+        let again = other.claim(&noc("a"), later, Some(later)).unwrap().unwrap();
         assert_eq!((again.message.id.as_str(), again.attempts), ("1", 1));
         assert_eq!(again.reached, ["a@example.com"], "whom it reached is not asked again");
         other.delivered("1").unwrap();
@@ -354,7 +374,51 @@ mod tests {
         store.delivered("2").unwrap();
         assert_eq!(claimed(&mut store, None), None);
         let due: Timestamp = "2026-11-21T04:00:00Z".parse().unwrap();
-        assert!(store.claim("noc", due, None).unwrap().is_some());
+        assert!(store.claim(&noc("a"), due, None).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_message_is_for_the_channel_of_its_own_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let messages = vec![(noc("a"), message("of a")), (noc("b"), message("of b"))];
+        assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
+        let mut of = |place| store.claim(&noc(place), now(), None).unwrap().map(|claimed| claimed.message.id);
+        assert_eq!((of("c"), of("b")), (None, Some("of b".to_owned())));
+        // Who sends to one does not hold up the other.
+        assert_eq!((of("b"), of("a")), (None, Some("of a".to_owned())));
+        let places: Vec<String> = store.waiting().unwrap().into_iter().map(|message| message.to.place).collect();
+        assert_eq!(places, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_end_never_passes_the_beginning_that_was_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let of = |id: &str, keys: &[&str], phase| {
+            let notices: Vec<Notice> = keys.iter().map(|key| matter(key).notice(phase)).collect();
+            (noc("a"), Message { notices, ..message(id) })
+        };
+        let messages = vec![
+            of("1", &["x", "y"], Phase::Raised),
+            of("2", &["z"], Phase::Raised),
+            of("3", &["y", "v"], Phase::Resolved),
+            of("4", &["v"], Phase::Raised),
+            of("5", &["w"], Phase::Raised),
+        ];
+        assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
+        store.not_delivered("1", &failed("2026-11-21T04:00:00Z", true)).unwrap();
+        for id in ["2", "5"] {
+            assert_eq!(claimed(&mut store, None).as_deref(), Some(id));
+            store.delivered(id).unwrap();
+        }
+        assert_eq!(claimed(&mut store, None), None, "what waits for what was refused waits with it");
+        store.delivered("1").unwrap();
+        for id in ["3", "4"] {
+            assert_eq!(claimed(&mut store, None).as_deref(), Some(id));
+            store.delivered(id).unwrap();
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 /// More than so many notices nobody reads in a mail.
-const NOTICES: usize = 200;
+pub const NOTICES: usize = 200;
 
 /// The most of a subject, in characters.
 const SUBJECT: usize = 160;

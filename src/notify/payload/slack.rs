@@ -16,7 +16,7 @@ const HEADER: usize = 150;
 /// Blocks that are no notices: header, test, what found no room, the end.
 const OTHERS: usize = 4;
 /// More than so many notices nobody reads in a chat.
-const NOTICES: usize = 40;
+pub const NOTICES: usize = 40;
 const _: () = assert!(NOTICES + OTHERS <= BLOCKS);
 
 /// The payload.

@@ -27,6 +27,12 @@ pub fn payload(message: &Message) -> Value {
     }
 }
 
+/// Whether every notice has room.
+pub fn has_room(message: &Message) -> bool {
+    let count = message.notices.len();
+    count <= NOTICES && with(message, count).to_string().len() <= LIMIT
+}
+
 fn with(message: &Message, room: usize) -> Value {
     let line = headline(message);
     let mut body = vec![block(&[run(&line, true, "Default")], false)];
