@@ -133,6 +133,11 @@ impl Schedule {
         self.next_nominal(after).map(|nominal| self.due(nominal, who))
     }
 
+    /// The id of the job that scans a client's targets by it: who is asked for in [`Self::next`].
+    pub fn job(&self, client: &str) -> String {
+        format!("{client}: {self}")
+    }
+
     /// How many occurrences lie after `after`, up to and with `until`; not counted further than a thousand.
     pub fn count(&self, after: Timestamp, until: Timestamp) -> usize {
         let next = |from: &Timestamp| self.next_nominal(*from).filter(|next| *next <= until);

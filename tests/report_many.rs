@@ -18,10 +18,15 @@ fn about(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// A scan of a client's server, which is kept in this folder.
-fn scanned(folder: &Path, mock: &Mock, (client, name): (&str, &str)) {
+fn scanned(folder: &Path, mock: &Mock, names: (&str, &str)) {
+    scanned_by(folder, mock, names, SMALL);
+}
+
+/// The same with this guide.
+fn scanned_by(folder: &Path, mock: &Mock, (client, name): (&str, &str), guide: &str) {
     let inventory = folder.join("one.toml");
     fs::write(&inventory, mock.target(client, name, "roles = [\"iis\"]")).unwrap();
-    let mut scan = about(folder, &["scan", "--quiet", "--fail-on", "never", "--guide", SMALL]);
+    let mut scan = about(folder, &["scan", "--quiet", "--fail-on", "never", "--guide", guide]);
     scan.arg("--targets").arg(&inventory).arg("--ca-file").arg(mock.path("ca.pem"));
     let output = scan.output().unwrap();
     assert!(output.status.code().is_some_and(|code| code != 2 && code != 4), "{}", stderr(&output));
@@ -161,6 +166,62 @@ fn several_runs_make_one_picture_in_every_form() {
     // The locale says that the terminal has no blocks.
     let output = about(folder, &["report", "--width", "100"]).args(UNTIL).env("LC_ALL", "C").output().unwrap();
     assert!(!stdout(&output).contains(['\u{2581}', '\u{2588}']), "{}", stdout(&output));
+}
+
+/// A tired technician looks at one thing by hand, and the report says nothing better of all others.
+#[test]
+fn a_scan_with_fewer_guides_mends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mock = Mock::new(WEB);
+    scanned(folder, &mock, ("Northwind Dental", "rmm"));
+    let item = passing(folder, "Northwind Dental");
+    again(folder, "Northwind Dental", (1, "2099-01-18"), |target| fails(target, &item));
+    let guide = folder.join("tls.toml");
+    let text_of_guide = fs::read_to_string(support::root().join(SMALL)).unwrap();
+    fs::write(&guide, text_of_guide.replace("id = \"small\"", "id = \"tls\"").replace("SML-", "TLS-")).unwrap();
+    scanned_by(folder, &mock, ("Northwind Dental", "rmm"), guide.to_str().unwrap());
+    again(folder, "Northwind Dental", (2, "2099-01-19"), |_| {});
+
+    let told = report(folder, &[]);
+    let server = &array(&told, "servers")[0];
+    assert_eq!(text(&server["seen"], "started"), "2099-01-19T02:00:00Z");
+    assert_eq!(text(server, "standing"), "in-part", "{server}");
+    let step = array(&told, "steps").iter().find(|step| step["item"] == item.as_str()).unwrap();
+    assert_eq!(text(&array(step, "failures")[0]["unconfirmed"], "started"), "2099-01-18T02:00:00Z");
+    let point = array(&told["trend"], "points").last().unwrap().clone();
+    let open: u64 = ["critical", "high", "medium", "low"].iter().map(|one| told["open"][one].as_u64().unwrap()).sum();
+    let trend: u64 = ["critical", "high", "medium", "low"].iter().map(|one| point["fail"][one].as_u64().unwrap()).sum();
+    assert!(open > 0 && open == trend, "{told}");
+
+    let output = about(folder, &["report", "--until", "2099-01-20"]).output().unwrap();
+    assert!(stdout(&output).contains("not asked by the last scan"), "{}", stdout(&output));
+}
+
+#[test]
+fn the_last_runs_are_counted_for_each_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (one, other) = (Mock::new(WEB), Mock::new(WEB));
+    scanned(folder, &one, ("Northwind Dental", "rmm"));
+    scanned(folder, &other, ("Harbour Logistics", "helpdesk"));
+    for (uid, day) in (1..).zip(["2099-01-10", "2099-01-11", "2099-01-12"]) {
+        again(folder, "Northwind Dental", (uid, day), |_| {});
+    }
+    for (uid, day) in (4..).zip(["2099-01-17", "2099-01-18", "2099-01-19"]) {
+        again(folder, "Harbour Logistics", (uid, day), |_| {});
+    }
+    let arguments = ["report", "--quiet", "--last", "2", "--forms", "json", "--by-client", folder.to_str().unwrap()];
+    let output = about(folder, &arguments).args(UNTIL).output().unwrap();
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{}", stderr(&output));
+    for (file, since) in [("northwind-dental", "2099-01-11"), ("harbour-logistics", "2099-01-18")] {
+        let told: Value =
+            serde_json::from_str(&fs::read_to_string(folder.join(format!("{file}.json"))).unwrap()).unwrap();
+        assert_eq!(text(&told, "since"), format!("{since}T02:00:00Z"));
+        assert_eq!(array(&told["trend"], "points").len(), 2, "{}", told["trend"]);
+    }
+    let narrowed = report(folder, &["--client", "Northwind Dental", "--name", "rmm"]);
+    assert!(text(&narrowed, "headline").starts_with("This is only a part of Northwind Dental: rmm"), "{narrowed}");
 }
 
 #[test]

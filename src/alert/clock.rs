@@ -253,6 +253,7 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         Kind::Attestation => ("What it answered needs a person again", "Look again"),
         _ => ("What it accepted is a failure again", "Mend it, or let it be approved again"),
     };
+    let what = if left < 0 { format!("{what}.") } else { format!("{what} when its last day is over.") };
     let matter = Matter {
         key: key.to_owned(),
         kind: one.kind,
@@ -260,7 +261,7 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         client: one.client.clone(),
         target: Some(one.target.clone()),
         title: format!("The {} of {} on {} {verb} ({})", one.word(), one.about, one.target, one.until),
-        details: vec![format!("By {}, {}.", one.who, one.place), format!("{what} when its last day is over.")],
+        details: vec![format!("By {}, {}.", one.who, one.place), what],
         action: Some(format!("{next}, and renew it with `portreeve {} --renew`.", one.command())),
         since: now.to_string(),
         run: None,

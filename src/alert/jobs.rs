@@ -68,8 +68,11 @@ pub fn inventory(book: &mut Book, inventory: &str, problem: Option<&str>, now: T
         severity: Severity::High,
         client: EVERYBODY.to_owned(),
         target: None,
-        title: "The inventory cannot be read: nothing is scanned until it is mended".to_owned(),
-        details: vec![why.to_owned()],
+        title: "The inventory cannot be read".to_owned(),
+        details: vec![
+            why.to_owned(),
+            "A watch that runs goes on with what it read before; one that is started now scans nothing.".to_owned(),
+        ],
         action: Some("Mend the file that is named; `portreeve watch --list` reads it without scanning.".to_owned()),
         since: now.to_string(),
         run: None,

@@ -221,7 +221,7 @@ fn worse(book: &mut Book, new: Newest<'_>, against: u64, drift: &TargetDrift, ru
         let matter = Matter {
             title: format!("{}{what} on {}: {}", change.subject, new.name(), turn(change)),
             details: details(new, change),
-            action: Some(action(new, change)),
+            action: Some(action(new, against, change)),
             ..matter
         };
         match book.get(&matter.key) {
@@ -350,9 +350,11 @@ fn finding<'a>(new: Newest<'a>, change: &Change) -> Option<&'a crate::model::ver
     new.target.findings.iter().find(|finding| finding.guide == *guide && finding.item == *item)
 }
 
-fn action(new: Newest<'_>, change: &Change) -> String {
+/// What to do; the two runs are named, for by the time it is read there may be others.
+fn action(new: Newest<'_>, against: u64, change: &Change) -> String {
     let label = new.target.target.label();
-    let more = format!("`portreeve diff --name '{}'` shows all of it.", label.replace('\'', "'\\''"));
+    let name = label.replace('\'', "'\\''");
+    let more = format!("`portreeve diff {against} {} --name '{name}'` shows all of it.", new.number);
     match change.because().map(|because| &because.reason) {
         Some(Reason::Guide { .. }) => {
             return format!("Read what the guide asks for now; the server need not have changed. {more}");

@@ -1,7 +1,7 @@
 //! `portreeve report`: many servers in one report, from the history.
 
 use super::args::report::{Form, ReportArgs, ReportFormat, ReportShowArgs, TimeArgs, When};
-use super::args::{FailOn, Shared};
+use super::args::{Cli, Command, FailOn, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown};
 use super::pending::PendingFile;
@@ -9,15 +9,16 @@ use super::scan::{both, file_name};
 use crate::catalog::inventory;
 use crate::history::courses::{Courses, SnapshotNumber};
 use crate::history::sqlite::{Mode, Sqlite};
-use crate::history::{Archive as _, RunNumber};
+use crate::history::{Archive as _, RunNumber, Wanted};
 use crate::model::expected::RuleVerdict;
 use crate::model::run::Run;
 use crate::model::target::Target;
 use crate::model::verdict::Verdict;
-use crate::report::overview::{Choice, Estate, Loaded, Overview, Period};
+use crate::report::overview::{Asked, AskedOptions, Choice, Estate, Loaded, Overview, Period};
 use crate::report::{self, text::clean};
+use clap::Parser as _;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,14 +42,27 @@ pub(super) fn run(args: &ReportArgs, shared: &Shared) -> Result<Exit, CliError> 
         return Err(none(format!("{} holds no run{of}{by}", shown(store.path()))));
     }
     let period = period(&args.time, &courses, until)?;
-    let (places, estate) = (Places::create(&args.show)?, estate(&store, courses, period, targets.as_deref())?);
+    let only = (!wanted.names.is_empty()).then(|| wanted.names.join(", "));
+    let (places, estate) =
+        (Places::create(&args.show)?, estate(&store, courses, period, targets.as_deref())?.only(only.clone()));
     let clients = estate.clients();
     if clients.is_empty() {
         return Err(none("no run that is kept has come to the end of any of these targets".to_owned()));
     }
     let client = if let [only] = clients.as_slice() { Some(only.as_str()) } else { None };
     let overview = estate.overview(client);
-    let written = both(places.finish(&overview), by_client(&args.show, &estate, &clients, shared));
+    // So many runs of a client are another time for each.
+    let of_client = |client: &str| -> Result<Overview, CliError> {
+        if args.time.last.is_none() || clients.len() == 1 {
+            return Ok(estate.overview(Some(client)));
+        }
+        let own = Wanted { clients: vec![client.to_owned()], names: wanted.names.clone() };
+        let courses = store.courses(&own, until.as_second())?;
+        let period = self::period(&args.time, &courses, until)?;
+        let estate = self::estate(&store, courses, period, targets.as_deref())?.only(only.clone());
+        Ok(estate.overview(Some(client)))
+    };
+    let written = both(places.finish(&overview), by_client(&args.show, of_client, &clients, shared));
     let told =
         if shared.quiet { Ok(()) } else { text(&overview, args.show.format, shared).and_then(|text| print(&text)) };
     both(written, told)?;
@@ -60,9 +74,7 @@ fn period(args: &TimeArgs, courses: &Courses, until: Timestamp) -> Result<Period
     let since = match (args.since, args.last) {
         (_, Some(last)) => {
             let last = usize::try_from(last).unwrap_or(usize::MAX);
-            let first = courses.runs.len().saturating_sub(last);
-            let at = courses.runs.get(first).map_or(i64::MIN, |run| run.at);
-            Timestamp::from_second(at).unwrap_or(Timestamp::MIN)
+            Timestamp::from_second(back(courses, last)).unwrap_or(Timestamp::MIN)
         }
         (Some(since), None) => since.before(until),
         (None, None) => When::Ago(USUAL).before(until),
@@ -72,6 +84,41 @@ fn period(args: &TimeArgs, courses: &Courses, until: Timestamp) -> Result<Period
     }
     let stale_after = args.stale_after.map(|length| i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
     Ok(Period { since, until, stale_after })
+}
+
+/// When the last so many runs of a client began, in seconds since 1970. Over many clients each may be scanned by runs of its own: as
+/// far back as for half of them.
+fn back(courses: &Courses, last: usize) -> i64 {
+    let mut of_clients: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for sight in &courses.sights {
+        if let Some(target) = courses.targets.get(sight.target) {
+            of_clients.entry(&target.client).or_default().insert(sight.run);
+        }
+    }
+    let first = |runs: &BTreeSet<usize>| {
+        let first = runs.iter().nth(runs.len().saturating_sub(last))?;
+        courses.runs.get(*first).map(|run| run.at)
+    };
+    let mut begins: Vec<i64> = of_clients.values().filter_map(first).collect();
+    begins.sort_unstable();
+    begins.get(begins.len() / 2).copied().unwrap_or(i64::MIN)
+}
+
+/// What a run was asked for, by the options that it was begun with.
+fn asked(store: &Sqlite, run: RunNumber) -> Result<Asked, CliError> {
+    let beginning = store.beginning(run)?;
+    let given = std::iter::once("portreeve").chain(beginning.arguments.iter().map(String::as_str));
+    let options = match Cli::try_parse_from(given).map(|cli| cli.command) {
+        Ok(Command::Scan(scan)) => Some(AskedOptions {
+            by_watch: scan.job.is_some(),
+            only_some_guides: !scan.what.guides.is_empty(),
+            suites: scan.what.ciphers,
+            inventories: scan.targets.iter().map(|path| Path::new(&beginning.folder).join(path)).collect(),
+            roles: scan.roles.into_iter().collect(),
+        }),
+        _ => None,
+    };
+    Ok(Asked { arguments: beginning.arguments, guides: beginning.guides, options })
 }
 
 /// Puts the newest picture of each target together. Of all runs only columns are read, whole only those that tell of a target.
@@ -88,9 +135,10 @@ fn estate(store: &Sqlite, courses: Courses, period: Period, targets: Option<&[Ta
         let Some((run, place)) = sight.and_then(|sight| places.get(sight)) else { return Ok(None) };
         Ok(Some(store.load_places(*run, &BTreeSet::from([*place]))?))
     };
-    Estate::new(period, (courses, told), targets, |choice: &Choice| {
+    let loaded = |choice: &Choice| -> Result<Loaded, CliError> {
         Ok(Loaded { now: load(choice.now)?, before: load(choice.before)?, failed: load(choice.failed)? })
-    })
+    };
+    Estate::new(period, (courses, told), targets, loaded, |run| asked(store, run))
 }
 
 fn text(overview: &Overview, format: ReportFormat, shared: &Shared) -> Result<String, CliError> {
@@ -150,13 +198,18 @@ impl Places {
 }
 
 /// Writes the report of each client.
-fn by_client(show: &ReportShowArgs, estate: &Estate, clients: &[String], shared: &Shared) -> Result<(), CliError> {
+fn by_client(
+    show: &ReportShowArgs,
+    of_client: impl Fn(&str) -> Result<Overview, CliError>,
+    clients: &[String],
+    shared: &Shared,
+) -> Result<(), CliError> {
     let Some(folder) = &show.by_client else { return Ok(()) };
     let forms: BTreeSet<Form> = show.forms.iter().copied().collect();
     let mut done = Ok(());
     for client in clients {
         let page = PathBuf::from(file_name(client));
-        let overview = estate.overview(Some(client));
+        let overview = of_client(client)?;
         for form in &forms {
             let path = folder.join(page.with_extension(form.extension()));
             done = both(done, write(&overview, *form, &path));

@@ -48,7 +48,7 @@ const STOP_WITHIN: Duration = Duration::from_mins(1);
 /// Which job scans a target; none where it has no schedule.
 pub(super) fn job_of(target: &Target) -> Option<String> {
     let schedule = Schedule::of(target.schedule.as_ref()?).ok()?;
-    Some(format!("{}: {schedule}", target.client))
+    Some(schedule.job(&target.client))
 }
 
 /// A job, and how many targets it scans.

@@ -4,11 +4,13 @@
 //! from when it is. Where the last try saw nothing, or a scan is overdue, the server's picture is old, and every form of the report
 //! says so before all else: a server that was not seen has not become better.
 //!
-//! - What failed when it was last told, and can no longer be told, still stands as a failure, marked as not confirmed.
+//! - What failed when it was last told, and can no longer be told, still stands as a failure, marked as not confirmed. So does what
+//!   the last run did not ask, because it was asked for less than the one that told it.
 //! - What has run out since the scan counts for nothing: a waiver or an attestation is read on the day of the report.
 //! - A failure is as old as the first run of the series in which it was never seen to pass; what a run did not see breaks nothing.
 
 mod age;
+mod asked;
 mod choice;
 mod failure;
 mod plan;
@@ -17,17 +19,19 @@ mod standing;
 mod trend;
 pub(super) mod words;
 
+pub use asked::{Asked, AskedOptions};
 pub use choice::{Choice, choices};
 pub use failure::{Failure, Since};
 pub use plan::Step;
 pub use server::{Certificate, Lost, Server};
 pub use trend::{Point, Sureness, Trend, TrendMark};
 
+use crate::history::RunNumber;
 use crate::history::courses::{Courses, SnapshotNumber, Told};
 use crate::model::run::Run;
 use crate::model::target::Target;
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A run, as a place in time.
@@ -61,6 +65,14 @@ pub struct Loaded {
     pub failed: Option<Run>,
 }
 
+/// What the last sight of a target was not asked for, and the runs that tell of it.
+#[derive(Clone, Copy)]
+struct Open<'a> {
+    unasked: &'a asked::Unasked,
+    /// By the places of the sights.
+    older: &'a BTreeMap<usize, Option<Run>>,
+}
+
 /// What snapshots say of items and rules.
 pub type AllTold = HashMap<SnapshotNumber, Vec<Arc<Told>>>;
 
@@ -70,9 +82,12 @@ pub struct Estate {
     period: Period,
     courses: Courses,
     told: AllTold,
+    /// What is no longer asked.
+    dropped: asked::Dropped,
     /// By their places in the courses.
     servers: Vec<Option<Server>>,
     inventory: Option<BTreeSet<(String, String)>>,
+    only: Option<String>,
 }
 
 /// A report over many servers.
@@ -80,6 +95,8 @@ pub struct Estate {
 pub struct Overview {
     /// Whose servers, where they are of one client.
     pub client: Option<String>,
+    /// By what they were chosen, where it is not all of them.
+    pub only: Option<String>,
     /// Which time it is about; RFC 3339, UTC.
     pub since: String,
     /// The time of the report; RFC 3339, UTC.
@@ -110,9 +127,12 @@ impl Estate {
         (courses, told): (Courses, AllTold),
         inventory: Option<&[Target]>,
         mut load: impl FnMut(&Choice) -> Result<Loaded, E>,
+        asked: impl FnMut(RunNumber) -> Result<Asked, E>,
     ) -> Result<Self, E> {
-        let inventory: Option<BTreeSet<(String, String)>> = inventory
-            .map(|targets| targets.iter().map(|target| (target.client.clone(), target.name.clone())).collect());
+        let (mut book, mut dropped) = (asked::Book::new(asked), asked::Dropped::new());
+        let given: Option<BTreeMap<(String, String), &Target>> = inventory.map(|targets| {
+            targets.iter().map(|target| ((target.client.clone(), target.name.clone()), target)).collect()
+        });
         let mut sights: Vec<Vec<usize>> = vec![Vec::new(); courses.targets.len()];
         for (place, sight) in courses.sights.iter().enumerate() {
             if let Some(own) = sights.get_mut(sight.target) {
@@ -122,17 +142,31 @@ impl Estate {
         let mut servers = Vec::with_capacity(courses.targets.len());
         for (choice, own) in choices(&courses, period.since.as_second()).into_iter().zip(&sights) {
             let named = courses.targets.get(choice.target).map(|name| (name.client.clone(), name.name.clone()));
-            let known =
-                named.is_some_and(|named| inventory.as_ref().is_none_or(|inventory| inventory.contains(&named)));
+            let target = named.and_then(|named| given.as_ref()?.get(&named).copied());
             let tried = choice.now.is_some() || choice.failed.is_some();
-            servers.push(if known && tried {
-                let loaded = load(&choice)?;
-                Some(server::of((&courses, &told), period, (&choice, own), &loaded))
-            } else {
-                None
-            });
+            if !tried || given.is_some() && target.is_none() {
+                servers.push(None);
+                continue;
+            }
+            let loaded = load(&choice)?;
+            let unasked = asked::unasked(&courses, &told, own, (&mut book, &mut dropped))?;
+            let mut older: BTreeMap<usize, Option<Run>> = BTreeMap::new();
+            for (_, sight) in &unasked.failing {
+                if !older.contains_key(sight) {
+                    let alone = Choice { target: choice.target, now: Some(*sight), ..Choice::default() };
+                    older.insert(*sight, load(&alone)?.now);
+                }
+            }
+            let open = Open { unasked: &unasked, older: &older };
+            servers.push(Some(server::of((&courses, &told), (period, target), (&choice, own), (&loaded, open))));
         }
-        Ok(Self { period, courses, told, servers, inventory })
+        let inventory = given.map(|given| given.into_keys().collect());
+        Ok(Self { period, courses, told, dropped, servers, inventory, only: None })
+    }
+
+    /// Says that these are only some of the servers, and by what they were chosen.
+    pub fn only(self, only: Option<String>) -> Self {
+        Self { only, ..self }
     }
 
     /// The clients, in the order of their names: those of servers, and those of targets that were never scanned.
@@ -163,10 +197,11 @@ impl Estate {
         });
         Overview {
             client: client.map(str::to_owned),
+            only: self.only.clone(),
             since: self.period.since.to_string(),
             until: self.period.until.to_string(),
             steps: plan::steps(&servers),
-            trend: trend::of(&self.courses, &self.told, self.period, &counted),
+            trend: trend::of(&self.courses, (&self.told, &self.dropped), self.period, &counted),
             servers,
             inventory,
         }

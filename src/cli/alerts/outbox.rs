@@ -206,8 +206,9 @@ fn failed(error: Undelivered, attempts: u32, before: Vec<String>, now: Timestamp
 /// more or less by `luck` from 0 to 1, and not less than the receiver asked for.
 fn wait(error: &Undelivered, attempts: u32, luck: f64) -> Duration {
     let doubled = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(LONGEST_WAIT);
-    // Nothing will change by itself.
-    let usual = if error.lasting { LONGEST_WAIT } else { doubled };
+    // What the receiver will not take it will not take in a minute; what is wrong here somebody may be mending right now.
+    let is_final = error.lasting && error.blame == Blame::Receiver;
+    let usual = if is_final { LONGEST_WAIT } else { doubled };
     let usual = usual.mul_f64(0.8 + 0.4 * luck.clamp(0.0, 1.0)).min(LONGEST_WAIT);
     usual.max(error.retry_after.unwrap_or_default().min(LONGEST_ASKED))
 }
@@ -379,6 +380,8 @@ mod tests {
             LONGEST_WAIT,
             "what will not mend itself is not asked each minute"
         );
+        let settings = Undelivered { blame: Blame::Settings, ..refused(true, None) };
+        assert_eq!(wait(&settings, 0, 0.5), FIRST_WAIT, "somebody may be mending it");
     }
 
     #[test]

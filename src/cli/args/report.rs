@@ -44,7 +44,7 @@ pub(in crate::cli) struct TimeArgs {
     /// Tell changes and the trend from then on: a day or a time such as 2026-10-01, or so long ago, such as 30d [default: 30d].
     #[arg(long, value_name = "WHEN", value_parser = when, conflicts_with = "last")]
     pub(in crate::cli) since: Option<When>,
-    /// Tell them over the last N runs.
+    /// Tell them over the last N runs of a client; over many clients, as far back as for half of them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub(in crate::cli) last: Option<u32>,
     /// The report as it would have been then: later runs do not count, and days are counted from it [default: now].

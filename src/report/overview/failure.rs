@@ -1,6 +1,6 @@
 //! What fails on a server, and since when.
 
-use super::{AllTold, Mark, Server, choice};
+use super::{AllTold, Mark, Open, Server, age, choice};
 use crate::catalog::rule::NOT_ATTACKED;
 use crate::history::courses::{Courses, RULE_SEVERITY, Sight};
 use crate::model::expected::RuleFinding;
@@ -42,6 +42,8 @@ pub struct Failure {
     pub waiver_ended: Option<Date>,
     /// It failed when it was last told, in this run, and could not be told since.
     pub unconfirmed: Option<Mark>,
+    /// It is not confirmed because the last run was not asked for it.
+    pub unasked: bool,
     /// The run that shows it.
     pub seen: Mark,
     /// A command that shows whether it is mended.
@@ -97,65 +99,100 @@ fn back<'a>(courses: &Courses, told: &'a AllTold, sights: &[usize]) -> HashMap<&
     found
 }
 
-/// Everything that fails on a target, and what failed when it was last told.
+/// Everything that fails on a target, what failed when it was last told, and what the last run was not asked for.
 pub(super) fn all(
-    courses: &Courses,
-    told: &AllTold,
+    (courses, told): (&Courses, &AllTold),
     (sights, seen): (&[usize], &Mark),
     (target, server): (&TargetRun, &Server),
+    (open, today): (Open<'_>, Date),
 ) -> Vec<Failure> {
     let before = back(courses, told, sights);
-    let mark = |run: Option<usize>| {
-        let line = run.and_then(|run| courses.runs.get(run));
-        line.map(|line| Mark { started: line.started.clone(), run: line.number.0 })
-    };
-    let mut failures = Vec::new();
-    let mut add = |about: About, verdict: Verdict, part: Part<'_>| {
-        let known = before.get(&about);
-        let last = known.and_then(|known| mark(known.last));
-        let untold = matches!(verdict, Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation);
-        let unconfirmed = last.filter(|_| untold);
-        if verdict != Verdict::Fail && unconfirmed.is_none() {
-            return;
+    let teller = Teller { courses, before: &before, server };
+    let mut failures: Vec<Failure> =
+        parts(target).filter_map(|(about, part)| teller.failure(about, &part, (target, seen), false)).collect();
+    for (about, place) in &open.unasked.failing {
+        let run = courses.sights.get(*place).map(|sight| sight.run);
+        let Some(seen) = teller.mark(run) else { continue };
+        let loaded = open.older.get(place).and_then(|run| run.as_ref()?.targets.first());
+        let mut older = loaded.cloned();
+        if let Some(older) = &mut older {
+            age::on(older, today);
+            let found = parts(older).find(|(own, _)| own == about);
+            failures.extend(found.and_then(|(about, part)| teller.failure(about, &part, (older, &seen), true)));
         }
-        let since = Since {
-            mark: known.and_then(|known| mark(known.since)).unwrap_or_else(|| seen.clone()),
-            at_least: known.is_none_or(|known| !known.bounded),
-        };
-        let ended = |effect: Effect| part.waiver.filter(|one| one.effect == effect).map(|one| one.waiver.until);
-        let waived = ended(Effect::Counts).filter(|_| verdict == Verdict::Fail);
-        let wrong = wrong(part.checks, verdict);
-        failures.push(Failure {
-            client: server.client.clone(),
-            server: server.name.clone(),
-            title: part.title,
-            severity: part.severity,
-            exploited: verdict == Verdict::Fail
-                && part.checks.iter().any(|check| check.verdict == Verdict::Fail && check.rule.ends_with(NOT_ATTACKED)),
-            outside: !server.inside,
-            wrong,
-            todo: part.todo,
-            since,
-            waived,
-            waiver_ended: ended(Effect::Expired),
-            unconfirmed,
-            seen: seen.clone(),
-            verify: verify(target, part.checks, &about),
-            about,
-        });
-    };
-    for finding in &target.findings {
-        let about = About::Item { guide: finding.guide.clone(), item: finding.item.clone() };
-        add(about, finding.verdict, Part::of(finding));
-    }
-    for finding in &target.rules {
-        add(About::Rule(finding.rule.to_string()), finding.check.verdict, Part::of_rule(finding));
     }
     failures
 }
 
+/// The items and rules of a target.
+fn parts(target: &TargetRun) -> impl Iterator<Item = (About, Part<'_>)> {
+    let item = |finding: &Finding| About::Item { guide: finding.guide.clone(), item: finding.item.clone() };
+    let items = target.findings.iter().map(move |finding| (item(finding), Part::of(finding)));
+    let rule = |finding: &RuleFinding| About::Rule(finding.rule.to_string());
+    items.chain(target.rules.iter().map(move |finding| (rule(finding), Part::of_rule(finding))))
+}
+
+/// What is known of a target beside what a run says.
+struct Teller<'a> {
+    courses: &'a Courses,
+    before: &'a HashMap<&'a About, Before>,
+    server: &'a Server,
+}
+
+impl Teller<'_> {
+    fn mark(&self, run: Option<usize>) -> Option<Mark> {
+        let line = run.and_then(|run| self.courses.runs.get(run))?;
+        Some(Mark { started: line.started.clone(), run: line.number.0 })
+    }
+
+    /// The failure, where it is one: seen by this run, or by an earlier one where this one cannot tell.
+    fn failure(
+        &self,
+        about: About,
+        part: &Part<'_>,
+        (target, seen): (&TargetRun, &Mark),
+        unasked: bool,
+    ) -> Option<Failure> {
+        let verdict = part.verdict;
+        let known = self.before.get(&about);
+        let last = known.and_then(|known| self.mark(known.last));
+        let untold = matches!(verdict, Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation);
+        let unconfirmed = if unasked { Some(seen.clone()) } else { last.filter(|_| untold) };
+        if verdict != Verdict::Fail && unconfirmed.is_none() {
+            return None;
+        }
+        let since = Since {
+            mark: known.and_then(|known| self.mark(known.since)).unwrap_or_else(|| seen.clone()),
+            at_least: known.is_none_or(|known| !known.bounded),
+        };
+        let until =
+            |effects: &[Effect]| part.waiver.filter(|one| effects.contains(&one.effect)).map(|one| one.waiver.until);
+        Some(Failure {
+            client: self.server.client.clone(),
+            server: self.server.name.clone(),
+            title: part.title.clone(),
+            severity: part.severity,
+            exploited: verdict == Verdict::Fail
+                && part.checks.iter().any(|check| check.verdict == Verdict::Fail && check.rule.ends_with(NOT_ATTACKED)),
+            outside: !self.server.inside,
+            wrong: wrong(part.checks, verdict),
+            todo: part.todo.clone(),
+            since,
+            // A run that cannot tell has no failure to accept; the failure still stands, and so does its waiver.
+            waived: until(&[Effect::Counts, Effect::Unneeded]),
+            waiver_ended: until(&[Effect::Expired]),
+            unconfirmed,
+            unasked,
+            seen: seen.clone(),
+            verify: verify(target, part.checks, &about),
+            about,
+        })
+    }
+}
+
 /// What items and rules have in common.
 struct Part<'a> {
+    verdict: Verdict,
     title: String,
     severity: Severity,
     checks: &'a [Check],
@@ -166,6 +203,7 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn of(finding: &'a Finding) -> Self {
         Self {
+            verdict: finding.verdict,
             title: finding.title.clone(),
             severity: finding.severity,
             checks: &finding.checks,
@@ -177,6 +215,7 @@ impl<'a> Part<'a> {
     fn of_rule(finding: &'a RuleFinding) -> Self {
         let note = finding.rule.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
         Self {
+            verdict: finding.check.verdict,
             title: format!("Expected rule{note}"),
             severity: RULE_SEVERITY,
             checks: std::slice::from_ref(&finding.check),

@@ -1,15 +1,17 @@
 //! One server: its newest picture, how old that is, and what changed.
 
 use super::standing::{DAY, overdue};
-use super::{AllTold, Choice, Failure, Loaded, Mark, Period, age, failure, words};
+use super::{AllTold, Choice, Failure, Loaded, Mark, Open, Period, age, failure, words};
 use crate::drift::{Series, compare};
 use crate::history::courses::Courses;
 use crate::model::drift::TargetDrift;
 use crate::model::expected::RuleTally;
 use crate::model::fact::Fact;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun, Trouble};
+use crate::model::target::Target;
 use crate::model::verdict::Severity;
 use crate::report::statements::{Row, rows};
+use crate::report::text::{counted, listed};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -133,9 +135,9 @@ fn time(mark: &Mark) -> Option<Timestamp> {
 /// The server of this choice.
 pub(super) fn of(
     (courses, told): (&Courses, &AllTold),
-    period: Period,
+    (period, planned): (Period, Option<&Target>),
     (choice, sights): (&Choice, &[usize]),
-    loaded: &Loaded,
+    (loaded, open): (&Loaded, Open<'_>),
 ) -> Server {
     let today: Date = period.until.to_zoned(TimeZone::UTC).date();
     let mut now = loaded.now.as_ref().and_then(|run| run.targets.first().cloned());
@@ -149,7 +151,7 @@ pub(super) fn of(
         sights.iter().filter_map(|place| courses.runs.get(courses.sights.get(*place)?.run)).map(|run| run.at).collect();
     let at = seen.as_ref().and_then(time);
     let overdue = match (&now, at) {
-        (Some(target), Some(at)) => overdue(&target.target, (at, period.until), &tries, period.stale_after),
+        (Some(target), Some(at)) => overdue((&target.target, planned), (at, period.until), &tries, period.stale_after),
         (Some(_), None) => Some("when it was seen cannot be read".to_owned()),
         (None, _) => None,
     };
@@ -173,11 +175,29 @@ pub(super) fn of(
         seen,
     };
     if let (Some(target), Some(seen)) = (&now, &server.seen) {
-        let mut failures = failure::all(courses, told, (sights, seen), (target, &server));
+        let mut failures = failure::all((courses, told), (sights, seen), (target, &server), (open, today));
         failures.sort_by_key(|one| (one.waived.is_some(), Reverse(one.severity), Reverse(one.exploited)));
         server.failures = failures;
+        server.missing.extend(less(open));
     }
     server
+}
+
+/// What the last sight was not asked for.
+fn less(open: Open<'_>) -> Option<String> {
+    let (failing, others) = (open.unasked.failing.len(), open.unasked.others);
+    let parts: Vec<String> = [(failing, "item that failed", "items that failed"), (others, "other", "others")]
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| counted(count, one, many))
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "the last scan was asked for less than those before it, by its guides or options: it did not look at {}; \
+             what failed stands as it was seen last",
+            listed(&parts)
+        )
+    })
 }
 
 /// Why a try saw nothing.

@@ -33,9 +33,10 @@ pub(super) fn allowed(tries: &[i64], stale_after: Option<i64>) -> i64 {
     }
 }
 
-/// Why a picture of `seen` is older at `until` than is to be expected; `None` where it is not.
+/// Why a picture of `seen` is older at `until` than is to be expected; `None` where it is not. The schedule is the inventory's, where
+/// one was given, for that of the run may have been changed since.
 pub(super) fn overdue(
-    target: &Target,
+    (target, planned): (&Target, Option<&Target>),
     (seen, until): (Timestamp, Timestamp),
     tries: &[i64],
     stale_after: Option<i64>,
@@ -43,17 +44,22 @@ pub(super) fn overdue(
     let age = until.as_second().saturating_sub(seen.as_second());
     let days = age / DAY;
     let old = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+    let known = planned.unwrap_or(target);
     if stale_after.is_none()
-        && let Some(schedule) = target.schedule.as_ref().and_then(|written| Schedule::of(written).ok())
+        && let Some(schedule) = known.schedule.as_ref().and_then(|written| Schedule::of(written).ok())
     {
-        let due = schedule.next(seen, &target.client)?.at;
+        let due = schedule.next(seen, &schedule.job(&known.client))?.at;
         let late = due.checked_add(GRACE).ok()? < until;
         return late.then(|| {
             let due = due.strftime("%-d %B %Y, %H:%M UTC");
             format!("a scan was due on {due} and is not in the history")
         });
     }
-    let allowed = allowed(tries, stale_after);
+    let allowed = match (allowed(tries, stale_after), stale_after) {
+        // How often it was scanned by a schedule that it no longer has says nothing.
+        (allowed, None) if target.schedule.is_some() && known.schedule.is_none() => allowed.max(UNKNOWN),
+        (allowed, _) => allowed,
+    };
     (age > allowed).then(|| match stale_after {
         Some(_) => format!("the last sight is {old} old"),
         None => format!("the last sight is {old} old, and scans were more frequent before"),

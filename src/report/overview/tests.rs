@@ -1,11 +1,15 @@
+use super::asked::{Asked, AskedOptions};
 use super::{Estate, Overview, Sureness, words};
 use crate::history::courses::Seen;
-use crate::history::{Archive as _, Wanted};
+use crate::history::{Archive as _, Beginning, Wanted};
 use crate::model::run::{Run, Tally};
 use crate::model::statement::About;
+use crate::model::target::Target;
 use crate::model::verdict::{Severity, Verdict};
 use crate::report::fixture::everything;
-use crate::report::fixture::overview::{UNTIL, hostile_overview, kept, month, night, overview, told};
+use crate::report::fixture::overview::{
+    UNTIL, hostile_overview, kept, kept_as, month, night, overview, set, told, told_of,
+};
 use crate::report::{csv, html, json, markdown, terminal};
 use std::collections::BTreeSet;
 
@@ -106,6 +110,229 @@ fn what_a_scan_does_not_find_mended_is_not_mended() {
     }));
     let overview = mended.overview(None);
     assert!(server(&overview, "automate-01").failures.iter().all(|one| one.about.to_string() != "AUT-TLS-01"));
+}
+
+/// A night as the watch scans it, or a person by hand with one guide.
+fn asked(number: u32, options: &[&str]) -> (Beginning, Run) {
+    let mut run = night(number);
+    let guide = options.iter().skip_while(|one| **one != "--guide").nth(1);
+    if let Some(guide) = guide {
+        run.guides.retain(|known| known.id == *guide);
+        for target in &mut run.targets {
+            target.findings.retain(|finding| finding.guide == *guide);
+            target.rules.clear();
+        }
+    }
+    let arguments = std::iter::once(&"scan").chain(options).map(|one| (*one).to_owned()).collect();
+    (Beginning { arguments, guides: run.guides.clone(), ..Beginning::default() }, run)
+}
+
+/// Items of other guides than this that fail on the server.
+fn of_others(overview: &Overview, name: &str, guide: &str) -> Vec<super::Failure> {
+    let other = |one: &&super::Failure| !matches!(&one.about, About::Item { guide: own, .. } if own == guide);
+    server(overview, name).failures.iter().filter(other).cloned().collect()
+}
+
+#[test]
+fn a_scan_that_was_asked_for_less_makes_no_failure_vanish() {
+    let folder = tempfile::tempdir().unwrap();
+    let watch = ["--job", "nightly"];
+    let whole = [asked(24, &watch), asked(25, &watch)];
+    let before = told(&kept_as(folder.path(), whole.clone()), UNTIL, 30).overview(None);
+    let failed = of_others(&before, "automate-01", "iis");
+    assert!(failed.len() > 2 && failed.iter().any(|one| one.severity == Severity::Critical), "{failed:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let by_hand = asked(27, &["--guide", "iis"]);
+    let overview = told(&kept_as(folder.path(), whole.into_iter().chain([by_hand])), UNTIL, 30).overview(None);
+    let stands = of_others(&overview, "automate-01", "iis");
+    let abouts = |failures: &[super::Failure]| -> BTreeSet<(About, Severity, bool)> {
+        failures.iter().map(|one| (one.about.clone(), one.severity, one.exploited)).collect()
+    };
+    assert_eq!(abouts(&stands), abouts(&failed));
+    for one in &stands {
+        assert!(one.unasked && one.unconfirmed.as_ref().unwrap().started == "2026-03-12T02:30:00Z", "{one:?}");
+        assert!(words::remarks(one).iter().any(|text| text.contains("not asked by the last scan")));
+    }
+    let automate = server(&overview, "automate-01");
+    assert_eq!(words::standing(automate), "IN PART", "{:?}", automate.missing);
+    assert!(automate.missing.iter().any(|text| text.contains("asked for less")));
+    let standing: usize = overview.servers.iter().map(|server| server.failures.len()).sum();
+    assert_eq!(overview.trend.points.last().unwrap().failing(), standing, "the trend ends with what the report says");
+    assert!(!words::headline(&overview).contains("No failure"));
+}
+
+#[test]
+fn what_a_scan_that_was_asked_for_as_much_does_not_list_is_no_longer_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let watch = ["--job", "nightly"];
+    let (beginning, mut run) = asked(27, &watch);
+    for target in &mut run.targets {
+        target.findings.retain(|finding| finding.item != "AUT-TLS-01");
+        target.rules.clear();
+    }
+    let runs = [asked(25, &watch), asked(26, &["--guide", "iis"]), (beginning, run)];
+    let overview = told(&kept_as(folder.path(), runs), UNTIL, 30).overview(None);
+    let automate = server(&overview, "automate-01");
+    assert!(automate.failures.iter().all(|one| one.about.to_string() != "AUT-TLS-01" && !one.unasked));
+    assert_eq!(words::standing(automate), "current", "{:?}", automate.missing);
+    let standing: usize = overview.servers.iter().map(|server| server.failures.len()).sum();
+    assert_eq!(overview.trend.points.last().unwrap().failing(), standing);
+}
+
+#[test]
+fn one_wider_scan_makes_no_later_picture_a_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let nightly = ["--job", "nightly", "--guide", "automate"];
+    let mut wide = asked(24, &["--ciphers"]);
+    // Nothing of other guides fails, so nothing is left open.
+    for target in &mut wide.1.targets {
+        target.findings.iter_mut().filter(|one| one.guide != "automate").for_each(|one| one.verdict = Verdict::Pass);
+        target.rules.clear();
+    }
+    let runs = [wide, asked(25, &nightly), asked(26, &nightly), asked(27, &nightly)];
+    let overview = told(&kept_as(folder.path(), runs), UNTIL, 30).overview(None);
+    let automate = server(&overview, "automate-01");
+    assert_eq!(words::standing(automate), "current", "{:?}", automate.missing);
+}
+
+#[test]
+fn a_run_covers_only_what_it_was_asked_for() {
+    let item = About::Item { guide: "iis".to_owned(), item: "IIS-01".to_owned() };
+    let rule = About::Rule("deny rest".to_owned());
+    let guides = everything().guides;
+    let of = |words: &[&str], change: &dyn Fn(&mut Asked, &mut AskedOptions)| {
+        let arguments = words.iter().map(|one| (*one).to_owned()).collect();
+        let mut asked = Asked { arguments, guides: guides.clone(), options: None };
+        let mut options =
+            AskedOptions { inventories: BTreeSet::from(["/a/targets".into()]), ..AskedOptions::default() };
+        change(&mut asked, &mut options);
+        asked.options = Some(options);
+        asked
+    };
+    let usual = of(&["usual"], &|_, _| {});
+    let covers = |own: &Asked, earlier: &Asked| [&item, &rule].map(|about| own.covers(earlier, about));
+    assert_eq!(covers(&of(&["other"], &|_, _| {}), &usual), [true, true]);
+    assert_eq!(covers(&Asked { options: None, ..of(&["usual"], &|_, _| {}) }, &usual), [true, true]);
+    assert_eq!(covers(&Asked::default(), &Asked::default()), [false, false], "nothing is known of either");
+    let fewer = of(&["fewer"], &|asked, options| {
+        options.only_some_guides = true;
+        asked.guides.retain(|guide| guide.id != "iis");
+    });
+    assert_eq!(covers(&fewer, &usual), [false, true]);
+    assert_eq!(covers(&of(&["x"], &|asked, _| asked.guides.clear()), &usual), [false, true], "the user's own guide");
+    let suites = of(&["suites"], &|_, options| options.suites = true);
+    assert_eq!((covers(&usual, &suites), covers(&suites, &usual)), ([false, true], [true, true]));
+    let elsewhere = of(&["elsewhere"], &|_, options| options.inventories = BTreeSet::from(["/b/one.toml".into()]));
+    assert_eq!(covers(&elsewhere, &usual), [false, false]);
+    let watch = |path: &'static str| {
+        of(&[path], &move |_, options| {
+            (options.by_watch, options.inventories) = (true, BTreeSet::from([path.into()]));
+        })
+    };
+    assert_eq!(covers(&watch("/a"), &watch("/b")), [true, true], "the watch has the user's word");
+    let by_host = of(&["host"], &|_, options| options.inventories.clear());
+    assert_eq!(covers(&by_host, &usual), [false, false]);
+    assert_eq!(covers(&of(&["host", "-q"], &|_, options| options.inventories.clear()), &by_host), [true, false]);
+}
+
+#[test]
+fn a_waiver_holds_while_its_failure_cannot_be_told() {
+    let mut dim = night(27);
+    for finding in dim.targets[0].findings.iter_mut().filter(|finding| finding.item == "AUT-IIS-01") {
+        finding.waiver.as_mut().unwrap().effect = crate::model::statement::Effect::Unneeded;
+    }
+    set(&mut dim.targets[0], "AUT-IIS-01", Verdict::Inconclusive);
+    let folder = tempfile::tempdir().unwrap();
+    let store = kept(folder.path(), [night(26), dim]);
+    let overview = told(&store, UNTIL, 30).overview(None);
+    let failure = failure(&overview, "automate-01", "AUT-IIS-01");
+    assert!(failure.unconfirmed.is_some() && failure.waived.is_some(), "{failure:?}");
+    let later = told(&store, "2026-10-01T00:00:00Z", 300).overview(None);
+    let failure = self::failure(&later, "automate-01", "AUT-IIS-01");
+    assert!(failure.waived.is_none() && failure.waiver_ended.is_some(), "{failure:?}");
+}
+
+#[test]
+fn a_scan_is_due_by_the_schedule_of_the_inventory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut runs: Vec<Run> = (22..24).map(night).collect();
+    let weekly = |run: &mut Run, cron: &str| {
+        run.targets[0].target.schedule.as_mut().unwrap().cron = cron.to_owned();
+    };
+    runs.iter_mut().for_each(|run| weekly(run, "30 2 * * 1"));
+    let store = kept(folder.path(), runs.clone());
+    let overdue = |inventory: Option<&[Target]>| {
+        let overview = told_of(&store, UNTIL, 30, inventory).overview(None);
+        server(&overview, "automate-01").overdue.clone()
+    };
+    assert_eq!(overdue(None), None, "by the schedule of the run");
+    let mut targets: Vec<Target> = runs[0].targets.iter().map(|target| target.target.clone()).collect();
+    targets[0].schedule.as_mut().unwrap().cron = "30 2 * * *".to_owned();
+    let why = overdue(Some(&targets)).unwrap();
+    assert!(why.contains("a scan was due on 11 March 2026"), "{why}");
+    runs.iter_mut().for_each(|run| weekly(run, "30 2 * * *"));
+    let folder = tempfile::tempdir().unwrap();
+    let store = kept(folder.path(), runs);
+    targets[0].schedule = None;
+    let overview = told_of(&store, UNTIL, 30, Some(&targets)).overview(None);
+    assert_eq!(server(&overview, "automate-01").overdue, None, "it is scheduled no more");
+}
+
+#[test]
+fn jitter_is_drawn_as_the_watch_draws_it() {
+    let scheduled = crate::model::target::Scheduled {
+        cron: "30 2 * * *".to_owned(),
+        zone: "Etc/UTC".to_owned(),
+        jitter: Some("4h".to_owned()),
+        quiet: Vec::new(),
+    };
+    let mut run = night(19);
+    run.targets[0].target.schedule = Some(scheduled.clone());
+    let client = run.targets[0].target.client.clone();
+    let overview = of_runs([run]).overview(None);
+    let schedule = crate::schedule::Schedule::of(&scheduled).unwrap();
+    let job = format!("{client}: {schedule}");
+    let seen = server(&overview, "automate-01").seen.clone().unwrap();
+    let due = schedule.next(seen.started.parse().unwrap(), &job).unwrap().at;
+    let why = server(&overview, "automate-01").overdue.clone().unwrap();
+    assert!(why.contains(&due.strftime("%-d %B %Y, %H:%M UTC").to_string()), "{why}");
+}
+
+#[test]
+fn many_servers_whose_scan_is_overdue_are_told_together() {
+    let mut run = night(10);
+    run.targets.truncate(1);
+    run.targets = (0..40)
+        .map(|number| {
+            let mut target = run.targets[0].clone();
+            target.target.name = format!("rmm-{number}");
+            target.target.client = format!("Client {:02}", number / 2);
+            target
+        })
+        .collect();
+    let overview = of_runs([run]).overview(None);
+    let page = terminal::overview(&overview, 160, false, true);
+    let first = page.split("NOT CURRENT").nth(1).unwrap().split("CLIENTS").next().unwrap();
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let text = words.join(" ");
+    assert!(text.contains("40 servers were not scanned when they were due: Client 00 (2), Client 01 (2)"), "{first}");
+    assert!(text.contains("and 5 more clients") && text.contains("of 2026-02-25."), "{first}");
+    assert!(!text.contains("Overdue:"), "{first}");
+}
+
+#[test]
+fn a_report_of_some_servers_says_so_in_every_form() {
+    let client = "Harbour Dental Group";
+    let overview = month().only(Some("automate-01".to_owned())).overview(Some(client));
+    for text in [
+        html::overview(&overview).unwrap(),
+        json::overview(&overview).unwrap(),
+        markdown::overview(&overview),
+        terminal::overview(&overview, 160, false, true),
+    ] {
+        assert!(text.contains("only a part of"), "{text}");
+    }
+    assert_eq!(words::subject(&overview), format!("{client}, only automate-01"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! seen, and the point says so; where none was seen, or nothing was tried for much longer than usual, there is a gap. What can no longer be told
 //! stands as it was last told: a lost sight never makes the line fall.
 
+use super::asked::Dropped;
 use super::standing::{DAY, allowed};
 use super::{AllTold, Period, choice};
 use crate::history::courses::{Courses, Told};
@@ -113,9 +114,9 @@ struct Now<'a> {
 const SEVERITIES: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
 impl<'a> Now<'a> {
-    /// Takes what a snapshot says. What it cannot tell stays as it was.
-    fn take(&mut self, place: usize, told: &'a [Arc<Told>]) {
-        if self.snapshot == Some(place) {
+    /// Takes what a snapshot says. What it cannot tell stays as it was, and so does what it was not asked for.
+    fn take(&mut self, place: usize, told: &'a [Arc<Told>], dropped: &[About]) {
+        if self.snapshot == Some(place) && dropped.is_empty() {
             return;
         }
         self.snapshot = Some(place);
@@ -126,6 +127,12 @@ impl<'a> Now<'a> {
             _ => before.contains_key(&one.about),
         };
         self.failing = told.iter().filter(stands).map(|one| (&one.about, one.severity)).collect();
+        for (about, severity) in before {
+            let told = self.failing.contains_key(about) || told.iter().any(|one| one.about == *about);
+            if !told && !dropped.contains(about) {
+                self.failing.insert(about, severity);
+            }
+        }
         self.fails = SEVERITIES.map(|severity| {
             let of = |(about, known): &(&&About, &Severity)| **known == severity && matches!(about, About::Item { .. });
             self.failing.iter().filter(of).count()
@@ -138,7 +145,7 @@ impl<'a> Now<'a> {
 }
 
 /// How the counts of these targets went in the period.
-pub(super) fn of(courses: &Courses, told: &AllTold, period: Period, wanted: &[bool]) -> Trend {
+pub(super) fn of(courses: &Courses, (told, dropped): (&AllTold, &Dropped), period: Period, wanted: &[bool]) -> Trend {
     let is_wanted = |target: usize| wanted.get(target).copied().unwrap_or_default();
     let mut servers: Vec<Now<'_>> = vec![Now::default(); courses.targets.len()];
     let mut tries: Vec<Vec<i64>> = vec![Vec::new(); courses.targets.len()];
@@ -161,8 +168,8 @@ pub(super) fn of(courses: &Courses, told: &AllTold, period: Period, wanted: &[bo
     let mut trend = Trend::default();
     let mut marks: BTreeSet<String> = BTreeSet::new();
     let mut known = 0;
-    let mut sights = courses.sights.iter().filter(|sight| is_wanted(sight.target)).peekable();
-    while let Some(sight) = sights.next() {
+    let mut sights = courses.sights.iter().enumerate().filter(|(_, sight)| is_wanted(sight.target)).peekable();
+    while let Some((place, sight)) = sights.next() {
         let at = choice::at(courses, sight);
         if let (Some(now), Some(run)) = (servers.get_mut(sight.target), courses.runs.get(sight.run)) {
             if choice::tells(courses, sight) {
@@ -171,14 +178,15 @@ pub(super) fn of(courses: &Courses, told: &AllTold, period: Period, wanted: &[bo
                     marks.extend(now.made_by.iter().flat_map(|before| otherwise(courses, before, &made_by)));
                 }
                 let said = courses.snapshots.get(sight.snapshot).and_then(|snapshot| told.get(&snapshot.number));
-                now.take(sight.snapshot, said.map(Vec::as_slice).unwrap_or_default());
+                let dropped = dropped.get(&place).map(Vec::as_slice).unwrap_or_default();
+                now.take(sight.snapshot, said.map(Vec::as_slice).unwrap_or_default(), dropped);
                 (now.seen, now.lost, now.made_by) = (at, false, Some(made_by));
             } else {
                 now.lost = true;
             }
         }
         let this = bucket(at, sight.run);
-        let ends = sights.peek().is_none_or(|next| bucket(choice::at(courses, next), next.run) != this);
+        let ends = sights.peek().is_none_or(|(_, next)| bucket(choice::at(courses, next), next.run) != this);
         if at < since || !ends {
             continue;
         }

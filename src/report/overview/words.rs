@@ -20,6 +20,17 @@ pub(in crate::report) fn headline(overview: &Overview) -> String {
 
 /// The same without why it is not the whole picture, which must stand beside it.
 pub(in crate::report) fn summary(overview: &Overview) -> String {
+    let told = of_servers(overview);
+    match (&overview.only, &overview.client) {
+        (Some(only), Some(client)) if client != NO_CLIENT => {
+            format!("This is only a part of {client}: {only}; its other servers are not told of. {told}")
+        }
+        (Some(only), _) => format!("These are only some of the servers: {only}. {told}"),
+        (None, _) => told,
+    }
+}
+
+fn of_servers(overview: &Overview) -> String {
     let servers = &overview.servers;
     let all = servers.len();
     if all == 0 {
@@ -182,11 +193,8 @@ pub(in crate::report) fn remarks(failure: &Failure) -> Vec<String> {
         remarks.push("a version that is known to be attacked".to_owned());
     }
     if let Some(last) = &failure.unconfirmed {
-        remarks.push(format!(
-            "not confirmed: seen last on {} (run {}), could not be told since",
-            day(&last.started),
-            last.run
-        ));
+        let why = if failure.unasked { "not asked by the last scan" } else { "could not be told since" };
+        remarks.push(format!("not confirmed: seen last on {} (run {}), {why}", day(&last.started), last.run));
     }
     if let Some(until) = failure.waived {
         remarks.push(format!("waived until {until}"));
@@ -207,10 +215,16 @@ pub(in crate::report) fn called(overview: &Overview, client: &str, name: &str) -
 
 /// What the report is about: `Northwind Dental`, or `3 clients`.
 pub(in crate::report) fn subject(overview: &Overview) -> String {
-    match &overview.client {
-        Some(client) if client == NO_CLIENT => "All servers".to_owned(),
-        Some(client) => client.clone(),
-        None => "All clients".to_owned(),
+    let whose = match (&overview.client, &overview.only) {
+        (Some(client), None) if client == NO_CLIENT => "All servers".to_owned(),
+        (Some(client), Some(_)) if client == NO_CLIENT => "Some servers".to_owned(),
+        (Some(client), _) => client.clone(),
+        (None, None) => "All clients".to_owned(),
+        (None, Some(_)) => "Some servers of all clients".to_owned(),
+    };
+    match &overview.only {
+        Some(only) => format!("{whose}, only {only}"),
+        None => whose,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::report::drift::{Entry, entries};
 use crate::report::overview::{Overview, Point, Server, Step, Sureness, words};
 use crate::report::plot::sparkline;
 use crate::report::reading::instant;
-use crate::report::text::{capitalised, counted, number};
+use crate::report::text::{capitalised, counted, listed, number};
 use anstyle::Style;
 
 /// The width of the column of labels.
@@ -15,6 +15,9 @@ const LABELS: usize = 9;
 
 /// How many steps, servers and the like are shown; the other forms of the report have all of them.
 const SHOWN: usize = 15;
+
+/// More servers than this whose scan is overdue are told together.
+const TOGETHER: usize = 5;
 
 /// How many servers a step names.
 const NAMED: usize = 6;
@@ -131,6 +134,11 @@ fn old(page: &mut Page, overview: &Overview) {
         DIM,
         "their picture is old, or not whole; it says nothing of today",
     );
+    let many = old.iter().filter(|server| is_only_late(server)).count() > TOGETHER;
+    let (late, old): (Vec<&Server>, Vec<&Server>) = old.into_iter().partition(|server| many && is_only_late(server));
+    if !late.is_empty() {
+        together(page, overview, &late);
+    }
     for server in old.iter().take(SHOWN) {
         let name = words::called(overview, &server.client, &server.name);
         for (place, (title, text)) in words::doubts(server).into_iter().enumerate() {
@@ -139,6 +147,41 @@ fn old(page: &mut Page, overview: &Overview) {
         }
     }
     more(page, old.len());
+}
+
+/// Whether all that is to be said of a server's picture is that a scan is overdue.
+fn is_only_late(server: &Server) -> bool {
+    server.seen.is_some() && server.overdue.is_some() && server.lost.is_none() && server.missing.is_empty()
+}
+
+/// Many servers whose scan is overdue, in one paragraph: where the scans stood still, it is the same of all of them.
+fn together(page: &mut Page, overview: &Overview, late: &[&Server]) {
+    let mut names: Vec<(String, usize)> = Vec::new();
+    for server in late {
+        let name = match overview.client {
+            Some(_) => server.name.clone(),
+            None => server.client.clone(),
+        };
+        match names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => names.push((name, 1)),
+        }
+    }
+    let mut parts: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|(name, count)| if *count == 1 { name.clone() } else { format!("{name} ({})", number(*count)) })
+        .collect();
+    if names.len() > SHOWN {
+        let what = if overview.client.is_some() { "servers" } else { "clients" };
+        parts.push(format!("{} more {what}", number(names.len() - SHOWN)));
+    }
+    let newest = late.iter().filter_map(|server| server.seen.as_ref()).max();
+    let newest = newest
+        .map_or_else(String::new, |mark| format!(". The newest picture of them is of {}", words::day(&mark.started)));
+    let count = format!("{} servers", number(late.len()));
+    let text = format!("were not scanned when they were due: {}{newest}.", listed(&parts));
+    page.block(2, &[(&count, BOLD), (" ", PLAIN)], 4, PLAIN, &text);
 }
 
 fn servers(page: &mut Page, overview: &Overview) {
