@@ -86,6 +86,7 @@ impl Estate {
 
 const LONG_AGO: &str = "2015-01-01T00:00:00Z";
 const NEVER: &str = "2030-01-01T00:00:00Z";
+const AHEAD: &str = "2099-01-01T00:00:00Z";
 
 /// So many clients, each with a server that nobody ever scans.
 fn clients(number: usize) -> String {
@@ -125,6 +126,21 @@ fn phases(messages: &[Value], phase: &str) -> usize {
 
 #[test]
 fn drift_is_told_once_and_when_it_is_mended() {
+    drift_over_nights(|_| {});
+}
+
+#[test]
+fn a_clock_that_was_ahead_for_a_night_keeps_no_drift_from_being_told() {
+    drift_over_nights(|estate| {
+        let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+        let started: String = store.query_row("SELECT started FROM run WHERE id = 2", [], |row| row.get(0)).unwrap();
+        store.execute("UPDATE run SET started = ?1 WHERE id = 2", [AHEAD]).unwrap();
+        store.execute("UPDATE known_server SET body = replace(body, ?1, ?2)", [started.as_str(), AHEAD]).unwrap();
+    });
+}
+
+/// Nights of a server whose port opens and closes again; `after_two` of them something else may happen.
+fn drift_over_nights(after_two: impl Fn(&Estate)) {
     let receiver = Receiver::start();
     // A server whose port 80 is closed, and opens.
     let address = support::own_address();
@@ -149,6 +165,7 @@ fn drift_is_told_once_and_when_it_is_mended() {
     night();
     night();
     assert!(receiver.taken().is_empty(), "{:#?}", receiver.taken());
+    after_two(&estate);
     extra.comes_back();
     night();
     let taken = receiver.taken();

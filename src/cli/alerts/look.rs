@@ -404,7 +404,10 @@ impl Server<'_> {
         let plan = plan(runs, &seen, &looked, now);
         for (place, news) in plan.fresh {
             let Some((_, number)) = runs.get(place) else { continue };
-            self.load(*number)?;
+            if self.load(*number)?.is_none() {
+                // Pruned meanwhile.
+                continue;
+            }
             let mut series = self.earlier(book, place)?;
             series.push(*number);
             self.look_at(book, &series, inventory, rules, news == News::Late)?;

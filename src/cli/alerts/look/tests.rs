@@ -1,5 +1,9 @@
-use super::{News, Plan, is_same, name, plan};
-use crate::history::{Beginning, RunNumber};
+use super::{News, Plan, is_same, name, plan, why_partial};
+use crate::alert::Partly;
+use crate::drift::tests::world::World;
+use crate::history::sqlite::{Mode, Sqlite};
+use crate::history::{Archive as _, Beginning, RunNumber};
+use crate::model::run::{Run, Trouble};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -97,4 +101,41 @@ fn what_was_looked_at_so_long_ago_that_its_number_is_forgotten_is_no_news() {
     assert_eq!(news(&runs, ("11-21T02", 139), &looked).0, []);
     let known: BTreeSet<i64> = news(&runs, ("11-21T02", 139), &looked).1.into_iter().collect();
     assert_eq!(known, BTreeSet::from([39, 40, 139]));
+}
+
+#[test]
+fn why_a_scan_is_partial_is_told_by_the_run_of_its_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+    let run = |started: &str, trouble: Option<Trouble>| {
+        let world = World { troubles: trouble.into_iter().collect(), ..World::sound() };
+        Run { started: format!("2026-11-{started}:00Z"), ..world.run() }
+    };
+    let mut keep = |run: &Run, line: &str, is_finished: bool| {
+        let targets = [run.targets[0].target.clone()];
+        let number = store.begin(&run.started, &begun(line), &targets).unwrap();
+        if is_finished {
+            store.finish(number, run, &[(0, &run.targets[0])]).unwrap();
+        }
+    };
+    keep(&run("18T02:00", Some(Trouble::OutOfTime)), "scan --job a --targets x", true);
+    let stopped = Run { interrupted: true, ..run("19T02:00", Some(Trouble::Interrupted)) };
+    keep(&stopped, "scan --job a --targets x", true);
+    keep(&run("20T02:00", None), "scan --job a --targets x", true);
+    keep(&run("21T02:00", None), "scan --job b --targets x", true);
+    keep(&run("21T02:01", None), "scan --targets x", true);
+    keep(&run("22T02:00", None), "scan --job a --targets x", false);
+    let why = |job: &str, began: &str| why_partial(&store, job, began).unwrap();
+    assert_eq!(why("a", "2026-11-22T02:00:00.5Z"), Partly::NotKept, "begun, and not kept to its end");
+    assert_eq!(why("b", "2026-11-21T02:00:00.5Z"), Partly::Otherwise, "no server is the reason");
+    assert_eq!(why("b", "2026-11-21T02:00:01Z"), Partly::NotKept, "that was the scan before");
+    let until = |last: i64| {
+        let connection = rusqlite::Connection::open(folder.path().join("history.db")).unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        connection.execute("DELETE FROM run WHERE id > ?1", [last]).unwrap();
+    };
+    until(2);
+    assert_eq!(why("a", "2026-11-19T02:00:00Z"), Partly::Stopped);
+    until(1);
+    assert_eq!(why("a", "2026-11-18T02:00:00Z"), Partly::OfServers);
 }
