@@ -37,7 +37,7 @@ fn again(folder: &Path, client: &str, (uid, day): (u8, &str), change: impl Fn(&m
     let shown = about(folder, &["history", "--format", "json", "--client", client]).output().unwrap();
     ended(&shown, 0);
     let runs: Value = serde_json::from_slice(&shown.stdout).unwrap();
-    let first = array(&runs, "runs").iter().find(|run| !text(run, "started").starts_with("2099")).unwrap();
+    let first = array(&runs, "runs").iter().rev().find(|run| !text(run, "started").starts_with("2099")).unwrap();
     let (number, file) = (first["run"].to_string(), folder.join("run.jsonl"));
     ended(&about(folder, &["export", &number, file.to_str().unwrap()]).output().unwrap(), 0);
     let uid = format!("{uid:032x}");
