@@ -165,6 +165,7 @@ impl Estate {
     }
 
     /// Says that these are only some of the servers, and by what they were chosen.
+    #[must_use]
     pub fn only(self, only: Option<String>) -> Self {
         Self { only, ..self }
     }

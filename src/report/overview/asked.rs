@@ -153,7 +153,9 @@ pub(super) fn unasked<E, F: FnMut(RunNumber) -> Result<Asked, E>>(
             }
             gone = kept;
         }
-        gone.iter_mut().for_each(|one| one.missed += piece.places.len());
+        for one in &mut gone {
+            one.missed += piece.places.len();
+        }
     }
     // What was looked at once, by a scan that was asked for more than is usual, makes no picture after it a part.
     let others = gone.iter().filter(|one| one.failed.is_none() && one.missed <= one.times).count();

@@ -259,7 +259,9 @@ fn a_scan_is_due_by_the_schedule_of_the_inventory() {
     let weekly = |run: &mut Run, cron: &str| {
         run.targets[0].target.schedule.as_mut().unwrap().cron = cron.to_owned();
     };
-    runs.iter_mut().for_each(|run| weekly(run, "30 2 * * 1"));
+    for run in &mut runs {
+        weekly(run, "30 2 * * 1");
+    }
     let store = kept(folder.path(), runs.clone());
     let overdue = |inventory: Option<&[Target]>| {
         let overview = told_of(&store, UNTIL, 30, inventory).overview(None);
@@ -270,7 +272,9 @@ fn a_scan_is_due_by_the_schedule_of_the_inventory() {
     targets[0].schedule.as_mut().unwrap().cron = "30 2 * * *".to_owned();
     let why = overdue(Some(&targets)).unwrap();
     assert!(why.contains("a scan was due on 11 March 2026"), "{why}");
-    runs.iter_mut().for_each(|run| weekly(run, "30 2 * * *"));
+    for run in &mut runs {
+        weekly(run, "30 2 * * *");
+    }
     let folder = tempfile::tempdir().unwrap();
     let store = kept(folder.path(), runs);
     targets[0].schedule = None;
