@@ -77,6 +77,11 @@ fn every_scan_is_kept_and_reads_as_it_did() {
     let output = about(mock.folder.path(), &["show", "last~1"]).output().unwrap();
     ended(&output, 2);
     assert!(stderr(&output).contains("there is no run last~1"), "{}", stderr(&output));
+    for command in [&["show", "last"][..], &["diff"], &["history"]] {
+        let output = about(mock.folder.path(), &[command, &["--client", "Nobody"]].concat()).output().unwrap();
+        ended(&output, 2);
+        assert!(stderr(&output).contains("has a target of --client Nobody"), "{}", stderr(&output));
+    }
 }
 
 #[test]

@@ -100,8 +100,13 @@ impl Watching {
         nix::sys::signal::kill(id, signal).unwrap();
     }
 
-    fn end(mut self) -> Output {
+    fn end(self) -> Output {
         self.signal(nix::sys::signal::Signal::SIGTERM);
+        self.ended()
+    }
+
+    /// What it said, once it has ended by itself.
+    fn ended(mut self) -> Output {
         let begin = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
             assert!(begin.elapsed() < PATIENCE, "it does not end");
@@ -158,6 +163,23 @@ fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
     assert!(stderr(&output).contains("what was scheduled before goes on"), "{}", stderr(&output));
 }
 
+/// Another file would begin without a word on what was open before.
+#[cfg(unix)]
+#[test]
+fn a_watch_whose_store_was_removed_says_so_and_ends() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    let watching = Watching::begin(&mock);
+    status_is(&mock, |status| status["trouble"] == Value::Null);
+    fs::remove_file(mock.path("history.db")).unwrap();
+    watching.signal(nix::sys::signal::Signal::SIGHUP);
+    let output = watching.ended();
+    ended(&output, 3);
+    assert!(stderr(&output).contains("was removed or replaced"), "{}", stderr(&output));
+    assert!(!mock.path("history.db").exists(), "no other is made in its place");
+    status_is(&mock, |status| status["trouble"].as_str().is_some_and(|trouble| trouble.contains("was removed")));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_scan_that_runs_when_the_watch_is_told_to_end_keeps_what_it_learned() {
@@ -189,6 +211,8 @@ fn what_cannot_be_watched_is_refused_before_anything_is_asked() {
         ("--ciphrs", "unexpected argument '--ciphrs'"),
         ("--no-store", "not for scheduled scans"),
         ("--json=x.json", "would write over each other's reports"),
+        ("127.0.0.1", "names targets"),
+        ("--targets=other.toml", "names targets"),
     ] {
         let mut command = portreeve();
         refused(command.arg("watch").args(options(&mock)).args(["--once", "--", option]), why);

@@ -5,11 +5,12 @@ mod gather;
 use super::args::Shared;
 use super::args::diff::{DiffArgs, DiffFailOn, DiffFormat, DiffShowArgs};
 use super::exit::{CliError, Exit};
+use super::history::runs_of;
 use super::output::print;
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
 use crate::history::sqlite::Mode;
-use crate::history::{Archive as _, RunName, State, Summary, Wanted};
+use crate::history::{Archive as _, RunName, State, Summary};
 use crate::model::drift::Drift;
 use crate::report;
 use std::collections::BTreeSet;
@@ -21,8 +22,7 @@ use gather::{earlier, of_runs};
 /// Runs `portreeve diff`.
 pub(super) fn run(args: &DiffArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
-    let wanted = Wanted { clients: args.of.client.clone(), names: args.of.name.clone() };
-    let runs = store.runs(&wanted)?;
+    let (wanted, runs) = (args.of.wanted(), runs_of(&store, &args.of)?);
     let ended: Vec<&Summary> = runs.iter().filter(|run| run.state == State::Finished).collect();
     let none = |what: &str| CliError::Usage(format!("{what}; `portreeve history` lists the runs"));
     let new = match args.new.or(args.old.filter(|_| args.new.is_none()).map(|_| RunName::Last(0))) {
@@ -113,7 +113,7 @@ mod tests {
     use crate::cli::session::empty_run;
     use crate::drift::EARLIER;
     use crate::history::sqlite::Sqlite;
-    use crate::history::{Beginning, RunNumber};
+    use crate::history::{Beginning, RunNumber, Wanted};
     use crate::model::run::Run;
     use crate::model::run::{TargetRun, Trouble};
     use crate::model::target::{Host, Target};

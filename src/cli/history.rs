@@ -29,16 +29,22 @@ impl OfArgs {
     }
 }
 
+/// The runs that have any of these targets; that none has is said in these words, not as if a run were missing.
+pub(super) fn runs_of(store: &Sqlite, of: &OfArgs) -> Result<Vec<Summary>, CliError> {
+    let wanted = of.wanted();
+    let runs = store.runs(&wanted)?;
+    if runs.is_empty() && !wanted.is_everything() {
+        return Err(CliError::Usage(format!("no run in {} has a target of {}", shown(store.path()), of.said())));
+    }
+    Ok(runs)
+}
+
 /// Runs `portreeve history`.
 pub(super) fn list(args: &HistoryArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
-    let wanted = args.of.wanted();
-    let mut runs = store.runs(&wanted)?;
+    let mut runs = runs_of(&store, &args.of)?;
     if let Some(last) = args.last.and_then(|last| usize::try_from(last).ok()) {
         runs.drain(..runs.len().saturating_sub(last));
-    }
-    if runs.is_empty() && !wanted.is_everything() {
-        return Err(CliError::Usage(format!("no run in {} has a target of {}", shown(store.path()), args.of.said())));
     }
     if shared.quiet {
         return Ok(Exit::Clean);
@@ -129,8 +135,7 @@ fn object(run: &Summary) -> Value {
 /// Runs `portreeve show`.
 pub(super) fn show(args: &ShowArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
-    let wanted = args.of.wanted();
-    let runs = store.runs(&wanted)?;
+    let (wanted, runs) = (args.of.wanted(), runs_of(&store, &args.of)?);
     let number = args.run.find(&runs)?.number;
     let mut run = store.load(number, &wanted)?;
     super::diff::attach(&store, number, &mut run, &wanted)?;

@@ -125,6 +125,10 @@ fn check_options(args: &WatchArgs) -> Result<(), CliError> {
         Ok(Command::Scan(scan)) if scan.output.json.is_some() || scan.output.html.is_some() => Err(CliError::Usage(
             "scheduled scans would write over each other's reports; write them with `portreeve show`".to_owned(),
         )),
+        // Behind the inventory's own place, which is `x` here, a host is taken for another.
+        Ok(Command::Scan(scan)) if scan.targets.len() != 1 => Err(CliError::Usage(
+            "what follows -- names targets; the watch scans those of its own --targets, before the --".to_owned(),
+        )),
         Ok(Command::Scan(_)) => Ok(()),
         Ok(_) => Err(CliError::Usage("what follows -- must be options of `portreeve scan`".to_owned())),
         Err(error) => {
@@ -164,6 +168,16 @@ impl Watch {
         let (stop, stopping) = watch::channel(false);
         units::tell_ready();
         loop {
+            if !self.store.is_in_place() {
+                // A new one would begin without a word on what was open, and what is noted here would be lost.
+                let gone = format!(
+                    "the store {} was removed or replaced while it was watched: put it back, and start the watch again",
+                    named(&self.place)
+                );
+                self.broken = Some(gone.clone());
+                self.say(Timestamp::now());
+                return Err(CliError::Machine(gone));
+            }
             let now = Timestamp::now();
             let starts = self.planner.begin(now);
             let is_late = |start: &Start| start.missed > 0 || now.duration_since(start.due) > GRACE;

@@ -68,6 +68,8 @@ pub struct Sqlite {
     /// The name under which this process takes messages.
     sender: Option<(String, Holder)>,
     cache: RefCell<load::Cache>,
+    /// What tells the file from any other; none where the system does not say.
+    file: Option<(u64, u64)>,
 }
 
 /// What the parts of this module end with, until it is known whose file it is about.
@@ -133,7 +135,8 @@ impl Sqlite {
         };
         match opened() {
             Ok(connection) => {
-                Ok(Self { path, connection, words, held: None, job: None, sender: None, cache: RefCell::default() })
+                let (file, cache) = (identity(&path), RefCell::default());
+                Ok(Self { path, connection, words, held: None, job: None, sender: None, cache, file })
             }
             Err(wrong) => Err(blame(&path, wrong)),
         }
@@ -142,6 +145,12 @@ impl Sqlite {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file that was opened is still the one at its path: it may be removed, or put back from a copy, while it is open,
+    /// and then what is written here is in no store that anybody opens.
+    pub fn is_in_place(&self) -> bool {
+        self.path.exists() && (self.file.is_none() || identity(&self.path) == self.file)
     }
 
     fn blamed<T>(&self, done: Done<T>) -> Result<T, HistoryError> {
@@ -397,6 +406,18 @@ impl Archive for Sqlite {
     fn drop_messages(&mut self, ids: &[String]) -> Result<usize, HistoryError> {
         self.whole(|store, _| alerts::drop_messages(store, ids))
     }
+}
+
+/// What tells a file from every other. It is not opened for that: closing it would let go of `SQLite`'s locks.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 /// Keeps what is counted of a run that is not going on any more.

@@ -155,8 +155,13 @@ fn one(page: &mut Page, overview: &Overview, step: &Step) {
         page.line("What to do:");
         page.line(&steps.join("\n"));
     }
-    if let Some(first) = step.failures.first() {
-        page.line(&format!("To verify: {}", code(&first.verify)));
+    match words::verify(step)[..] {
+        [] => {}
+        [only] => page.line(&format!("To verify: {}", code(only))),
+        ref commands => {
+            page.line("To verify:");
+            page.list(commands.iter().map(|command| code(command)));
+        }
     }
 }
 

@@ -72,7 +72,7 @@ struct Step<'a> {
     places: Vec<Place<'a>>,
     /// What is wrong, where it is the same on all of them.
     wrong: Option<&'a str>,
-    verify: String,
+    verify: Vec<&'a str>,
 }
 
 struct Place<'a> {
@@ -264,8 +264,12 @@ fn step_of<'a>(overview: &'a Overview, step: &'a model::Step) -> Step<'a> {
         old: is_old(failure),
         wrong: same.is_none().then_some(failure.wrong.as_str()),
     });
-    let verify = first.map(|first| first.verify.clone()).unwrap_or_default();
-    Step { places: places.collect(), wrong: same.filter(|wrong| !wrong.is_empty()), verify, of: step }
+    Step {
+        places: places.collect(),
+        wrong: same.filter(|wrong| !wrong.is_empty()),
+        verify: words::verify(step),
+        of: step,
+    }
 }
 
 /// What changed on a server. Over all clients only what is worse or better.

@@ -1,6 +1,6 @@
 //! What a report over many servers says in words, decided once for all its forms.
 
-use super::{Failure, Overview, Server, Sureness};
+use super::{Failure, Overview, Server, Step, Sureness};
 use crate::catalog::inventory::NO_CLIENT;
 use crate::model::drift::{Class, DriftTally};
 use crate::model::expected::RuleVerdict;
@@ -342,4 +342,15 @@ pub(in crate::report) struct ClientRow {
     pub(in crate::report) not_current: usize,
     /// A version that is known to be attacked is there.
     pub(in crate::report) attacked: bool,
+}
+
+/// How to verify that a step is done: each command once, in the order of its servers.
+pub(in crate::report) fn verify(step: &Step) -> Vec<&str> {
+    let mut commands: Vec<&str> = Vec::new();
+    for failure in &step.failures {
+        if !commands.contains(&failure.verify.as_str()) {
+            commands.push(&failure.verify);
+        }
+    }
+    commands
 }

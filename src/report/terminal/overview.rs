@@ -237,8 +237,17 @@ fn one(page: &mut Page, overview: &Overview, step: &Step) {
         page.paragraph(4, DIM, &format!("and {} more servers", number(step.failures.len() - NAMED)));
     }
     if let Some(first) = step.failures.first() {
-        page.labelled(4, "Wrong", LABELS, &first.wrong);
-        page.labelled(4, "Verify", LABELS, &first.verify);
+        let alike = step.failures.iter().all(|failure| failure.wrong == first.wrong);
+        let whose =
+            if alike { String::new() } else { format!("{}: ", words::called(overview, &first.client, &first.server)) };
+        page.labelled(4, "Wrong", LABELS, &format!("{whose}{}", first.wrong));
+        let commands = words::verify(step);
+        for (place, command) in commands.iter().take(NAMED).enumerate() {
+            page.labelled(4, if place == 0 { "Verify" } else { "" }, LABELS, command);
+        }
+        if commands.len() > NAMED {
+            page.labelled(4, "", LABELS, &format!("and {} more", number(commands.len() - NAMED)));
+        }
     }
     if let Some(first) = step.todo.first() {
         let rest = step.todo.len() - 1;
