@@ -155,13 +155,9 @@ fn one(page: &mut Page, overview: &Overview, step: &Step) {
         page.line("What to do:");
         page.line(&steps.join("\n"));
     }
-    match words::verify(step)[..] {
-        [] => {}
-        [only] => page.line(&format!("To verify: {}", code(only))),
-        ref commands => {
-            page.line("To verify:");
-            page.list(commands.iter().map(|command| code(command)));
-        }
+    let commands: Vec<String> = words::verify(step).into_iter().map(code).collect();
+    if !commands.is_empty() {
+        page.line(&format!("To verify: {}", commands.join(", ")));
     }
 }
 
