@@ -8,9 +8,10 @@ use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Output};
 use std::time::{Duration, Instant};
-use support::{Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, process, stderr, stdout, text};
+#[cfg(unix)]
+use support::watching::Watching;
+use support::{Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, stderr, stdout, text};
 
 /// Once a year, so that no test meets an occurrence by chance.
 const YEARLY: &str = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";
@@ -85,44 +86,11 @@ fn a_scan_that_finds_something_or_fails_is_told_by_the_exit_code() {
     assert!(stderr(&output).contains("the scan ended with code 2"), "{}", stderr(&output));
 }
 
-/// A watch that goes on, and ends with the test.
-struct Watching(Child);
-
-impl Watching {
-    fn begin(mock: &Mock) -> Self {
-        let mut command = process();
-        command.arg("watch").args(options(mock)).arg("--status").arg(mock.path("status.json")).args(of_scans(mock));
-        Self(command.stderr(std::process::Stdio::piped()).spawn().unwrap())
-    }
-
-    fn signal(&self, signal: nix::sys::signal::Signal) {
-        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        nix::sys::signal::kill(id, signal).unwrap();
-    }
-
-    fn end(self) -> Output {
-        self.signal(nix::sys::signal::Signal::SIGTERM);
-        self.ended()
-    }
-
-    /// What it said, once it has ended by itself.
-    fn ended(mut self) -> Output {
-        let begin = Instant::now();
-        while self.0.try_wait().unwrap().is_none() {
-            assert!(begin.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let status = self.0.wait().unwrap();
-        let mut said = Vec::new();
-        std::io::Read::read_to_end(&mut self.0.stderr.take().unwrap(), &mut said).unwrap();
-        Output { status, stdout: Vec::new(), stderr: said }
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-    }
+/// A watch of a mock, with its status.
+#[cfg(unix)]
+fn begin(mock: &Mock) -> Watching {
+    let status = ["--status".to_owned(), mock.path("status.json").display().to_string()];
+    Watching::begin([options(mock), status.to_vec(), of_scans(mock)].concat())
 }
 
 /// The status, as soon as it is so.
@@ -145,7 +113,7 @@ fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
     mock.inventory(YEARLY);
     ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
     long_ago(&mock);
-    let watching = Watching::begin(&mock);
+    let watching = begin(&mock);
     status_is(&mock, |status| status["jobs"][0]["last_exit"] == 0);
     assert_eq!(runs(mock.folder.path()).len(), 1);
     // Another schedule, read while it watches.
@@ -169,7 +137,7 @@ fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
 fn a_watch_whose_store_was_removed_says_so_and_ends() {
     let mock = Mock::new(WEB);
     mock.inventory(YEARLY);
-    let watching = Watching::begin(&mock);
+    let watching = begin(&mock);
     status_is(&mock, |status| status["trouble"] == Value::Null);
     fs::remove_file(mock.path("history.db")).unwrap();
     watching.signal(nix::sys::signal::Signal::SIGHUP);
@@ -189,7 +157,7 @@ fn a_scan_that_runs_when_the_watch_is_told_to_end_keeps_what_it_learned() {
     mock.inventory(YEARLY);
     ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
     long_ago(&mock);
-    let watching = Watching::begin(&mock);
+    let watching = begin(&mock);
     mock.wait_for_connection(443);
     ended(&watching.end(), 0);
     let listed = runs(mock.folder.path());

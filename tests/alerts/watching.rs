@@ -1,44 +1,15 @@
 //! Alerts of a watch, from outside.
 
 use super::*;
+use nix::sys::signal::Signal;
+use support::watching::Watching;
 
-/// A watch, and what it said.
-struct Watching(Child);
-
-impl Watching {
-    fn begin(estate: &Estate, scan: &[&str]) -> Self {
-        let mut command = process();
-        command.arg("watch").arg("--targets").arg(estate.path("inventory")).arg("--store");
-        command.arg(estate.path("history.db")).arg("--status").arg(estate.path("status.json"));
-        command.arg("--").args(scan);
-        Self(command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
-    }
-
-    fn reload(&self) {
-        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGHUP).unwrap();
-    }
-
-    fn end(mut self) -> Output {
-        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
-        let begin = Instant::now();
-        while self.0.try_wait().unwrap().is_none() {
-            assert!(begin.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let status = self.0.wait().unwrap();
-        let mut said = Vec::new();
-        std::io::Read::read_to_end(&mut self.0.stderr.take().unwrap(), &mut said).unwrap();
-        Output { status, stdout: Vec::new(), stderr: said }
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// A watch of an estate, with these options of its scans.
+fn begin(estate: &Estate, scan: &[&str]) -> Watching {
+    let path = |name: &str| estate.path(name).into_os_string();
+    let own = ["--targets".into(), path("inventory"), "--store".into(), path("history.db"), "--status".into()];
+    let scan = scan.iter().map(std::ffi::OsString::from);
+    Watching::begin(own.into_iter().chain([path("status.json"), "--".into()]).chain(scan))
 }
 
 fn until(what: &str, mut is: impl FnMut() -> bool) {
@@ -64,7 +35,7 @@ fn a_watch_tells_without_being_asked_and_a_channel_that_hangs_delays_no_other() 
     hangs.is(Mood::Hangs);
     estate.settled(LONG_AGO);
     let ca = mock.path("ca.pem").display().to_string();
-    let watching = Watching::begin(&estate, &["--ca-file", &ca, "--guide", SMALL, "--fail-on", "never"]);
+    let watching = begin(&estate, &["--ca-file", &ca, "--guide", SMALL, "--fail-on", "never"]);
     // It did not happen, and then it is made up for.
     takes.wait(|receiver| phases(&receiver.taken(), "resolved") == 1);
     hangs.wait(|receiver| receiver.asked() > 0);
@@ -96,7 +67,7 @@ fn a_watch_that_is_killed_leaves_no_scan_behind_and_loses_no_message() {
     let estate = Estate::new(&mock.target("Test", "mock", keys), &[("noc", &receiver)]);
     ended(&estate.check(), 0);
     estate.settled(LONG_AGO);
-    let mut watching = Watching::begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
+    let mut watching = begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
     mock.wait_for_connection(443);
     watching.0.kill().unwrap();
     watching.0.wait().unwrap();
@@ -111,7 +82,7 @@ fn a_watch_that_is_killed_leaves_no_scan_behind_and_loses_no_message() {
     until("its scan ends with it", || !held());
     ended(&estate.check(), 0);
     assert_eq!(phases(&receiver.taken(), "raised"), 1, "that it did not come to its end is told");
-    let again = Watching::begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
+    let again = begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
     receiver.wait(|receiver| phases(&receiver.taken(), "resolved") == 1);
     ended(&again.end(), 0);
 }
@@ -169,7 +140,7 @@ fn a_watch_scans_whatever_becomes_of_its_channels_and_says_what_waits() {
     let output = once.arg("--store").arg(estate.path("history.db")).output().unwrap();
     ended(&output, 3);
     assert!(stderr(&output).contains("nobody is told anything"), "{}", stderr(&output));
-    let watching = Watching::begin(&estate, &["--guide", SMALL]);
+    let watching = begin(&estate, &["--guide", SMALL]);
     let trouble = || status(&estate)["trouble"].as_str().unwrap_or_default().to_owned();
     until("it says what is wrong", || trouble().contains("channels for alerts cannot be read"));
     // Mended, and read again.
@@ -177,24 +148,24 @@ fn a_watch_scans_whatever_becomes_of_its_channels_and_says_what_waits() {
     estate.settled(LONG_AGO);
     fs::write(&file, &good).unwrap();
     ended(&estate.check(), 3);
-    watching.reload();
+    watching.signal(Signal::SIGHUP);
     until("it is well", || trouble().is_empty() && status(&estate)["alerts"]["waiting"] == 1);
     // Without the file what waits is not forgotten.
     fs::remove_file(&file).unwrap();
-    watching.reload();
+    watching.signal(Signal::SIGHUP);
     until("its channel is gone", || !status(&estate)["alerts"]["gone"][0].is_null());
     assert_eq!(status(&estate)["alerts"]["waiting"], 1);
     fs::write(&file, &good).unwrap();
-    watching.reload();
+    watching.signal(Signal::SIGHUP);
     until("it is there again", || status(&estate)["alerts"]["gone"][0].is_null());
     // A status that cannot be written ends nothing.
     fs::remove_file(estate.path("status.json")).unwrap();
     fs::create_dir(estate.path("status.json")).unwrap();
-    watching.reload();
+    watching.signal(Signal::SIGHUP);
     receiver.comes_back();
     ended(&estate.alerts(&["send"]).output().unwrap(), 0);
     fs::remove_dir(estate.path("status.json")).unwrap();
-    watching.reload();
+    watching.signal(Signal::SIGHUP);
     until("nothing waits", || status(&estate)["alerts"]["waiting"] == 0);
     ended(&watching.end(), 0);
 }

@@ -7,6 +7,8 @@ pub(crate) mod namespaces;
 #[cfg(target_os = "linux")]
 pub(crate) mod perimeter;
 pub(crate) mod receiver;
+#[cfg(unix)]
+pub(crate) mod watching;
 #[cfg(target_os = "linux")]
 pub(crate) mod wire;
 
