@@ -17,10 +17,12 @@ mod ranges;
 mod reason;
 mod seen;
 mod sight;
+mod still;
 mod things;
 mod verdicts;
 
 pub use course::{CHANGES_BACK, WINDOW};
+pub use still::Still;
 
 use crate::model::drift::{
     Because, Change, Class, Drift, Flapping, Presence, Reason, RunMark, Sighting, Subject, TargetDrift, TargetPart,

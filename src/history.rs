@@ -36,6 +36,7 @@ pub use error::{Blamed, HistoryError};
 pub use name::RunName;
 
 use crate::catalog::inventory::selects;
+use crate::drift::Still;
 use crate::model::observation::Observation;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
@@ -267,6 +268,9 @@ pub trait Archive: Send {
 
     /// The targets at these places of a run.
     fn load_places(&self, run: RunNumber, places: &BTreeSet<usize>) -> Result<Run, HistoryError>;
+
+    /// What the targets of a run come to of which another run says the same, by their places, as far as it is known.
+    fn stills(&self, run: RunNumber) -> Result<HashMap<usize, Arc<Still>>, HistoryError>;
 
     /// What was known before a run began.
     fn beginning(&self, run: RunNumber) -> Result<Beginning, HistoryError>;

@@ -10,7 +10,7 @@ use super::output::print;
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
 use crate::history::sqlite::Mode;
-use crate::history::{Archive as _, RunName, State, Summary};
+use crate::history::{RunName, State, Summary};
 use crate::model::drift::Drift;
 use crate::report;
 use std::collections::BTreeSet;
@@ -37,8 +37,7 @@ pub(super) fn run(args: &DiffArgs, shared: &Shared) -> Result<Exit, CliError> {
     if old == new.number {
         return Err(none("the two runs are the same one"));
     }
-    let mut loaded = store.load(new.number, &wanted)?;
-    let drift = of_runs(&store, &runs, (old, store.load(old, &wanted)?), (new.number, &mut loaded))?;
+    let drift = of_runs(&store, &runs, (old, new.number), &wanted)?;
     show(&drift, &args.show, shared)
 }
 
@@ -113,7 +112,7 @@ mod tests {
     use crate::cli::session::empty_run;
     use crate::drift::EARLIER;
     use crate::history::sqlite::Sqlite;
-    use crate::history::{Beginning, RunNumber, Wanted};
+    use crate::history::{Archive as _, Beginning, RunNumber, Wanted};
     use crate::model::run::Run;
     use crate::model::run::{TargetRun, Trouble};
     use crate::model::target::{Host, Target};
@@ -336,10 +335,59 @@ mod tests {
         both.targets[1].findings[0].verdict = Verdict::Fail;
         let new = keep(&mut store, 2, &both);
         let runs = store.runs(&Wanted::default()).unwrap();
-        let loaded = store.load(old, &Wanted::default()).unwrap();
-        let drift = of_runs(&store, &runs, (old, loaded), (new, &mut both)).unwrap();
+        let drift = of_runs(&store, &runs, (old, new), &Wanted::default()).unwrap();
         let told: Vec<(&str, usize)> = drift.targets.iter().map(|one| (one.name.as_str(), one.changes.len())).collect();
         assert_eq!((told, drift.tally().worse), (vec![("h.invalid", 0), ("second", 1)], 1), "{drift:#?}");
+    }
+
+    /// What the same servers are said to be, night after night: `p` passes, `f` fails, `?` cannot be told, and `!` is not finished.
+    fn nights(servers: &[String], night: usize) -> Run {
+        let targets = servers.iter().enumerate().map(|(place, courses)| {
+            let (verdict, troubles) = match courses.as_bytes()[night] {
+                b'p' => (Verdict::Pass, &[][..]),
+                b'f' => (Verdict::Fail, &[][..]),
+                b'?' => (Verdict::Inconclusive, &[][..]),
+                _ => (Verdict::Pass, &[Trouble::Interrupted][..]),
+            };
+            let mut target = run(["a", "b"][place % 2], verdict, troubles).targets.remove(0);
+            target.target.name = format!("server {place}");
+            target
+        });
+        Run { targets: targets.collect(), ..empty_run() }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 48, ..Default::default() })]
+
+        /// Leaving out what is known already tells what comparing everything tells, whether it is kept what servers come to or not.
+        #[test]
+        fn what_is_not_looked_at_would_say_nothing_more(
+            servers in proptest::collection::vec("[pf?!]p{2}[pf?!]{4}p{3}[pf?]{4}|p{5}[pf?!]{2}p{7}|[pf]{14}", 4),
+            old in 0usize..14, new in 0usize..14,
+        ) {
+            proptest::prop_assume!(old != new);
+            let folder = tempfile::tempdir().unwrap();
+            let mut store = store(folder.path());
+            let numbers: Vec<RunNumber> = (0..14).map(|night| keep(&mut store, night, &nights(&servers, night))).collect();
+            let everything = Wanted::default();
+            let runs = store.runs(&everything).unwrap();
+            let of = |store: &Sqlite| of_runs(store, &runs, (numbers[old], numbers[new]), &everything).unwrap();
+            let told = of(&store);
+            let load = |night: &usize| {
+                Ok(Loaded { number: None, run: store.load(numbers[*night], &everything).unwrap() })
+            };
+            let (first, last) = (old.min(new), old.max(new));
+            let between: Vec<usize> = (first + 1..last).rev().collect();
+            let before: Vec<usize> = (0..first).rev().collect();
+            let newer = load(&new).unwrap();
+            let all = since(load(&old).unwrap(), (None, &newer.run), between.iter().map(load), before.iter().map(load)).unwrap();
+            // By clients, as reports have it.
+            let mut expected = all.targets;
+            expected.sort_by(|one, other| one.client.cmp(&other.client));
+            proptest::prop_assert_eq!(&told.targets, &expected);
+            rusqlite::Connection::open(folder.path().join("history.db")).unwrap().execute("DELETE FROM still", []).unwrap();
+            proptest::prop_assert_eq!(of(&store), told);
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod certificate;
 mod web;
 
+pub(super) use certificate::band;
+
 use super::sight::{Sight, Value, Worth};
 use crate::catalog::suite_policy::{name, weaknesses};
 use crate::model::drift::Subject;

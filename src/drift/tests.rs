@@ -1,4 +1,4 @@
-mod properties;
+pub(crate) mod properties;
 mod reasons;
 pub(crate) mod world;
 

@@ -46,6 +46,8 @@ pub(super) enum Kind {
     Beginning = 8,
     Snapshot = 9,
     Answer = 10,
+    Ways = 11,
+    Still = 12,
 }
 
 /// Something that is kept once.
@@ -97,6 +99,12 @@ pub(super) fn hash(kind: Kind, identity: &[u8]) -> [u8; 32] {
 /// What is kept as it is.
 pub(super) fn whole(kind: Kind, value: &impl Serialize) -> Result<Body, String> {
     let json = json(value)?;
+    Ok(Body { hash: hash(kind, &json), json })
+}
+
+/// What is kept as it is, but for days that are counted.
+pub(super) fn dated(kind: Kind, value: &impl Serialize, dates: &Dates) -> Result<Body, String> {
+    let json = dates.mark(json(value)?);
     Ok(Body { hash: hash(kind, &json), json })
 }
 

@@ -10,6 +10,7 @@ mod fold;
 mod jobs;
 mod load;
 mod prune;
+mod still;
 mod take;
 
 use super::content::{self, Kind};
@@ -21,6 +22,7 @@ use super::schema::{self, FORMAT, Found};
 use super::{
     Archive, Beginning, HistoryError, JobRecord, Kept, Mark, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
 };
+use crate::drift::Still;
 use crate::model::observation::Observation;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::target::Target;
@@ -299,6 +301,8 @@ impl Archive for Sqlite {
             Ok(())
         })?;
         self.held = None;
+        // The run is kept; what cannot be kept beside it is made again when it is asked for.
+        let _ = still::note(self, number);
         Ok(())
     }
 
@@ -328,6 +332,10 @@ impl Archive for Sqlite {
         self.blamed(load::places(self, run, places))
     }
 
+    fn stills(&self, run: RunNumber) -> Result<HashMap<usize, Arc<Still>>, HistoryError> {
+        self.blamed(still::of_run(self, run))
+    }
+
     fn beginning(&self, run: RunNumber) -> Result<Beginning, HistoryError> {
         self.blamed(load::beginning(self, run))
     }
@@ -345,7 +353,11 @@ impl Archive for Sqlite {
     }
 
     fn take(&mut self, record: &Record) -> Result<Option<RunNumber>, HistoryError> {
-        self.whole(|store, words| take::record(store, record, words))
+        let taken = self.whole(|store, words| take::record(store, record, words))?;
+        if let Some(number) = taken {
+            let _ = still::note(self, number);
+        }
+        Ok(taken)
     }
 
     fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError> {

@@ -1,13 +1,14 @@
 //! Which runs are looked at beside the two that are compared, and of which servers.
 //!
-//! A run may have the servers of one client or of hundreds. So what surrounds two runs is looked for server by server, and read only
-//! of servers of which something reads otherwise somewhere in it; of most, night after night the same is said.
+//! A run may have the servers of one client or of hundreds. So what surrounds two runs is looked for server by server, by what each
+//! run calls them and whether they say the same; what they say is read only of servers of which that is not known already
+//! ([`Still`](crate::drift::Still)). Of most, night after night the same is said.
 
 use crate::cli::exit::CliError;
 use crate::drift::{EARLIER, Series, compare};
 use crate::history::{Archive, Mark, RunNumber, State, Summary, Wanted};
 use crate::model::drift::{Drift, RunMark, TargetDrift};
-use crate::model::run::{Run, TargetRun};
+use crate::model::run::Run;
 use crate::report;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,9 @@ const BACK: usize = 5000;
 /// How many runs of its neighbours are looked through for one server.
 const NEIGHBOURS: usize = 256;
 
+/// What flaps changes at least so often: from a value, to it again, and away from it again.
+const CHANGES_OF_FLAPPING: usize = 3;
+
 /// A run, with its number in the history.
 #[derive(Debug)]
 pub(in crate::cli) struct Loaded {
@@ -24,17 +28,11 @@ pub(in crate::cli) struct Loaded {
     pub(in crate::cli) run: Run,
 }
 
-impl Loaded {
-    fn of(number: RunNumber, run: Run) -> Self {
-        Self { number: plain(number), run }
-    }
-}
-
 fn plain(number: RunNumber) -> Option<u64> {
     u64::try_from(number.0).ok()
 }
 
-/// Puts into `run` what reads otherwise than in the last run of the same servers, where there is one.
+/// Puts into `run`, which is kept under that number, what reads otherwise than in the last run of the same servers, where there is one.
 pub(in crate::cli) fn attach(
     store: &dyn Archive,
     number: RunNumber,
@@ -45,7 +43,7 @@ pub(in crate::cli) fn attach(
     let clients = report::clients(run).into_iter().map(str::to_owned).collect();
     let runs = store.runs(&Wanted { clients, names: wanted.names.clone() })?;
     if let Some(old) = earlier(store, &runs, number, wanted)? {
-        run.drift = Some(Box::new(of_runs(store, &runs, (old, store.load(old, wanted)?), (number, run))?));
+        run.drift = Some(Box::new(of_runs(store, &runs, (old, number), wanted)?));
     }
     Ok(())
 }
@@ -57,7 +55,7 @@ pub(super) fn earlier(
     number: RunNumber,
     wanted: &Wanted,
 ) -> Result<Option<RunNumber>, CliError> {
-    let called = |run: RunNumber| -> Result<BTreeSet<(String, String)>, CliError> {
+    let called = |run: RunNumber| -> Result<BTreeSet<Named>, CliError> {
         let marks = store.marks(run)?.into_iter().filter(|mark| wanted.wants(&mark.client, &mark.name));
         Ok(marks.map(|mark| (mark.client, mark.name)).collect())
     };
@@ -74,54 +72,61 @@ pub(super) fn earlier(
 /// A server: its client and its name.
 type Named = (String, String);
 
+/// Where a run has a server, and what it says of it.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    run: RunNumber,
+    place: usize,
+    /// The same number is the same in every word, but for days that are counted; none where the run did not finish it.
+    said: Option<i64>,
+}
+
 /// What surrounds two runs, for one server: its neighbours may be scanned more often.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Window {
+    old: Option<At>,
+    new: Option<At>,
     /// Runs between the two that have it, newest first.
-    between: Vec<RunNumber>,
+    between: Vec<At>,
     /// Runs before the older one, newest first.
-    earlier: Vec<RunNumber>,
-    /// What all of these and the two say of it.
-    said: Option<Said>,
-    /// How many of the two have it.
-    of_both: usize,
+    earlier: Vec<At>,
 }
 
-/// What several runs say of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    /// The same, all of them.
-    Same(i64),
-    /// Not the same, or one of them did not finish it.
-    Otherwise,
-}
-
-/// Servers of a client that are compared together.
+/// Servers that are compared together, with the runs around the two.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
-    /// Every run says the same, so that only the days have gone on: no other run is looked at.
+    /// Nothing but the days has gone on, and nothing can flap: no other run is looked at.
     Quiet,
-    /// Only one of the two runs has them: one may be another that is called otherwise now.
-    Unmatched,
-    /// Those of which the same runs are looked at.
+    /// Those of which the same runs are looked at, each newest first.
     Around { between: Vec<RunNumber>, earlier: Vec<RunNumber> },
+    /// Those of a client that only one of the two runs has: one may be another that is called otherwise now.
+    Unmatched(String),
 }
 
 impl Window {
-    fn note(&mut self, mark: &Mark) {
-        let new = mark.said.map_or(Said::Otherwise, Said::Same);
-        if *self.said.get_or_insert(new) != new {
-            self.said = Some(Said::Otherwise);
+    fn group(&self, client: &str) -> Group {
+        if self.old.is_none() || self.new.is_none() {
+            Group::Unmatched(client.to_owned())
+        } else if self.is_quiet() {
+            Group::Quiet
+        } else {
+            Group::Around { between: numbers(&self.between), earlier: numbers(&self.earlier) }
         }
     }
 
-    fn group(&self) -> Group {
-        match self.said {
-            _ if self.of_both < 2 => Group::Unmatched,
-            Some(Said::Same(_)) => Group::Quiet,
-            _ => Group::Around { between: self.between.clone(), earlier: self.earlier.clone() },
-        }
+    /// Whether both runs say the same, and the runs around them do not change often enough for anything to flap.
+    fn is_quiet(&self) -> bool {
+        let newest_first = self.new.iter().chain(&self.between).chain(&self.old).chain(&self.earlier);
+        let said: Vec<Option<i64>> = newest_first.map(|at| at.said).collect();
+        // What a run did not finish is like nothing.
+        let differ = |pair: &&[Option<i64>]| !matches!(pair, [Some(one), Some(other)] if one == other);
+        let both = [self.old, self.new].map(|at| at.and_then(|at| at.said));
+        both[0].is_some() && both[0] == both[1] && said.windows(2).filter(differ).count() < CHANGES_OF_FLAPPING
     }
+}
+
+fn numbers(runs: &[At]) -> Vec<RunNumber> {
+    runs.iter().map(|at| at.run).collect()
 }
 
 /// By server.
@@ -133,7 +138,7 @@ fn look(
     runs: &[RunNumber],
     windows: &mut Windows,
     count: usize,
-    of: fn(&mut Window) -> &mut Vec<RunNumber>,
+    of: fn(&mut Window) -> &mut Vec<At>,
 ) -> Result<(), CliError> {
     let mut wanting = windows.len();
     // A server that is new among its neighbours is not looked for through all of their past.
@@ -143,31 +148,30 @@ fn look(
             break;
         }
         let mut last: Option<String> = None;
-        for mark in store.marks(*number)? {
-            if last.as_ref() != Some(&mark.client) {
-                looked.entry(mark.client.clone()).and_modify(|runs| *runs += 1);
-                last = Some(mark.client.clone());
+        for (place, Mark { client, name, said }) in store.marks(*number)?.into_iter().enumerate() {
+            if last.as_ref() != Some(&client) {
+                looked.entry(client.clone()).and_modify(|runs| *runs += 1);
+                last = Some(client.clone());
             }
-            let Some(window) = windows.get_mut(&(mark.client.clone(), mark.name.clone())) else { continue };
+            let Some(window) = windows.get_mut(&(client, name)) else { continue };
             if of(window).len() < count {
-                of(window).push(*number);
+                of(window).push(At { run: *number, place, said });
                 wanting -= usize::from(of(window).len() == count);
-                window.note(&mark);
             }
         }
     }
     Ok(())
 }
 
-/// What reads otherwise, with the runs around the two.
+/// What reads otherwise in the second of these runs than in the first, with the runs around the two.
 pub(super) fn of_runs(
     store: &dyn Archive,
     runs: &[Summary],
-    (old_number, mut old): (RunNumber, Run),
-    (new_number, new): (RunNumber, &mut Run),
+    (old, new): (RunNumber, RunNumber),
+    wanted: &Wanted,
 ) -> Result<Drift, CliError> {
     let place = |number| runs.iter().position(|run| run.number == number);
-    let (Some(mut first), Some(mut last)) = (place(old_number), place(new_number)) else {
+    let (Some(mut first), Some(mut last)) = (place(old), place(new)) else {
         return Err(CliError::Bug("a run is not in the list of runs".to_owned()));
     };
     if first > last {
@@ -179,133 +183,106 @@ pub(super) fn of_runs(
         usable.map(|run| run.number).collect()
     };
     let (between, before) = (newest_first(runs.get(first + 1..last)), newest_first(runs.get(..first)));
-    let order: Vec<(String, String)> = new.targets.iter().chain(&old.targets).map(called).collect();
-    let mut clients: Vec<&str> = Vec::new();
-    for (client, _) in &order {
-        if !clients.contains(&client.as_str()) {
-            clients.push(client);
-        }
-    }
-    let mut windows: Windows = order.iter().map(|server| (server.clone(), Window::default())).collect();
-    look(store, &between, &mut windows, EARLIER / 2, |window| &mut window.between)?;
-    look(store, &before, &mut windows, EARLIER, |window| &mut window.earlier)?;
-    for number in [old_number, new_number] {
-        for mark in store.marks(number)? {
-            if let Some(window) = windows.get_mut(&(mark.client.clone(), mark.name.clone())) {
-                window.note(&mark);
-                window.of_both += 1;
+    // The servers in the order of the newer run, then those that only the older one has.
+    let mut order: Vec<Named> = Vec::new();
+    let mut windows = Windows::new();
+    for (run, of) in
+        [(new, (|window| &mut window.new) as fn(&mut Window) -> &mut Option<At>), (old, |window| &mut window.old)]
+    {
+        for (place, Mark { client, name, said }) in store.marks(run)?.into_iter().enumerate() {
+            if wanted.wants(&client, &name) {
+                let window = windows.entry((client.clone(), name.clone())).or_insert_with(|| {
+                    order.push((client, name));
+                    Window::default()
+                });
+                of(window).get_or_insert(At { run, place, said });
             }
         }
     }
-    // A client's part of a run may be whole where the run is not.
-    let mark = |number: RunNumber, run: &Run| RunMark { number: plain(number), ..RunMark::of(run) };
-    let marks = (mark(old_number, &old), mark(new_number, new));
-    let (mut olds, news) = (Parts::take(&mut old, &windows), Parts::take(new, &windows));
-    let keys: BTreeSet<(String, Group)> = olds.parts.keys().chain(news.parts.keys()).cloned().collect();
-    let compared = keys.iter().try_fold(None, |whole, key| {
-        let (client, group) = key;
-        let was = olds.parts.remove(key).map_or_else(|| olds.bare.clone(), |(_, run)| run);
-        let is = news.parts.get(key).map_or(&news.bare, |(_, run)| run);
-        let (between, earlier) = match group {
-            Group::Quiet => (&[][..], &[][..]),
-            Group::Around { between, earlier } => (&between[..], &earlier[..]),
-            // One may have been renamed, or be of a run before: what was seen before is held against it.
-            Group::Unmatched => was
-                .targets
-                .iter()
-                .chain(&is.targets)
-                .filter_map(|target| windows.get(&called(target)))
-                .max_by_key(|window| window.earlier.len())
-                .map_or((&[][..], &[][..]), |window| (&window.between[..], &window.earlier[..])),
-        };
-        let was = Loaded::of(old_number, was);
-        let part = of_part(store, client, was, (plain(new_number), is), between, earlier);
-        part.map(|drift| Some(joined(whole, drift)))
+    look(store, &between, &mut windows, EARLIER / 2, |window| &mut window.between)?;
+    look(store, &before, &mut windows, EARLIER, |window| &mut window.earlier)?;
+    let mut drift = gathered(store, (old, new), windows)?;
+    let mut clients: BTreeMap<&str, usize> = BTreeMap::new();
+    for (client, _) in &order {
+        let next = clients.len();
+        clients.entry(client).or_insert(next);
+    }
+    let places = order.iter().enumerate().map(|(place, (client, name))| {
+        ((client.as_str(), name.as_str()), (clients.get(client.as_str()).copied(), place))
     });
-    new.targets = news.targets();
-    let none = std::iter::empty;
-    let mut drift = match compared? {
-        Some(drift) => drift,
-        None => since(Loaded::of(old_number, old), (plain(new_number), new), none(), none())?,
-    };
-    let places: BTreeMap<(&str, &str), (usize, usize)> = {
-        let client = |name: &str| clients.iter().position(|known| *known == name).unwrap_or_default();
-        let places = order.iter().enumerate().rev();
-        places.map(|(place, (whose, name))| ((whose.as_str(), name.as_str()), (client(whose), place))).collect()
-    };
+    let places: BTreeMap<(&str, &str), (Option<usize>, usize)> = places.collect();
     drift.targets.sort_by_key(|one: &TargetDrift| places.get(&(one.client.as_str(), one.name.as_str())).copied());
-    (drift.before, drift.after) = marks;
     let place = |other: &RunMark| runs.iter().position(|run| plain(run.number) == other.number);
     drift.others.sort_by_key(place);
-    for other in &mut drift.others {
-        let known = place(other).and_then(|place| runs.get(place));
-        other.partial = known.map_or(other.partial, |known| known.partial);
+    // Of each run only some servers were read: whether it is whole is known of all of them.
+    for mark in drift.others.iter_mut().chain([&mut drift.before, &mut drift.after]) {
+        let known = place(mark).and_then(|place| runs.get(place));
+        mark.partial |= known.is_some_and(|known| known.partial);
     }
     Ok(drift)
 }
 
-fn called(target: &TargetRun) -> Named {
-    (target.target.client.clone(), target.target.name.clone())
-}
-
-/// A run in parts: by client, and by which servers are compared together. Of each part also the places of its targets.
-struct Parts {
-    bare: Run,
-    parts: BTreeMap<(String, Group), (Vec<usize>, Run)>,
-}
-
-impl Parts {
-    /// Takes the targets out of a run.
-    fn take(run: &mut Run, windows: &Windows) -> Self {
-        let targets = std::mem::take(&mut run.targets);
-        let bare = Run { drift: None, ..run.clone() };
-        let mut parts: BTreeMap<(String, Group), (Vec<usize>, Run)> = BTreeMap::new();
-        for (place, target) in targets.into_iter().enumerate() {
-            let group = windows.get(&called(&target)).map_or(Group::Unmatched, Window::group);
-            let key = (target.target.client.clone(), group);
-            let (places, part) = parts.entry(key).or_insert_with(|| (Vec::new(), bare.clone()));
-            places.push(place);
-            part.targets.push(target);
+/// What reads otherwise, server by server or many together.
+fn gathered(store: &dyn Archive, (old, new): (RunNumber, RunNumber), windows: Windows) -> Result<Drift, CliError> {
+    let mut groups: BTreeMap<Group, Windows> = BTreeMap::new();
+    for (server, window) in windows {
+        groups.entry(window.group(&server.0)).or_default().insert(server, window);
+    }
+    let bare = |number| store.load_places(number, &BTreeSet::new());
+    let (before, after) = (bare(old)?, bare(new)?);
+    let mut drift = since(
+        Loaded { number: plain(old), run: before.clone() },
+        (plain(new), &after),
+        std::iter::empty(),
+        std::iter::empty(),
+    )?;
+    if let Some(quiet) = groups.get_mut(&Group::Quiet) {
+        let stills = store.stills(new)?;
+        quiet.retain(|(client, name), window| {
+            let still = window.new.and_then(|at| stills.get(&at.place)).filter(|still| still.holds(&before, &after));
+            drift.targets.extend(still.map(|still| still.drift(client, name)));
+            still.is_none()
+        });
+    }
+    for (group, servers) in groups.into_iter().filter(|(_, servers)| !servers.is_empty()) {
+        let (between, earlier) = match group {
+            Group::Quiet => (Vec::new(), Vec::new()),
+            Group::Around { between, earlier } => (between, earlier),
+            // One may have been renamed, or be of a run before: what was seen before is held against it.
+            Group::Unmatched(_) => servers
+                .values()
+                .max_by_key(|window| window.earlier.len())
+                .map(|window| (numbers(&window.between), numbers(&window.earlier)))
+                .unwrap_or_default(),
+        };
+        let part = of_part(store, (old, new), &servers, &between, &earlier)?;
+        drift.targets.extend(part.targets);
+        for other in part.others {
+            if !drift.others.iter().any(|known| known.number == other.number) {
+                drift.others.push(other);
+            }
         }
-        Self { bare, parts }
     }
-
-    /// All targets, in their order.
-    fn targets(self) -> Vec<TargetRun> {
-        let parts = self.parts.into_values().flat_map(|(places, part)| places.into_iter().zip(part.targets));
-        let mut targets: Vec<(usize, TargetRun)> = parts.collect();
-        targets.sort_by_key(|(place, _)| *place);
-        targets.into_iter().map(|(_, target)| target).collect()
-    }
+    Ok(drift)
 }
 
-/// What reads otherwise on some servers of a client, with these runs around the two.
+/// What reads otherwise on some servers, with these runs around the two.
 fn of_part(
     store: &dyn Archive,
-    client: &str,
-    old: Loaded,
-    new: (Option<u64>, &Run),
+    (old, new): (RunNumber, RunNumber),
+    servers: &Windows,
     between: &[RunNumber],
     earlier: &[RunNumber],
 ) -> Result<Drift, CliError> {
-    // A `*` in a name would stand for others too: then all servers of the client are read.
-    let names: BTreeSet<&String> = new.1.targets.iter().chain(&old.run.targets).map(|one| &one.target.name).collect();
-    let names = if names.iter().any(|name| name.contains('*')) { BTreeSet::new() } else { names };
-    let wanted = Wanted { clients: vec![client.to_owned()], names: names.into_iter().cloned().collect() };
-    let load = |number: &RunNumber| Ok(Loaded::of(*number, store.load(*number, &wanted)?));
-    since(old, new, between.iter().map(load), earlier.iter().map(load))
-}
-
-/// The drift of one part more.
-fn joined(whole: Option<Drift>, part: Drift) -> Drift {
-    let Some(mut whole) = whole else { return part };
-    whole.targets.extend(part.targets);
-    for other in part.others {
-        if !whole.others.iter().any(|known| known.number == other.number) {
-            whole.others.push(other);
-        }
-    }
-    whole
+    let load = |number: &RunNumber| -> Result<Loaded, CliError> {
+        let all = servers
+            .values()
+            .flat_map(|window| window.old.iter().chain(&window.new).chain(&window.between).chain(&window.earlier));
+        let places = all.filter(|at| at.run == *number).map(|at| at.place).collect();
+        Ok(Loaded { number: plain(*number), run: store.load_places(*number, &places)? })
+    };
+    let newer = load(&new)?;
+    since(load(&old)?, (newer.number, &newer.run), between.iter().map(load), earlier.iter().map(load))
 }
 
 /// What reads otherwise in `new` than in `old`. `between` and `earlier` are the runs between the two and those before `old`, each

@@ -36,16 +36,20 @@ fn identity(certificate: &CertificateFact) -> Sight {
     Sight::Seen(Value { same: certificate.sha256.clone(), ..Value::new(words, Worth::Unknown) })
 }
 
+/// In which band a certificate is with so many days left: 0 where its end is far, more the nearer it is, and the most where it is
+/// over.
+pub(in crate::drift) fn band(days: i64) -> usize {
+    let near = || BANDS.iter().position(|(limit, _)| days < *limit).map_or(0, |place| BANDS.len() - place);
+    if days < 0 { BANDS.len() + 1 } else { near() }
+}
+
 fn end(certificate: &CertificateFact) -> Sight {
     let until = day(&certificate.not_after);
-    let days = certificate.days_left;
-    let (words, bad) = if days < 0 {
-        (format!("over since {until}"), BANDS.len() + 1)
-    } else if let Some(place) = BANDS.iter().position(|(limit, _)| days < *limit) {
-        let within = BANDS.get(place).map_or("", |(_, words)| words);
-        (format!("ends within {within}, on {until}"), BANDS.len() - place)
-    } else {
-        (format!("ends on {until}"), 0)
+    let bad = band(certificate.days_left);
+    let words = match BANDS.len().checked_sub(bad).and_then(|place| BANDS.get(place)) {
+        Some((_, within)) => format!("ends within {within}, on {until}"),
+        None if bad == 0 => format!("ends on {until}"),
+        None => format!("over since {until}"),
     };
     Sight::Seen(Value { same: bad.to_string(), ..Value::new(words, Worth::Bad(bad)) })
 }

@@ -10,7 +10,7 @@ use crate::model::run::{Run, TargetRun};
 use proptest::prelude::*;
 
 /// Every server that an example of a guide describes.
-fn examples() -> Vec<World> {
+pub(crate) fn examples() -> Vec<World> {
     let mut worlds = Vec::new();
     for guide in &CATALOGS.guides {
         for item in &guide.items {

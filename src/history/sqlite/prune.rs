@@ -13,6 +13,7 @@ const SWEEP: &str = "
     DELETE FROM snapshot_observation WHERE snapshot NOT IN (SELECT id FROM snapshot);
     DELETE FROM snapshot_finding WHERE snapshot NOT IN (SELECT id FROM snapshot);
     DELETE FROM snapshot_rule WHERE snapshot NOT IN (SELECT id FROM snapshot);
+    DELETE FROM still WHERE snapshot NOT IN (SELECT id FROM snapshot);
     DELETE FROM observation WHERE id NOT IN (SELECT observation FROM snapshot_observation);
     DELETE FROM observation_by_hash WHERE number NOT IN (SELECT id FROM observation);
     DELETE FROM answer WHERE content NOT IN (SELECT content FROM observation);
@@ -21,7 +22,8 @@ const SWEEP: &str = "
     DELETE FROM content WHERE id NOT IN (
         SELECT content FROM answer UNION ALL SELECT content FROM finding UNION ALL SELECT text FROM finding
         UNION ALL SELECT content FROM rule UNION ALL SELECT definition FROM snapshot UNION ALL SELECT head FROM snapshot
-        UNION ALL SELECT beginning FROM run UNION ALL SELECT header FROM run);
+        UNION ALL SELECT beginning FROM run UNION ALL SELECT header FROM run
+        UNION ALL SELECT ways FROM still UNION ALL SELECT content FROM still);
     DELETE FROM snapshot_by_hash WHERE number NOT IN (SELECT id FROM snapshot);
     DELETE FROM content_by_hash WHERE number NOT IN (SELECT id FROM content);
     DELETE FROM address WHERE id NOT IN (SELECT address FROM snapshot_observation);
