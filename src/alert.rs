@@ -11,6 +11,7 @@
 mod book;
 mod clock;
 mod jobs;
+mod mended;
 mod message;
 mod server;
 

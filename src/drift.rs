@@ -21,16 +21,19 @@ mod still;
 mod things;
 mod verdicts;
 
-pub use course::{CHANGES_BACK, WINDOW};
+pub use course::{CHANGES_BACK, NOT_TOLD, WINDOW};
 pub use still::Still;
 
 use crate::model::drift::{
     Because, Change, Class, Drift, Flapping, Presence, Reason, RunMark, Sighting, Subject, TargetDrift, TargetPart,
 };
+use crate::model::ports::Ports;
 use crate::model::run::{Run, Tally, TargetRun};
+use crate::model::target::Target;
 use crate::model::verdict::{Confidence, Severity, Verdict};
 use pair::{In, Pair};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use things::{Seen, Things};
 
 /// How many runs before the older one are worth giving: enough to see whether something flapped until the run before, and to
@@ -101,6 +104,17 @@ pub fn compare(series: &Series<'_>) -> Drift {
         vantage: pair::doubts(old, new),
         targets,
     }
+}
+
+/// The addresses of an older run by those of the newer, where a server moved and is compared with itself.
+pub fn moved(before: &TargetRun, after: &TargetRun) -> BTreeMap<IpAddr, IpAddr> {
+    pair::moves(before, after)
+}
+
+/// Whether the inventory says of all these ports that they are to be open, or that a service was moved there.
+pub fn is_meant_open(target: &Target, address: IpAddr, ports: Ports) -> bool {
+    let moved = |port: u16| target.moved.iter().any(|moved| moved.to.contains(ports.transport(), port));
+    ports.each().all(|port| ranges::is_wanted(target, address, ports.transport(), port) || moved(port))
 }
 
 /// The targets of a run by what they are called and where they are.

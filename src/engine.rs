@@ -162,7 +162,7 @@ impl Engine {
             scan.addresses.iter().filter(|run| !run.health.answered).map(|run| run.address).collect();
         if silent.len() < scan.addresses.len() {
             scan.troubles.extend(silent.into_iter().map(|address| Trouble::SilentAddress { address }));
-        } else if scan.troubles.is_empty() {
+        } else if silent.into_iter().any(|address| is_unexplained(&scan.troubles, address)) {
             scan.troubles.push(Trouble::Unreachable);
         }
         let mut troubles = Vec::new();
@@ -193,6 +193,16 @@ impl Engine {
         }
         Ok((addresses, trouble))
     }
+}
+
+/// Whether nothing else is known that kept an address from answering: it was asked from here, and to the end. That another of its
+/// addresses has no way from here explains nothing.
+fn is_unexplained(troubles: &[Trouble], address: IpAddr) -> bool {
+    troubles.iter().all(|trouble| match trouble {
+        Trouble::NoRoute { address: other } => *other != address,
+        Trouble::Unresolved { .. } | Trouble::Evidence { .. } => true,
+        _ => false,
+    })
 }
 
 /// The order in which inquiries begin: one of each client in turn, so that the first client's hundred servers do not keep

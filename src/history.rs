@@ -187,6 +187,20 @@ pub struct Mark {
     pub said: Option<i64>,
 }
 
+/// A server: its client and its name.
+pub type Named = (String, String);
+
+/// Where a run has a server, and what it says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The run.
+    pub run: RunNumber,
+    /// The server's place in it.
+    pub place: usize,
+    /// What is said of it, as in a [`Mark`].
+    pub said: Option<i64>,
+}
+
 /// Everything of a run, to be carried to another store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -256,6 +270,9 @@ pub trait Archive: Send {
 
     /// All targets of a run, in its order.
     fn marks(&self, run: RunNumber) -> Result<Vec<Mark>, HistoryError>;
+
+    /// Every run that has any of these servers, in no order, by server.
+    fn sights(&self, servers: &[Named]) -> Result<HashMap<Named, Vec<At>>, HistoryError>;
 
     /// The wanted targets of a run; of those that are not finished, what was learned.
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError>;

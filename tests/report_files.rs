@@ -292,3 +292,31 @@ fn no_dns_server_is_told_in_words() {
     // With a DNS server on loopback, or none, other words fit; these never do.
     assert!(!said.contains("no connections available") && !said.contains("in the inventory"), "{said}");
 }
+
+#[test]
+fn a_report_takes_the_place_of_neither_a_store_nor_an_inventory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, inventory) = (path(folder.path(), "history.db"), path(folder.path(), "targets.toml"));
+    let targets =
+        "format = 1\n[[target]]\nclient = \"c\"\nname = \"n\"\nhost = \"no-such-host.invalid\"\nroles = [\"iis\"]\n";
+    fs::write(&inventory, targets).unwrap();
+    ended(&scan(&["--quiet", "--store", &store]), 3);
+    let as_it_was = fs::read(&store).unwrap();
+    for precious in [&store, &inventory] {
+        for arguments in [
+            &["scan", "no-such-host.invalid", "--role", "iis", "--json", precious][..],
+            &["scan", "no-such-host.invalid", "--role", "iis", "--html", precious],
+            &["report", "--html", precious],
+            &["report", "--csv", precious],
+            &["show", "last", "--json", precious],
+            &["export", "--all", precious],
+        ] {
+            let output = portreeve().args(arguments).args(["--store", &store]).output().unwrap();
+            ended(&output, 2);
+            let said = stderr(&output);
+            assert!(said.contains("would be lost") && said.contains(precious.as_str()), "{said}");
+        }
+    }
+    assert!(fs::read(&store).unwrap() == as_it_was, "the store is as it was");
+    assert_eq!(fs::read_to_string(&inventory).unwrap(), targets);
+}

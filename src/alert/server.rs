@@ -1,12 +1,11 @@
 //! What a run of a server adds to what is open, and ends: drift, failures, and which certificates it shows.
 
-use super::{Book, Rules, counted, key};
-use crate::drift::{Series, WINDOW, compare};
+use super::{Book, Rules, counted, key, mended};
+use crate::drift::{EARLIER, NOT_TOLD, Series, WINDOW, compare};
 use crate::model::alert::Kind;
 use crate::model::drift::{Because, CertificatePart, Change, Class, Flapping, Reason, Sighting, Subject, TargetDrift};
 use crate::model::fact::Fact;
 use crate::model::matter::{KnownServer, Matter, MatterState, SeenCertificate};
-use crate::model::ports::Ports;
 use crate::model::question::Question;
 use crate::model::run::{Run, TargetRun, Trouble};
 use crate::model::verdict::{Confidence, Severity};
@@ -33,10 +32,8 @@ pub struct SeriesOf<'a> {
 /// Whether nothing at all was learned of the server.
 pub fn is_blind(target: &TargetRun) -> bool {
     target.findings.is_empty() && target.rules.is_empty()
-        || target
-            .troubles
-            .iter()
-            .any(|trouble| matches!(trouble, Trouble::Unreachable | Trouble::Unresolved { .. } | Trouble::Interrupted))
+        || target.troubles.contains(&Trouble::Interrupted)
+        || target.is_out_of_sight()
 }
 
 /// Looks at the last of these runs. What is told of it becomes notices of the book.
@@ -62,18 +59,18 @@ pub fn server(book: &mut Book, series: SeriesOf<'_>, inventory: &str, rules: &Ru
 
 /// The run that is looked at.
 #[derive(Clone, Copy)]
-struct Newest<'a> {
-    number: u64,
-    run: &'a Run,
-    target: &'a TargetRun,
+pub(super) struct Newest<'a> {
+    pub(super) number: u64,
+    pub(super) run: &'a Run,
+    pub(super) target: &'a TargetRun,
 }
 
 impl Newest<'_> {
-    fn client(&self) -> &str {
+    pub(super) fn client(&self) -> &str {
         &self.target.target.client
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.target.target.name
     }
 
@@ -113,95 +110,22 @@ fn drift(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, rules: &Rules) 
         }
         let Some(of_target) = since(series, place) else { continue };
         if raised.contains(&number) && !series.is_late {
-            mended(book, series, new, number, &of_target);
+            mended::look(book, series, new, place, &of_target);
         }
         if is_last {
             worse(book, new, number, &of_target, rules);
             if !series.is_late {
-                came_to_rest(book, new, &of_target);
+                came_to_rest(book, series, new, &of_target);
             }
         }
     }
 }
 
 /// What reads otherwise than in the run at this place.
-fn since(series: SeriesOf<'_>, place: usize) -> Option<TargetDrift> {
+pub(super) fn since(series: SeriesOf<'_>, place: usize) -> Option<TargetDrift> {
     let runs = series.runs.iter().map(|(number, run)| (Some(*number), *run));
     let drift = compare(&Series::new(runs)?.against(place)?);
     drift.targets.into_iter().next()
-}
-
-/// Whether a subject still reads worse than in this run: better than it was is not yet as good as it had been. Where that run is
-/// not there to be compared with, nobody can tell that it does not.
-fn is_still_worse(series: SeriesOf<'_>, against: Option<u64>, subject: &Subject) -> bool {
-    let place = series.runs.iter().position(|(number, _)| Some(*number) == against);
-    let Some(drift) = place.and_then(|place| since(series, place)) else { return true };
-    let touches = |other: &Subject| match (of_ports(other), of_ports(subject)) {
-        (Some((at, ports)), Some((address, own))) => {
-            at == address && other.kind() == subject.kind() && ports.overlaps(own)
-        }
-        _ => other == subject,
-    };
-    drift.changes.iter().any(|change| change.class == Class::Worse && touches(&change.subject))
-}
-
-/// What was seen to be better than when it was raised, and what is asked no more.
-fn mended(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, raised: u64, drift: &TargetDrift) {
-    let open: Vec<Matter> = book
-        .of_server(new.client(), new.name())
-        .filter(|matter| matter.run == Some(raised) && matches!(matter.state, MatterState::Worse { .. }))
-        .cloned()
-        .collect();
-    let seen = |change: &&Change| matches!(change.sighting, Sighting::Both | Sighting::Regained);
-    let better: Vec<&Change> =
-        drift.changes.iter().filter(|change| change.class == Class::Better).filter(seen).collect();
-    for matter in open {
-        let MatterState::Worse { subject, against, .. } = &matter.state else { continue };
-        if let Some(change) = covering(&better, subject) {
-            if is_still_worse(series, *against, subject) {
-                continue;
-            }
-            let title = format!("{} on {}: {}", change.subject, new.name(), turn(change));
-            book.resolve(&matter.key, title, reasons(change), Some(new.number));
-            continue;
-        }
-        let gone = drift.changes.iter().find(|change| change.subject == *subject && change.sighting == Sighting::Gone);
-        if gone.is_some() && new.target.troubles.is_empty() && (series.asks_as)(raised) {
-            let title = format!("{subject} on {} is not asked about any more", new.name());
-            let why = "It was not seen to be mended: what it was about is gone, or no guide and no rule asks for it.";
-            book.withdraw(&matter.key, title, why.to_owned());
-        }
-    }
-}
-
-/// The change for the better of a subject: for ports, of all of them.
-fn covering<'a>(better: &[&'a Change], subject: &Subject) -> Option<&'a Change> {
-    if let Some(same) = better.iter().find(|change| change.subject == *subject) {
-        return Some(same);
-    }
-    let (address, ports) = of_ports(subject)?;
-    let kind = subject.kind();
-    let parts: Vec<(&Change, Ports)> = better
-        .iter()
-        .filter(|change| change.subject.kind() == kind)
-        .filter_map(|change| of_ports(&change.subject).map(|(at, ports)| (*change, at, ports)))
-        .filter(|(_, at, _)| *at == address)
-        .map(|(change, _, ports)| (change, ports))
-        .collect();
-    let taken: Vec<Ports> = parts.iter().map(|(_, ports)| *ports).collect();
-    if !ports.without(&taken).is_empty() {
-        return None;
-    }
-    parts.into_iter().find(|(_, part)| part.overlaps(ports)).map(|(change, _)| change)
-}
-
-fn of_ports(subject: &Subject) -> Option<(IpAddr, Ports)> {
-    match subject {
-        Subject::Port { address, ports } | Subject::Service { address, ports } | Subject::Proof { address, ports } => {
-            Some((*address, *ports))
-        }
-        _ => None,
-    }
 }
 
 /// What reads worse, or alternates, and is not open yet.
@@ -211,19 +135,10 @@ fn worse(book: &mut Book, new: Newest<'_>, against: u64, drift: &TargetDrift, ru
     for change in drift.changes.iter().filter(grave) {
         // What explains nothing that is told is told itself: an item that could not be judged before is not worse now.
         let is_explained = change.explains.iter().any(|name| told.contains(name));
-        if is_explained || is_told_by_the_clock(change) {
+        if is_explained || is_told_by_the_clock(change) || mended::is_meant(new.target, &change.subject) {
             continue;
         }
-        let (subject, after) = (change.subject.clone(), change.after.clone());
-        let state = MatterState::Worse { subject, after, against: Some(against) };
-        let matter = new.matter(Kind::Drift, &name(&change.subject), change.severity, state);
-        let what = change.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
-        let matter = Matter {
-            title: format!("{}{what} on {}: {}", change.subject, new.name(), turn(change)),
-            details: details(new, change),
-            action: Some(action(new, against, change)),
-            ..matter
-        };
+        let matter = of_change(new, against, change);
         match book.get(&matter.key) {
             None => book.raise(matter),
             Some(known) => {
@@ -236,8 +151,28 @@ fn worse(book: &mut Book, new: Newest<'_>, against: u64, drift: &TargetDrift, ru
             }
         }
     }
-    for flapping in drift.flapping.iter().filter(|flapping| flapping.severity >= rules.at_least) {
+    // That a sight is lost again and again is told as such: it is no value.
+    let alternates = |flapping: &&Flapping| {
+        let told: BTreeSet<&str> =
+            flapping.sights.iter().map(String::as_str).filter(|told| *told != NOT_TOLD).collect();
+        flapping.severity >= rules.at_least && told.len() > 1
+    };
+    for flapping in drift.flapping.iter().filter(alternates) {
         flaps(book, new, flapping);
+    }
+}
+
+/// What is open since a change for the worse.
+fn of_change(new: Newest<'_>, against: u64, change: &Change) -> Matter {
+    let (subject, after) = (change.subject.clone(), change.after.clone());
+    let state = MatterState::Worse { subject, after, against: Some(against) };
+    let matter = new.matter(Kind::Drift, &name(&change.subject), change.severity, state);
+    let what = change.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
+    Matter {
+        title: format!("{}{what} on {}: {}", change.subject, new.name(), turn(change)),
+        details: details(new, change),
+        action: Some(action(new, against, change)),
+        ..matter
     }
 }
 
@@ -261,7 +196,7 @@ fn flaps(book: &mut Book, new: Newest<'_>, flapping: &Flapping) {
 }
 
 /// What alternated and does so no more: it was seen to rest, or has been the same, or not to be told, for as long as is looked at.
-fn came_to_rest(book: &mut Book, new: Newest<'_>, drift: &TargetDrift) {
+fn came_to_rest(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, drift: &TargetDrift) {
     let open: Vec<Matter> = book.of_server(new.client(), new.name()).cloned().collect();
     for mut matter in open {
         let MatterState::Flapping { subject, quiet } = &mut matter.state else { continue };
@@ -275,8 +210,19 @@ fn came_to_rest(book: &mut Book, new: Newest<'_>, drift: &TargetDrift) {
         if let Some(change) = drift.changes.iter().filter(seen).find(|change| change.subject == *subject) {
             let now = change.after.as_deref().unwrap_or("not there");
             let title = format!("{subject} on {} has come to rest: {now}", new.name());
-            book.resolve(&matter.key, title, Vec::new(), Some(new.number));
+            if change.class == Class::Better {
+                book.resolve(&matter.key, title, Vec::new(), Some(new.number));
+            } else {
+                book.withdraw(
+                    &matter.key,
+                    title,
+                    "It does not alternate any more. What is wrong is told by itself.".to_owned(),
+                );
+            }
         } else if *quiet >= WINDOW {
+            if let Some(wrong) = rests_where_it_is_wrong(series, new, subject) {
+                book.raise(wrong);
+            }
             let title = format!("{subject} on {} does not alternate any more", new.name());
             let why = format!("In the last {WINDOW} runs it read the same, or could not be told: look how it stands.");
             book.withdraw(&matter.key, title, why);
@@ -284,6 +230,16 @@ fn came_to_rest(book: &mut Book, new: Newest<'_>, drift: &TargetDrift) {
             book.update(matter);
         }
     }
+}
+
+/// What is open where something that alternated has stayed at its worse value: against the last run in which it had the other.
+fn rests_where_it_is_wrong(series: SeriesOf<'_>, new: Newest<'_>, subject: &Subject) -> Option<Matter> {
+    let earlier = series.runs.iter().enumerate().rev().skip(1);
+    earlier.take(EARLIER).find_map(|(place, (number, _))| {
+        let drift = since(series, place)?;
+        let worse = |change: &&Change| change.subject == *subject && change.class == Class::Worse;
+        drift.changes.iter().find(worse).map(|change| of_change(new, *number, change))
+    })
 }
 
 /// A certificate that is nearer its end than the night before is told by the day, and once for all its ports.
@@ -300,7 +256,7 @@ fn name(subject: &Subject) -> String {
     }
 }
 
-fn turn(change: &Change) -> String {
+pub(super) fn turn(change: &Change) -> String {
     match (&change.before, &change.after) {
         (Some(before), Some(after)) => format!("{before} → {after}"),
         (Some(before), None) => format!("{before} → not known"),
@@ -309,7 +265,7 @@ fn turn(change: &Change) -> String {
     }
 }
 
-fn reasons(change: &Change) -> Vec<String> {
+pub(super) fn reasons(change: &Change) -> Vec<String> {
     let reason = |(place, because): (usize, &Because)| {
         let text = because.reason.describe();
         match because.confidence {
@@ -378,9 +334,36 @@ fn capitalised(text: &str) -> String {
 
 // Failures.
 
-/// What is remembered of a server that could not be reached, and of one whose name led nowhere.
+/// What is remembered of a server that could not be reached, of one whose name led nowhere, and of one that could not be asked from
+/// here at all.
 const UNREACHABLE: &str = "unreachable";
 const UNRESOLVED: &str = "unresolved";
+const NO_ROUTE: &str = "no-route";
+
+/// What kept a run from being whole: what is remembered of it, how much it matters, and in words. Whether anything answered comes
+/// first, whatever else there was.
+fn gravest(target: &TargetRun) -> Option<(&'static str, Severity, &'static str)> {
+    let any = |wanted: fn(&Trouble) -> bool| target.troubles.iter().any(wanted);
+    target.troubles.first()?;
+    if any(|trouble| matches!(trouble, Trouble::Bug { .. })) {
+        return Some(("bug", Severity::High, "could not be scanned wholly: portreeve has a defect"));
+    }
+    if any(|trouble| matches!(trouble, Trouble::Unreachable)) {
+        return Some((UNREACHABLE, Severity::High, "cannot be reached"));
+    }
+    if !target.has_answered() {
+        if target.addresses.is_empty() && any(|trouble| matches!(trouble, Trouble::Unresolved { .. })) {
+            return Some((UNRESOLVED, Severity::High, "cannot be found: its name leads nowhere"));
+        }
+        if any(|trouble| matches!(trouble, Trouble::NoRoute { .. })) {
+            return Some((NO_ROUTE, Severity::High, "could not be asked: this machine has no route to it"));
+        }
+    }
+    if any(|trouble| matches!(trouble, Trouble::Ourselves { .. })) {
+        return Some(("ourselves", Severity::Medium, "could not be scanned wholly by this machine"));
+    }
+    Some(("partial", Severity::Medium, "was not scanned wholly"))
+}
 
 fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
     let troubles: Vec<&Trouble> = new.target.troubles.iter().collect();
@@ -389,11 +372,11 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         return;
     }
     let own = key(new.client(), Some(new.name()), Kind::Failure, "server");
-    let Some(first) = troubles.first() else {
+    let Some((what, severity, words)) = gravest(new.target) else {
         // A run that asks less is whole sooner. But any run that is whole reached the server.
         let is_enough = book.get(&own).is_some_and(|open| {
-            let reached =
-                matches!(&open.state, MatterState::NotWhole { what } if what == UNREACHABLE || what == UNRESOLVED);
+            let reached = matches!(&open.state,
+                MatterState::NotWhole { what } if [UNREACHABLE, UNRESOLVED, NO_ROUTE].contains(&what.as_str()));
             reached || series.is_scheduled || open.run.is_some_and(|run| (series.asks_as)(run))
         });
         if series.is_late || !is_enough {
@@ -401,13 +384,6 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         }
         let title = format!("{} was scanned wholly again", new.name());
         return book.resolve(&own, title, Vec::new(), Some(new.number));
-    };
-    let (what, severity, words) = match first {
-        Trouble::Unreachable => (UNREACHABLE, Severity::High, "cannot be reached"),
-        Trouble::Unresolved { .. } => (UNRESOLVED, Severity::High, "cannot be found: its name leads nowhere"),
-        Trouble::Bug { .. } => ("bug", Severity::High, "could not be scanned wholly: portreeve has a defect"),
-        Trouble::Ourselves { .. } => ("ourselves", Severity::Medium, "could not be scanned wholly by this machine"),
-        _ => ("partial", Severity::Medium, "was not scanned wholly"),
     };
     let matter = new.matter(Kind::Failure, "server", severity, MatterState::NotWhole { what: what.to_owned() });
     let mut details: Vec<String> =
@@ -423,12 +399,17 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         action: Some(format!("`portreeve show {}` has the whole run.", new.number)),
         ..matter
     };
-    match book.get(&matter.key).map(|known| &known.state) {
-        Some(MatterState::NotWhole { what: known }) if known != what && severity > Severity::Medium => {
-            book.escalate(matter);
-        }
-        Some(_) => {}
-        None => book.raise(matter),
+    let Some(known) = book.get(&matter.key) else { return book.raise(matter) };
+    let MatterState::NotWhole { what: before } = &known.state else { return };
+    if before == what || series.is_late {
+        return;
+    }
+    // Only what is worse, and that it answers again: of the rest one word is as good as another.
+    let silent = |what: &str| [UNREACHABLE, UNRESOLVED, NO_ROUTE].contains(&what);
+    if severity > Severity::Medium {
+        book.escalate(matter);
+    } else if silent(before) && !silent(what) && new.target.has_answered() {
+        book.escalate(Matter { title: format!("{} answers again, but {words}", new.name()), ..matter });
     }
 }
 
@@ -459,14 +440,13 @@ fn certificates(
             });
         }
     }
-    let is_whole = new.target.troubles.is_empty() && !is_blind(new.target);
     let last = book.server(new.client(), new.name()).and_then(|server| server.seen.as_ref());
     let as_before =
         last.and_then(|(_, number)| u64::try_from(*number).ok()).is_some_and(|number| (series.asks_as)(number));
     for before in known {
         let place = (before.address, before.port, before.sni);
         let seen = shown.iter().any(|one| (one.address, one.port, one.sni) == place);
-        let is_gone = is_whole && as_before && !asked.contains(&place);
+        let is_gone = as_before && new.target.is_whole_at(before.address) && !asked.contains(&place);
         if !seen && !is_gone {
             shown.push(before);
         }

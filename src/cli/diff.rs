@@ -322,6 +322,27 @@ mod tests {
     }
 
     #[test]
+    fn what_flaps_is_seen_beside_a_neighbour_that_is_scanned_a_hundred_times_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let mut often = run("a", Verdict::Pass, &[]);
+        "often".clone_into(&mut often.targets[0].target.name);
+        let mut last = None;
+        for month in 0..6 {
+            let said = if month % 2 == 0 { Verdict::Pass } else { Verdict::Fail };
+            let mut new = run("a", said, &[]);
+            let number = keep(&mut store, month * 100, &new);
+            for hour in 1..100 {
+                keep(&mut store, month * 100 + hour, &often);
+            }
+            attach(&store, number, &mut new, &Wanted::default()).unwrap();
+            last = new.drift;
+        }
+        let drift = last.unwrap();
+        assert_eq!((drift.tally().worse, drift.tally().flapping), (0, 1), "{drift:#?}");
+    }
+
+    #[test]
     fn a_server_that_the_older_run_left_out_is_compared_with_the_last_run_that_had_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = store(folder.path());

@@ -4,7 +4,7 @@ use super::exit::CliError;
 use super::output::shown;
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,8 +43,19 @@ pub(super) struct PendingFile {
 }
 
 impl PendingFile {
-    /// Opens the file's place.
+    /// Opens the file's place for a report.
     pub(super) fn create(path: &Path) -> Result<Self, CliError> {
+        if let Some(what) = std::fs::metadata(path).ok().filter(Metadata::is_file).and_then(|_| precious(path)) {
+            return Err(CliError::Usage(format!(
+                "{} is {what}, and would be lost; name another file, or remove it yourself",
+                shown(path)
+            )));
+        }
+        Self::in_place_of(path)
+    }
+
+    /// Opens the place of a file that was read, and is written anew.
+    pub(super) fn in_place_of(path: &Path) -> Result<Self, CliError> {
         let usage = |what: &str| CliError::Usage(format!("{} {what}", shown(path)));
         let wrong = |error: io::Error| usage(&format!("cannot be written: {error}"));
         let existing = match std::fs::metadata(path) {
@@ -96,6 +107,20 @@ impl PendingFile {
             }
         });
         written.map_err(|error| CliError::Machine(format!("{} could not be written: {error}", shown(&self.path))))
+    }
+}
+
+/// What a file is that no report may take the place of: a slip of the hand must cost neither the history nor an inventory.
+fn precious(path: &Path) -> Option<&'static str> {
+    let mut beginning = [0; 16];
+    let is_database = File::open(path).and_then(|mut file| file.read_exact(&mut beginning)).is_ok()
+        && beginning == *b"SQLite format 3\0";
+    if is_database {
+        Some("a database, as a store of runs is")
+    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        Some("a TOML file, as inventories and guides are")
+    } else {
+        None
     }
 }
 

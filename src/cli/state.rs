@@ -235,7 +235,7 @@ fn write(
             return Ok(Exit::Clean);
         }
     }
-    let pending = PendingFile::create(&path)?;
+    let pending = PendingFile::in_place_of(&path)?;
     let now = path.symlink_metadata().is_ok().then(|| read_text(&path).ok()).flatten();
     if now != before {
         return Err(CliError::Usage(format!("{} was changed meanwhile; nothing was written, try again", shown(&path))));

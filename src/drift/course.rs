@@ -8,6 +8,9 @@ pub const WINDOW: usize = 5;
 /// So many changes back to a value that was left before, within [`WINDOW`] sights, are flapping.
 pub const CHANGES_BACK: usize = 2;
 
+/// What stands among the sights of what flaps for a run that asked and was not told.
+pub const NOT_TOLD: &str = "not told";
+
 /// What became of one thing. Numbers are places of runs in the series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome<'a> {
@@ -95,7 +98,7 @@ fn comes_and_goes(sights: &[Option<&Sight>]) -> Option<Vec<String>> {
     let window = asked.get(asked.len().saturating_sub(WINDOW)..)?;
     let turns =
         window.windows(2).filter(|pair| matches!(pair, [one, other] if one.seen().is_some() != other.seen().is_some()));
-    let words = |sight: &&Sight| sight.seen().map_or_else(|| "not told".to_owned(), |value| value.words.clone());
+    let words = |sight: &&Sight| sight.seen().map_or_else(|| NOT_TOLD.to_owned(), |value| value.words.clone());
     (turns.count() > CHANGES_BACK).then(|| window.iter().map(words).collect())
 }
 

@@ -29,8 +29,14 @@ pub(super) struct Seen<'a> {
 impl<'a> Seen<'a> {
     pub(super) fn of(place: In<'a>, moves: Moves) -> Self {
         let sights = sights(place.target);
-        let sights =
-            if moves.is_empty() { sights } else { sights.into_iter().map(|(s, v)| (moved(s, &moves), v)).collect() };
+        let sights = if moves.is_empty() {
+            sights
+        } else {
+            {
+                let now = |address| moves.get(&address).copied().unwrap_or(address);
+                sights.into_iter().map(|(subject, sight)| (subject.moved(now), sight)).collect()
+            }
+        };
         Self { sights, ranges: Ranges::of(place.run, place.target), place, moves }
     }
 
@@ -68,25 +74,6 @@ impl<'a> Seen<'a> {
             Sight::lost(format!("the run has no {family} address of it"))
         }
     }
-}
-
-/// The subject by the newer run's addresses.
-fn moved(mut subject: Subject, moves: &Moves) -> Subject {
-    match &mut subject {
-        Subject::Target { .. } | Subject::Item { .. } | Subject::Rule { .. } => {}
-        Subject::Address { address }
-        | Subject::Port { address, .. }
-        | Subject::Service { address, .. }
-        | Subject::Proof { address, .. }
-        | Subject::TlsVersion { address, .. }
-        | Subject::Suites { address, .. }
-        | Subject::Certificate { address, .. }
-        | Subject::Http { address, .. }
-        | Subject::Product { address, .. }
-        | Subject::RdpNla { address, .. }
-        | Subject::Smb1 { address, .. } => *address = moves.get(address).copied().unwrap_or(*address),
-    }
-    subject
 }
 
 /// Something that was seen and differs.

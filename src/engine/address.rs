@@ -8,7 +8,7 @@ use super::memory::{self, Keep, Memory};
 use super::plan::Plan;
 use super::stop::Stop;
 use crate::model::fact::{Fact, PortReason, PortState};
-use crate::model::observation::{Attempt, Blame, Cause, ObservationId, Skip};
+use crate::model::observation::{Attempt, Blame, Cause, ObservationId, Skip, Stage};
 use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
 use crate::model::run::{AddressHealth, PathHealth, Trouble};
@@ -21,6 +21,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// How many ports that were open and are silent now are asked again at the end.
+const LOST_ASKED_AGAIN: usize = 3;
 
 /// How long the last check may take whether a target still answers.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
@@ -80,6 +83,7 @@ impl AddressScan<'_> {
         let ((mut entries, mut health, mut known), (udp, ration)) = futures::join!(self.tcp(&decoys), self.udp_ports());
         entries.extend(udp);
         health.udp_ration = ration;
+        self.check_to_the_end(&entries, &mut health, &mut known).await;
         let proved = self.prove(&mut entries).await;
         // Alive, by other signs than TCP: perhaps it was not when its TCP ports were asked.
         if !known.has_witness() && (proved.reached || entries.iter().any(is_sign_of_life)) {
@@ -123,7 +127,7 @@ impl AddressScan<'_> {
         }
         self.keep_states(&entries, &known);
         self.go_gently(&known);
-        let mut looked_into = self.look(&mut entries, 0, &mut early).await;
+        let looked_into = self.look(&mut entries, 0, &mut early).await;
         let mut rest = self.plan.rest_of_sweep();
         if !rest.is_empty() {
             // In no order: a scan in order is what intrusion detection looks for, and a cut half-way should not take all
@@ -137,11 +141,7 @@ impl AddressScan<'_> {
                 self.hear_open(&mut entries, known.path()).await;
             }
             self.keep_states(&entries, &known);
-            looked_into += self.look(&mut entries, looked_into, &mut early).await;
-        }
-        let silence = entries.iter().any(is_silence);
-        if looked_into > 0 && silence && !known.stopped_answering() && !known.recheck_missing() {
-            self.check_again(&mut health, &mut known).await;
+            self.look(&mut entries, looked_into, &mut early).await;
         }
         health.stopped_answering |= known.stopped_answering();
         health.recheck_missing |= known.recheck_missing();
@@ -299,29 +299,41 @@ impl AddressScan<'_> {
         (entries, asked.ration)
     }
 
-    /// Asks a port again that had answered. The target, or something before it, may have begun to drop us while its ports
-    /// were looked into, and will be no witness next time.
-    async fn check_again(&self, health: &mut AddressHealth, known: &mut Acquaintance) {
-        let Some(port) = known.witness() else { return };
+    /// Asks a port again that had answered, after all others: the target, or something before it, may have begun to drop us while its
+    /// ports were looked into, and will be no witness next time. Of ports that were open and could not be connected to again,
+    /// the first are asked themselves.
+    async fn check_to_the_end(&self, entries: &[Entry], health: &mut AddressHealth, known: &mut Acquaintance) {
+        let lost = lost(entries);
+        if !known.has_witness() || health.silence_untrusted() || lost.is_empty() && !entries.iter().any(is_silence) {
+            return;
+        }
+        let again: BTreeSet<u16> = known.witness().into_iter().chain(lost.into_iter().take(LOST_ASKED_AGAIN)).collect();
+        let again: Vec<u16> = again.into_iter().collect();
         let peer = self.peer();
-        let mut answered = None;
-        // A target's time may be over; this one question is asked all the same, for all others depend on it.
+        let mut answered = Vec::new();
+        // A target's time may be over; this is asked all the same, for all else depends on it.
         let stop = async {
             match self.stop.unless_interrupted(tokio::time::sleep(CHECK_WITHIN)).await {
                 Ok(()) => Skip::OutOfTime,
                 Err(skip) => skip,
             }
         };
-        let again = [port];
-        let asked = self.asker.ask_tcp_ports(&peer, &again, known, stop, |_, outcome| answered = Some(outcome));
+        let asked =
+            self.asker.ask_tcp_ports(&peer, &again, known, stop, |port, outcome| answered.push((port, outcome)));
         asked.await;
-        match answered.map(|outcome| outcome.attempt) {
-            Some(Attempt::Answered { fact: Fact::Port(fact) }) => {
-                health.stopped_answering |= !known.is_as_before(port, &fact);
+        for port in again {
+            let outcome = answered.iter().find(|(asked, _)| *asked == port);
+            match outcome.map(|(_, outcome)| &outcome.attempt) {
+                Some(Attempt::Answered { fact: Fact::Port(fact) }) => {
+                    health.stopped_answering |= !known.is_as_before(port, fact);
+                }
+                Some(Attempt::Skipped { skip: Skip::StoppedAnswering | Skip::Lossy }) => {
+                    health.stopped_answering = true;
+                }
+                _ => health.recheck_missing = true,
             }
-            Some(Attempt::Skipped { skip: Skip::StoppedAnswering | Skip::Lossy }) => health.stopped_answering = true,
-            _ => health.recheck_missing = true,
         }
+        health.stopped_answering |= known.stopped_answering();
     }
 
     fn troubles(&self, entries: &[Entry]) -> Vec<Trouble> {
@@ -465,7 +477,21 @@ fn is_sign_of_life(entry: &Entry) -> bool {
 
 /// Whether a port met silence, or a word that it could not be reached: what would be seen of a target that drops us.
 fn is_silence(entry: &Entry) -> bool {
-    matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Filtered || fact.is_undeliverable())
+    let silent = |state| matches!(state, PortState::Filtered | PortState::OpenOrFiltered);
+    matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if silent(fact.state) || fact.is_undeliverable())
+}
+
+/// The TCP ports that were open, and that did not answer when they were to be looked into.
+fn lost(entries: &[Entry]) -> BTreeSet<u16> {
+    let is_open = |entry: &&Entry| {
+        is_tcp_port(entry) && matches!(entry.attempt.fact(), Some(Fact::Port(fact)) if fact.state == PortState::Open)
+    };
+    let open: BTreeSet<u16> = entries.iter().filter(is_open).map(|entry| entry.question.port()).collect();
+    let silent = |entry: &&Entry| {
+        matches!(&entry.attempt, Attempt::Failed { failure } if failure.stage == Stage::Connect && failure.blame == Blame::Path)
+            && entry.question.transport() == Transport::Tcp
+    };
+    entries.iter().filter(silent).map(|entry| entry.question.port()).filter(|port| open.contains(port)).collect()
 }
 
 #[cfg(test)]

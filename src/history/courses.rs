@@ -79,12 +79,11 @@ pub enum Seen {
 impl Seen {
     /// Of a target with these troubles.
     pub fn of(target: &TargetRun) -> Self {
-        let lost = |trouble: &Trouble| matches!(trouble, Trouble::Unreachable | Trouble::Unresolved { .. });
         if target.troubles.is_empty() {
             Self::Whole
         } else if target.troubles.contains(&Trouble::Interrupted) {
             Self::Unfinished
-        } else if target.troubles.iter().any(lost) || !target.addresses.iter().any(|one| one.health.answered) {
+        } else if target.is_out_of_sight() {
             Self::Nothing
         } else {
             Self::Partly

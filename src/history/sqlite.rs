@@ -20,7 +20,8 @@ use super::holder::Holder;
 use super::outbox::{Addressee, Appearances, Claimed, Failed, Look, Standing, Waiting};
 use super::schema::{self, FORMAT, Found};
 use super::{
-    Archive, Beginning, HistoryError, JobRecord, Kept, Mark, Prune, Pruned, Record, RunNumber, State, Summary, Wanted,
+    Archive, At, Beginning, HistoryError, JobRecord, Kept, Mark, Named, Prune, Pruned, Record, RunNumber, State,
+    Summary, Wanted,
 };
 use crate::drift::Still;
 use crate::model::observation::Observation;
@@ -312,6 +313,10 @@ impl Archive for Sqlite {
 
     fn marks(&self, run: RunNumber) -> Result<Vec<Mark>, HistoryError> {
         self.blamed(load::marks(self, run))
+    }
+
+    fn sights(&self, servers: &[Named]) -> Result<HashMap<Named, Vec<At>>, HistoryError> {
+        self.blamed(load::sights(self, servers))
     }
 
     fn load(&self, run: RunNumber, wanted: &Wanted) -> Result<Run, HistoryError> {

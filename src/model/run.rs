@@ -266,6 +266,35 @@ pub struct TargetRun {
     pub evidence: Option<Box<EvidenceRun>>,
 }
 
+impl TargetRun {
+    /// Whether any of its addresses answered with something that only the server itself sends.
+    pub fn has_answered(&self) -> bool {
+        self.addresses.iter().any(|one| one.health.answered)
+    }
+
+    /// Whether nothing can be said of it: whatever else kept the run from being whole, no address answered.
+    pub fn is_out_of_sight(&self) -> bool {
+        self.troubles.contains(&Trouble::Unreachable) || !self.troubles.is_empty() && !self.has_answered()
+    }
+
+    /// Whether everything that was to be asked at an address was, whatever there was at others.
+    pub fn is_whole_at(&self, address: IpAddr) -> bool {
+        let answers = self.addresses.iter().any(|one| one.address == address && one.health.answered);
+        let touches = |trouble: &Trouble| match trouble {
+            Trouble::NoRoute { address: at }
+            | Trouble::SilentAddress { address: at }
+            | Trouble::StoppedAnswering { address: at } => *at == address,
+            Trouble::Unresolved { .. } | Trouble::Witness { .. } | Trouble::Evidence { .. } => false,
+            Trouble::Unreachable
+            | Trouble::Interrupted
+            | Trouble::OutOfTime
+            | Trouble::Ourselves { .. }
+            | Trouble::Bug { .. } => true,
+        };
+        answers && !self.troubles.iter().any(touches)
+    }
+}
+
 /// Guides that ask for opposite things on one target, or guides and an expected rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disagreement {

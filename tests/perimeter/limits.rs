@@ -102,6 +102,29 @@ fn a_limit_that_refuses_makes_no_open_port_closed() {
     }
 }
 
+/// A port that takes four connections and then is silent, while every other answers as it did.
+const CLOSING: &str = "table inet gate { chain input { type filter hook input priority 0
+    tcp dport 443 tcp flags & (syn | ack) == syn limit rate over 1/hour burst 4 packets drop
+    }; }";
+
+/// What was open and cannot be connected to any more was not looked into, and nobody may say that the run was whole.
+#[test]
+fn a_port_that_was_open_and_is_silent_when_it_is_looked_into_makes_no_whole_run() {
+    if !usable() {
+        return;
+    }
+    let mut perimeter = Perimeter::new(&[20]);
+    perimeter.target.nft(CLOSING);
+    perimeter.tcp(v4(20), &[443]);
+    let mut command = crate::support::portreeve();
+    command.timeout(PATIENCE).args(["scan", "--role", "screenconnect", "--format", "json"]).arg(v4(20).to_string());
+    let seen = Seen::of(perimeter.scanner.inside(|| command.output().unwrap()));
+    seen.ended(3);
+    assert_eq!(seen.states(v4(20))[&(Tcp, 443)], OPEN);
+    assert_eq!(seen.troubles(), ["stopped-answering"]);
+    assert_eq!(seen.health(v4(20))["stopped_answering"], true);
+}
+
 /// After forty SYNs within a minute a source is dropped for a minute.
 const BLOCK: &str = "table inet gate {
     set talkers { type ipv4_addr; flags dynamic; timeout 1m; }

@@ -6,7 +6,7 @@
 
 use crate::cli::exit::CliError;
 use crate::drift::{EARLIER, Series, compare};
-use crate::history::{Archive, Mark, RunNumber, State, Summary, Wanted};
+use crate::history::{Archive, At, Mark, Named, RunNumber, State, Summary, Wanted};
 use crate::model::drift::{Drift, RunMark, TargetDrift};
 use crate::model::run::Run;
 use crate::report;
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many runs back are looked at for one of the same servers.
 const BACK: usize = 5000;
 
-/// How many runs of its neighbours are looked through for one server.
-const NEIGHBOURS: usize = 256;
+/// How many runs of its neighbours are looked through for one server, before all of its own are asked for.
+const NEIGHBOURS: usize = 64;
 
 /// What flaps changes at least so often: from a value, to it again, and away from it again.
 const CHANGES_OF_FLAPPING: usize = 3;
@@ -67,18 +67,6 @@ pub(super) fn earlier(
         }
     }
     Ok(None)
-}
-
-/// A server: its client and its name.
-type Named = (String, String);
-
-/// Where a run has a server, and what it says of it.
-#[derive(Clone, Copy, Debug)]
-struct At {
-    run: RunNumber,
-    place: usize,
-    /// The same number is the same in every word, but for days that are counted; none where the run did not finish it.
-    said: Option<i64>,
 }
 
 /// What surrounds two runs, for one server: its neighbours may be scanned more often.
@@ -132,7 +120,8 @@ fn numbers(runs: &[At]) -> Vec<RunNumber> {
 /// By server.
 type Windows = BTreeMap<Named, Window>;
 
-/// Looks through `runs`, newest first, until of each server so many have been found that have it.
+/// Finds of each server the newest `count` of `runs` that have it. Of most these are the very next; what is scanned seldom beside
+/// neighbours that are scanned often is looked for by itself.
 fn look(
     store: &dyn Archive,
     runs: &[RunNumber],
@@ -141,24 +130,28 @@ fn look(
     of: fn(&mut Window) -> &mut Vec<At>,
 ) -> Result<(), CliError> {
     let mut wanting = windows.len();
-    // A server that is new among its neighbours is not looked for through all of their past.
-    let mut looked: BTreeMap<String, usize> = windows.keys().map(|(client, _)| (client.clone(), 0)).collect();
-    for number in runs.iter().take(BACK) {
-        if wanting == 0 || looked.values().all(|runs| *runs >= NEIGHBOURS) {
-            break;
+    for number in runs.iter().take(NEIGHBOURS) {
+        if wanting == 0 {
+            return Ok(());
         }
-        let mut last: Option<String> = None;
         for (place, Mark { client, name, said }) in store.marks(*number)?.into_iter().enumerate() {
-            if last.as_ref() != Some(&client) {
-                looked.entry(client.clone()).and_modify(|runs| *runs += 1);
-                last = Some(client.clone());
-            }
             let Some(window) = windows.get_mut(&(client, name)) else { continue };
             if of(window).len() < count {
                 of(window).push(At { run: *number, place, said });
                 wanting -= usize::from(of(window).len() == count);
             }
         }
+    }
+    let Some(rest) = runs.get(NEIGHBOURS..).filter(|rest| wanting > 0 && !rest.is_empty()) else { return Ok(()) };
+    let newest_first: BTreeMap<RunNumber, usize> = rest.iter().zip(0..).map(|(run, place)| (*run, place)).collect();
+    let few = windows.iter_mut().filter_map(|(name, window)| (of(window).len() < count).then(|| name.clone()));
+    let few: Vec<Named> = few.collect();
+    for (server, mut sights) in store.sights(&few)? {
+        let Some(window) = windows.get_mut(&server) else { continue };
+        sights.retain(|sight| newest_first.contains_key(&sight.run));
+        sights.sort_by_key(|sight| newest_first.get(&sight.run));
+        let missing = count.saturating_sub(of(window).len());
+        of(window).extend(sights.into_iter().take(missing));
     }
     Ok(())
 }

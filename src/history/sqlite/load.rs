@@ -3,7 +3,7 @@
 use super::{Done, Sqlite, Wrong};
 use crate::history::content::{self, Answer, ItemText, is_dated};
 use crate::history::dates::Dates;
-use crate::history::{Beginning, HistoryError, Mark, Record, RunNumber, State, Summary, Wanted};
+use crate::history::{At, Beginning, HistoryError, Mark, Named, Record, RunNumber, State, Summary, Wanted};
 use crate::model::expected::RuleFinding;
 use crate::model::observation::{Observation, ObservationId};
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
@@ -161,6 +161,30 @@ pub(super) fn marks(store: &Sqlite, run: RunNumber) -> Done<Vec<Mark>> {
     let marks =
         statement.query_map([run.0], |row| Ok(Mark { client: row.get(0)?, name: row.get(1)?, said: row.get(2)? }))?;
     Ok(marks.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every run that has any of these servers: in one pass, for there is no index by target.
+pub(super) fn sights(store: &Sqlite, servers: &[Named]) -> Done<HashMap<Named, Vec<At>>> {
+    let mut statement = store.connection.prepare_cached("SELECT id FROM target WHERE client = ?1 AND name = ?2")?;
+    let mut names: HashMap<i64, &Named> = HashMap::new();
+    for server in servers {
+        let id: Option<i64> = statement.query_row([&server.0, &server.1], |row| row.get(0)).optional()?;
+        names.extend(id.map(|id| (id, server)));
+    }
+    let list = serde_json::to_string(&names.keys().collect::<Vec<_>>()).map_err(|error| error.to_string())?;
+    let mut statement = store.connection.prepare_cached(
+        "SELECT target, run, place, iif(unfinished, NULL, snapshot) FROM run_target
+         JOIN snapshot ON snapshot.id = snapshot WHERE target IN (SELECT value FROM json_each(?1))",
+    )?;
+    let mut rows = statement.query([&list])?;
+    let mut sights: HashMap<Named, Vec<At>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let Some(name) = names.get(&row.get(0)?) else { continue };
+        let place = usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
+        let at = At { run: RunNumber(row.get(1)?), place, said: row.get(3)? };
+        sights.entry((*name).clone()).or_default().push(at);
+    }
+    Ok(sights)
 }
 
 /// What a run's own row says.

@@ -185,6 +185,26 @@ impl Subject {
         }
     }
 
+    /// The same at another address, where it is at one.
+    #[must_use]
+    pub fn moved(mut self, now: impl Fn(IpAddr) -> IpAddr) -> Self {
+        match &mut self {
+            Self::Target { .. } | Self::Item { .. } | Self::Rule { .. } => {}
+            Self::Address { address }
+            | Self::Port { address, .. }
+            | Self::Service { address, .. }
+            | Self::Proof { address, .. }
+            | Self::TlsVersion { address, .. }
+            | Self::Suites { address, .. }
+            | Self::Certificate { address, .. }
+            | Self::Http { address, .. }
+            | Self::Product { address, .. }
+            | Self::RdpNla { address, .. }
+            | Self::Smb1 { address, .. } => *address = now(*address),
+        }
+        self
+    }
+
     /// The address that it is about, where it is one.
     pub const fn address(&self) -> Option<IpAddr> {
         match self {

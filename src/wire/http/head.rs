@@ -89,21 +89,42 @@ fn read_one(bytes: &[u8]) -> Parse<Head> {
     match config.parse_response(&mut response, bytes) {
         Ok(Status::Partial) => Parse::Incomplete,
         Err(error) => Parse::Malformed(complaint(format!("HTTP head: {error}"))),
-        Ok(Status::Complete(length)) => Parse::Done(Head {
-            status: response.code.unwrap_or_default(),
-            minor_version: response.version.unwrap_or_default(),
-            reason: reason(bytes),
-            headers: response
-                .headers
-                .iter()
-                .map(|field| Header {
-                    name: PeerText::new(field.name, NAME),
-                    value: PeerText::from_bytes(field.value, VALUE),
-                })
-                .collect(),
-            length,
-        }),
+        Ok(Status::Complete(length)) => {
+            let read: Vec<Header> = response.headers.iter().map(|field| header(field.name, field.value)).collect();
+            let rest = passed_over(bytes.get(..length).unwrap_or(bytes), &read);
+            Parse::Done(Head {
+                status: response.code.unwrap_or_default(),
+                minor_version: response.version.unwrap_or_default(),
+                reason: reason(bytes),
+                headers: [read, rest].concat(),
+                length,
+            })
+        }
     }
+}
+
+fn header(name: &str, value: &[u8]) -> Header {
+    Header { name: PeerText::new(name, NAME), value: PeerText::from_bytes(value, VALUE) }
+}
+
+/// The fields that httparse passes over, as where a control byte is in their values (RFC 9110, section 5.5). Clients differ in what
+/// they make of such a field, and it tells all of them what the server is.
+fn passed_over(head: &[u8], read: &[Header]) -> Vec<Header> {
+    let fields = head.split(|byte| *byte == b'\n').skip(1).filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let name = std::str::from_utf8(name.trim_ascii_end()).ok().filter(|name| is_token(name))?;
+        let value = value.get(1..)?.trim_ascii();
+        let is_refused = value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+        let is_known = || read.iter().any(|known| known.name.as_str().eq_ignore_ascii_case(name));
+        (is_refused || !is_known()).then(|| header(name, value))
+    });
+    fields.take(FIELDS).collect()
+}
+
+/// Whether it is a field's name (RFC 9110, section 5.6.2).
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// The reason phrase: what stands after the status code on the first line. httparse drops one that is not ASCII.

@@ -55,6 +55,25 @@ fn a_real_head_is_read_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_field_is_not_hidden_by_a_control_byte_in_it() {
+    for (sent, read) in [
+        (&b"Server: Microsoft-IIS/10.0\x01"[..], "Server: Microsoft-IIS/10.0"),
+        (b"Server: a\x1b[2J", "Server: a"),
+        (b"server : \x7fx", "server: "),
+        (b"Server:\x00", "Server: "),
+        (b"Server: a\r\n \x01b", "Server: a"),
+    ] {
+        let head = head(&[b"HTTP/1.1 200 OK\r\nDate: now\r\n", sent, b"\r\nVary: *\r\n\r\n"].concat());
+        let fields = fields(&head);
+        assert!(fields.iter().any(|field| field.starts_with(read)), "{fields:?}");
+        assert_eq!(fields.len(), 3, "{fields:?}");
+        assert!(!fields.concat().contains('\u{1b}'));
+    }
+    let twice = head(b"HTTP/1.1 200 OK\r\nServer: a\r\nServer: b\x01\r\n\r\n");
+    assert_eq!(twice.headers.len(), 2, "one that is well does not hide another");
+}
+
+#[test]
 fn odd_heads_are_read_as_browsers_do() {
     let odd = head(
         b"HTTP/1.0 404\r\nserver : a\r\nSet-Cookie: 1\r\nno field at all\r\n\
