@@ -67,6 +67,7 @@ const BY_INVENTORY: &str = "inventory";
 const BY_USER: &str = "option";
 const BY_RULE: &str = "rule";
 const BY_RULES: &str = "expected rules";
+const BY_CALENDAR: &str = "the end of certificates";
 
 impl Plan {
     /// Plans `target` by the guides that concern it.
@@ -100,6 +101,10 @@ impl Plan {
             }
         }
         plan.want_rules(target);
+        // No item asks it of every server, and every server's certificate ends one day: who asks for TLS learns when.
+        if !plan.follow_up.tls_versions.is_empty() {
+            plan.follow_up.certificate.insert(BY_CALENDAR.to_owned());
+        }
         plan
     }
 
