@@ -188,10 +188,12 @@ pub(super) async fn send_all(
 ) -> Result<Exit, CliError> {
     let outbox = Outbox::open(place)?;
     let sent = join_all(channels.iter().map(|channel| outbox.send(channel, hurry))).await;
-    let mut delivered = 0;
+    let (mut delivered, mut partly, mut refused) = (0, 0, 0);
     for (channel, sent) in channels.iter().zip(sent) {
         let sent = sent?;
         delivered += sent.delivered;
+        partly += sent.partly;
+        refused += sent.refused;
         for trouble in &sent.troubles {
             complain(&clean_lines(&format!("{}: {trouble}", channel.name)));
         }
@@ -199,12 +201,13 @@ pub(super) async fn send_all(
     let health = outbox.health(alerts, Timestamp::now())?;
     if !shared.quiet {
         let waits = if health.waiting == 0 { "nothing waits".to_owned() } else { format!("{} wait", health.waiting) };
-        print(&format!("{delivered} sent, {waits}\n"))?;
+        let partly = if partly == 0 { String::new() } else { format!("{partly} sent to some and not yet to all, ") };
+        print(&format!("{delivered} sent, {partly}{waits}\n"))?;
     }
     if let Some(words) = health.words() {
         complain(&clean_lines(&words));
     }
-    Ok(if health.waiting == 0 { Exit::Clean } else { Exit::Partial })
+    Ok(if health.waiting == 0 && refused == 0 { Exit::Clean } else { Exit::Partial })
 }
 
 fn drop_messages(args: &DropArgs, shared: &Shared) -> Result<Exit, CliError> {
