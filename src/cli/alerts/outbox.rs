@@ -88,10 +88,8 @@ impl Outbox {
 
     /// Sends what is due to a channel; with `hurry` also what was not tried since then.
     pub(in crate::cli) async fn send(&self, channel: &Channel, hurry: Option<Timestamp>) -> Result<Sent, CliError> {
-        self.send_by(channel, hurry, |channel, message, left_out| {
-            notify::deliver(channel, message, left_out).boxed()
-        })
-        .await
+        self.send_by(channel, hurry, |channel, message, left_out| notify::deliver(channel, message, left_out).boxed())
+            .await
     }
 
     /// The same by another way of delivering.
@@ -481,5 +479,39 @@ mod tests {
         assert!(lets_pass(refused(true, None)));
         assert!(!lets_pass(refused(false, None)));
         assert!(!lets_pass(Undelivered { blame: Blame::Settings, ..refused(true, None) }));
+    }
+
+    async fn breaks(_: &Message) -> Result<Receipt, Undelivered> {
+        panic!("as a mistake would");
+    }
+
+    async fn takes(_: &Message) -> Result<Receipt, Undelivered> {
+        Ok(Receipt { said: "ok".to_owned(), refused: Vec::new() })
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_panics_is_a_try_that_failed_and_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("history.db");
+        let channel = channel("slack");
+        let message = |id: &str| Message {
+            id: id.to_owned(),
+            made: "2026-01-01T02:00:00Z".to_owned(),
+            test: false,
+            client: "c".to_owned(),
+            notices: notices(1, ""),
+        };
+        let messages = ["1", "2"].map(|id| (addressee(&channel), message(id)));
+        let look = crate::history::outbox::Look { messages: messages.into(), ..Default::default() };
+        assert!(Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap().note_look(&look).unwrap());
+        let outbox = Outbox::open(&place).unwrap();
+        let sent = outbox.send_by(&channel, None, |_, message, _| breaks(message).boxed()).await.unwrap();
+        assert_eq!((sent.delivered, sent.troubles.len()), (0, 1));
+        assert!(sent.troubles[0].contains("by a mistake of portreeve's"), "{sent:?}");
+        let waiting = outbox.waiting().unwrap();
+        assert_eq!((waiting[0].attempts, waiting[0].claimed, waiting[1].attempts), (1, false, 0));
+        let later = Timestamp::now();
+        let sent = outbox.send_by(&channel, Some(later), |_, message, _| takes(message).boxed()).await.unwrap();
+        assert_eq!((sent.delivered, outbox.waiting().unwrap()), (2, Vec::new()));
     }
 }

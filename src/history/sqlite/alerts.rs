@@ -395,7 +395,14 @@ mod tests {
 
     fn failed(due: &str, refused: bool) -> Failed {
         let due = due.parse().unwrap();
-        Failed { tried: now(), due, error: "no".to_owned(), refused, reached: vec!["a@example.com".to_owned()], came: Came::default() }
+        Failed {
+            tried: now(),
+            due,
+            error: "no".to_owned(),
+            refused,
+            reached: vec!["a@example.com".to_owned()],
+            came: Came::default(),
+        }
     }
 
     fn claimed(store: &mut Sqlite, hurry: Option<Timestamp>) -> Option<String> {
