@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(error) => {
-            complain(&error.render(shared.colour_stderr()));
+            complain(&shared.fitted(&error.render(shared.colour_stderr())));
             error.exit().into()
         }
     }

@@ -42,7 +42,7 @@ use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
 use courses::{Courses, SnapshotNumber, Told};
 use jiff::Timestamp;
-use outbox::{Addressee, Appearances, Claimed, Failed, Look, Standing, Waiting};
+use outbox::{Addressee, Appearances, Came, Claimed, Failed, Look, Refusal, Standing, Waiting};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -333,19 +333,28 @@ pub trait Archive: Send {
     fn waiting(&self) -> Result<Vec<Waiting>, HistoryError>;
 
     /// Takes the message that a channel is to be sent next, for this process alone. None where nothing is due, or another process
-    /// is at this channel. With `hurry` also what is due later, unless it was tried since then.
+    /// is at this channel. With `hurry` also what is due later, unless it was tried since then. `recipients` are those of a channel
+    /// that has several: who of them is to get an earlier message first holds up no other.
     fn claim(
         &mut self,
         to: &Addressee,
+        recipients: &[String],
         now: Timestamp,
         hurry: Option<Timestamp>,
     ) -> Result<Option<Claimed>, HistoryError>;
 
-    /// A message that was claimed was delivered.
-    fn delivered(&mut self, id: &str) -> Result<(), HistoryError>;
+    /// A message that was claimed was delivered; who was refused it is remembered ([`refusals`](Self::refusals)).
+    fn delivered(&mut self, id: &str, came: &Came) -> Result<(), HistoryError>;
 
     /// A message that was claimed could not be delivered.
     fn not_delivered(&mut self, id: &str, failed: &Failed) -> Result<(), HistoryError>;
+
+    /// Who was refused a message for good while others got it: for each recipient of a channel the last one, until another was given
+    /// them.
+    fn refusals(&self) -> Result<Vec<Refusal>, HistoryError>;
+
+    /// Forgets the refusals of those who are no recipients of the channel any more.
+    fn forget_refusals(&mut self, to: &Addressee, recipients: &[String]) -> Result<(), HistoryError>;
 
     /// Gives messages up, by their ids; how many there were.
     fn drop_messages(&mut self, ids: &[String]) -> Result<usize, HistoryError>;

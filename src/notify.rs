@@ -48,7 +48,8 @@ impl Default for Limits {
 
 /// Delivers `message` by `channel`, once.
 ///
-/// `reached` are those whom an earlier try of the same message reached already ([`Undelivered::reached`]): they are left out.
+/// `reached` are those of the [`recipients`] who are left out: who was reached by an earlier try of the same message
+/// ([`Undelivered::reached`]), or waits for another one.
 pub async fn deliver(channel: &Channel, message: &Message, reached: &[String]) -> Result<Receipt, Undelivered> {
     deliver_within(channel, message, reached, &Limits::default()).await
 }
@@ -66,6 +67,14 @@ pub async fn deliver_within(
         Means::Teams(teams) => hook::teams(teams, message, limits).await,
         Means::Mail(mail) => smtp::mail(mail, message, reached, limits).await,
         Means::Command(program) => command::run(program, message, limits).await,
+    }
+}
+
+/// Who gets the messages of a channel that may have several receivers, and is told apart; empty for all others.
+pub fn recipients(channel: &Channel) -> Vec<String> {
+    match &channel.means {
+        Means::Mail(mail) => mail.to.iter().map(|to| to.email.to_string()).collect(),
+        Means::Webhook(_) | Means::Slack(_) | Means::Teams(_) | Means::Command(_) => Vec::new(),
     }
 }
 

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+#[path = "support/message.rs"]
+mod message;
+
+use message::message;
 use portreeve::catalog::channels::{Channel, parse};
-use portreeve::model::alert::{Kind, Message, Notice, Phase};
-use portreeve::model::verdict::Severity;
 use portreeve::notify::{Blame, Limits, Receipt, Undelivered, deliver_within};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,29 +20,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PASSWORD: &str = "correct-horse-battery";
 const PATH: &str = "services/T0AAAAAAA/B0BBBBBBB/s3cr3tpath";
-
-fn message() -> Message {
-    let notice = Notice {
-        key: "00000000000000a1".to_owned(),
-        kind: Kind::Drift,
-        phase: Phase::Raised,
-        severity: Severity::High,
-        client: "Northwind Dental".to_owned(),
-        target: Some("rmm".to_owned()),
-        title: "tcp/3389 opened on rmm".to_owned(),
-        details: vec!["It was filtered, and is open.".to_owned()],
-        action: Some("Close it.".to_owned()),
-        since: "2026-09-02T02:30:00Z".to_owned(),
-        run: Some(42),
-    };
-    Message {
-        id: "0123456789abcdef0123456789abcdef".to_owned(),
-        made: "2026-09-02T02:41:07Z".to_owned(),
-        test: false,
-        client: "Northwind Dental".to_owned(),
-        notices: vec![notice],
-    }
-}
 
 /// Long enough for a slow machine; what hangs is given less.
 const PATIENT: Duration = Duration::from_secs(30);
@@ -299,7 +278,10 @@ async fn a_receiver_that_hangs_drips_floods_or_breaks_off_holds_nobody_up() {
     let wrong = trouble(&secrets.webhook(closes), &patient()).await;
     assert_eq!(wrong.blame, Blame::Path, "{wrong:?}");
 
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that nobody else gets the port, and listening is none.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = held.local_addr().unwrap();
     let wrong = trouble(&secrets.webhook(nobody), &patient()).await;
     assert!(wrong.what.contains(&format!("nothing listens at http://{nobody}")), "{wrong:?}");
 
@@ -623,6 +605,25 @@ mod programs {
         // One that reads nothing, and says far too much.
         let came = deliver(&script(&secrets, "exec < /dev/null; yes | head -c 10000000"), &patient()).await.unwrap();
         assert!(came.said.len() < 400, "{came:?}");
+    }
+
+    /// Its environment is ours, of which these two are there in every test.
+    #[tokio::test]
+    async fn a_program_does_not_see_what_is_a_secret_of_other_channels() {
+        let secrets = Secrets::new();
+        secrets.write("page", "#!/bin/sh\necho \"${CARGO_MANIFEST_DIR-none} $CARGO_PKG_NAME\"\n", 0o700);
+        let page = "[[channel]]\nname = 'page'\nkind = 'command'\nprogram = ['./page']\n";
+        for other in [
+            "kind = 'slack'\nurl_env = 'CARGO_MANIFEST_DIR'",
+            "kind = 'webhook'\nurl = 'https://psa.example/'\nsecret_env = 'CARGO_MANIFEST_DIR'",
+        ] {
+            let text = format!("{page}[[channel]]\nname = 'x'\n{other}\n");
+            let channels = parse("alerts.toml", &text, secrets.0.path(), None).unwrap().channels;
+            assert_eq!(deliver(&channels[0], &patient()).await.unwrap().said, "exit code 0: none portreeve");
+        }
+        let alone = secrets.channel("kind = 'command'\nprogram = ['./page']");
+        let said = deliver(&alone, &patient()).await.unwrap().said;
+        assert!(said.ends_with(" portreeve") && !said.contains("none"), "{said}");
     }
 
     #[tokio::test]

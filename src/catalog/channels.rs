@@ -77,6 +77,23 @@ pub fn place(file: &Path) -> String {
     real.unwrap_or_else(|| file.to_owned()).display().to_string()
 }
 
+impl Alerts {
+    /// Keeps from programs what the environment holds for other channels. A program has no secret of its own here.
+    fn withhold(&mut self) {
+        let sources = self.channels.iter().flat_map(|channel| channel.means.secrets());
+        let variables = sources.filter_map(|source| match source {
+            Source::Variable(name) => Some(name.clone()),
+            Source::File(_) => None,
+        });
+        let variables: BTreeSet<String> = variables.collect();
+        for channel in &mut self.channels {
+            if let Means::Command(program) = &mut channel.means {
+                program.withheld.clone_from(&variables);
+            }
+        }
+    }
+}
+
 impl Channel {
     /// Whether everything that a delivery needs from this machine can be read now: secrets, and roots of the user's own. Nothing
     /// is sent.
@@ -155,6 +172,21 @@ impl Means {
             Self::Mail(_) => "mail",
             Self::Command(_) => "command",
         }
+    }
+
+    /// Where its secrets are kept.
+    fn secrets(&self) -> Vec<&Source> {
+        let (address, secret) = match self {
+            Self::Webhook(webhook) => (Some(&webhook.address), Some(&webhook.secret)),
+            Self::Slack(hook) | Self::Teams(hook) => (Some(&hook.address), None),
+            Self::Mail(mail) => (None, mail.login.as_ref().map(|login| &login.password)),
+            Self::Command(_) => (None, None),
+        };
+        let address = address.and_then(|address| match address {
+            Address::Written(_) => None,
+            Address::Kept(source) => Some(source),
+        });
+        address.into_iter().chain(secret).collect()
     }
 }
 
@@ -237,6 +269,8 @@ pub struct Program {
     pub path: PathBuf,
     /// What it is given, one text each.
     pub arguments: Vec<String>,
+    /// Variables of the environment that it is not given: those that hold the secrets of channels.
+    pub withheld: BTreeSet<String>,
 }
 
 /// Which clients there are.
@@ -287,6 +321,7 @@ pub fn load(files: &[PathBuf], known: Option<Known<'_>>) -> Result<Alerts, Diagn
             Err(diagnostic) => found.push(*diagnostic),
         }
     }
+    reading.alerts.withhold();
     if found.is_empty() { Ok(reading.alerts) } else { Err(Diagnostics(found)) }
 }
 
@@ -305,6 +340,7 @@ fn may_be_changed_by_anybody(_: &Path) -> bool {
 pub fn parse(file: &str, text: &str, folder: &Path, known: Option<Known<'_>>) -> Result<Alerts, Diagnostics> {
     let mut reading = Reading::new(known);
     reading.add(file, text, folder)?;
+    reading.alerts.withhold();
     Ok(reading.alerts)
 }
 

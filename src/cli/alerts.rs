@@ -10,7 +10,7 @@ pub(super) use outbox::{Health, Outbox, STUCK_DAYS, Sent};
 use super::args::Shared;
 use super::args::alerts::{AlertsCommand, ChannelArgs, CheckArgs, DropArgs, SendArgs, TestArgs};
 use super::exit::{CliError, Exit};
-use super::output::{complain, print};
+use super::output::{complain, print, wrapped};
 use crate::alert::key;
 use crate::catalog::channels::{self, Alerts, Channel, Known};
 use crate::catalog::inventory;
@@ -33,7 +33,7 @@ const ONE_TRY: Duration = Duration::from_mins(3);
 /// Runs `portreeve alerts`.
 pub(super) async fn run(command: AlertsCommand, shared: &Shared) -> Result<Exit, CliError> {
     match command {
-        AlertsCommand::Test(args) => test(args).await,
+        AlertsCommand::Test(args) => test(args, shared).await,
         AlertsCommand::List(args) => list::run(&args, shared),
         AlertsCommand::Check(args) => check(args, shared).await,
         AlertsCommand::Send(args) => send(args, shared).await,
@@ -80,7 +80,7 @@ fn chosen(args: &ChannelArgs, names: &[String]) -> Result<(Vec<Channel>, Alerts)
 const NO_CHANNEL: &str = "there is no channel: write an alerts.toml beside the inventory, or name one with --alerts; \
                           targets/alerts.toml is an example of each kind";
 
-async fn test(args: TestArgs) -> Result<Exit, CliError> {
+async fn test(args: TestArgs, shared: &Shared) -> Result<Exit, CliError> {
     let (channels, _) = chosen(&args.channels, &args.channel)?;
     let now = Timestamp::now();
     let tried = channels.iter().map(|channel| async move {
@@ -91,25 +91,32 @@ async fn test(args: TestArgs) -> Result<Exit, CliError> {
     for (channel, delivered) in join_all(tried).await {
         let name = clean(&channel.name).into_owned();
         let means = channel.means.as_str();
-        let line = match delivered {
+        let mut rest = Vec::new();
+        let first = match delivered {
             Ok(Ok(receipt)) => {
-                let refused: Vec<String> =
-                    receipt.refused.iter().map(|one| format!("\n  but not by {}: {}", one.whom, one.said)).collect();
-                if !refused.is_empty() {
+                rest.extend(receipt.refused.iter().map(|one| format!("but not by {}: {}", one.whom, one.said)));
+                if !rest.is_empty() {
                     exit = Exit::Partial;
                 }
-                format!("{name} ({means}): taken: {}{}", receipt.said, refused.concat())
+                format!("taken: {}", receipt.said)
             }
             Ok(Err(error)) => {
                 exit = Exit::Partial;
-                format!("{name} ({means}): not taken: {error}\n  {}: {}", error.blame, error.advice)
+                rest.push(format!("{}: {}", error.blame, error.advice));
+                format!("not taken: {error}")
             }
             Err(_) => {
                 exit = Exit::Partial;
-                format!("{name} ({means}): not taken: nothing came of it within {} s", ONE_TRY.as_secs())
+                format!("not taken: nothing came of it within {} s", ONE_TRY.as_secs())
             }
         };
-        print(&format!("{}\n", clean_lines(&line)))?;
+        let width = shared.columns();
+        let mut text = wrapped(&clean(&format!("{name} ({means}): {first}")), width, "", "  ");
+        for line in rest {
+            text.push('\n');
+            text.push_str(&wrapped(&clean(&line), width, "  ", "    "));
+        }
+        print(&format!("{text}\n"))?;
     }
     Ok(exit)
 }
@@ -188,10 +195,12 @@ pub(super) async fn send_all(
 ) -> Result<Exit, CliError> {
     let outbox = Outbox::open(place)?;
     let sent = join_all(channels.iter().map(|channel| outbox.send(channel, hurry))).await;
-    let mut delivered = 0;
+    let (mut delivered, mut partly, mut refused) = (0, 0, 0);
     for (channel, sent) in channels.iter().zip(sent) {
         let sent = sent?;
         delivered += sent.delivered;
+        partly += sent.partly;
+        refused += sent.refused;
         for trouble in &sent.troubles {
             complain(&clean_lines(&format!("{}: {trouble}", channel.name)));
         }
@@ -199,12 +208,13 @@ pub(super) async fn send_all(
     let health = outbox.health(alerts, Timestamp::now())?;
     if !shared.quiet {
         let waits = if health.waiting == 0 { "nothing waits".to_owned() } else { format!("{} wait", health.waiting) };
-        print(&format!("{delivered} sent, {waits}\n"))?;
+        let partly = if partly == 0 { String::new() } else { format!("{partly} sent to some and not yet to all, ") };
+        print(&format!("{delivered} sent, {partly}{waits}\n"))?;
     }
     if let Some(words) = health.words() {
         complain(&clean_lines(&words));
     }
-    Ok(if health.waiting == 0 { Exit::Clean } else { Exit::Partial })
+    Ok(if health.waiting == 0 && refused == 0 { Exit::Clean } else { Exit::Partial })
 }
 
 fn drop_messages(args: &DropArgs, shared: &Shared) -> Result<Exit, CliError> {

@@ -25,6 +25,15 @@ impl Shared {
         if self.width.is_some() { width } else { width.clamp(40, WIDTH_LIMIT) }
     }
 
+    /// Wraps the words of an error for people: where they read it on a terminal, or say how wide it is. Lines of files stay whole.
+    pub(super) fn fitted(&self, error: &str) -> String {
+        let terminal = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
+        match self.width.map(usize::from).or(terminal.map(|width| width.clamp(40, WIDTH_LIMIT))) {
+            Some(width) => fitted(error, width),
+            None => error.to_owned(),
+        }
+    }
+
     /// Whether to colour what goes to stdout.
     pub(super) fn colour(&self) -> bool {
         self.colour_on(io::stdout().is_terminal())
@@ -104,6 +113,26 @@ pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Stri
     textwrap::fill(text, options)
 }
 
+/// Only what begins like words of ours is wrapped: what is shown of a file is laid out by columns.
+fn fitted(error: &str, width: usize) -> String {
+    let fit = |line: &str| {
+        let said = without_colours(line);
+        let indent = said.len() - said.trim_start().len();
+        if !["error: ", "help: ", "= help: "].iter().any(|word| said.trim_start().starts_with(word)) {
+            return line.to_owned();
+        }
+        let first = " ".repeat(indent);
+        wrapped(line.trim_start_matches(' '), width, &first, &format!("{first}  "))
+    };
+    error.lines().map(fit).collect::<Vec<_>>().join("\n")
+}
+
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    first + &parts.filter_map(|part| Some(part.split_once('m')?.1)).collect::<String>()
+}
+
 /// What to call a target: without a client where the user named none.
 pub(super) fn called(target: &Target) -> String {
     let name = if target.client == NO_CLIENT { target.name.clone() } else { target.label() };
@@ -118,6 +147,18 @@ pub(super) fn shown(path: &Path) -> PeerText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_wrapped_and_the_line_that_it_shows_is_not() {
+        let long = "write one of `webhook`, `slack`, `teams`, `mail`, `command`";
+        let shown = format!("   | kind = 'x' # {long}");
+        let text = format!("error: no kind; {long}\n  --> alerts.toml:3:1\n{shown}\n  help: {long}");
+        let fitted = fitted(&text, 40);
+        assert!(fitted.lines().all(|line| line.len() <= 40 || line == shown), "{fitted}");
+        assert!(fitted.contains(&shown) && fitted.contains("\n  help: write one of"), "{fitted}");
+        assert_eq!(fitted.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(without_colours("\x1b[1m\x1b[91merror\x1b[0m: x"), "error: x");
+    }
 
     #[test]
     fn lines_break_at_blanks_only() {

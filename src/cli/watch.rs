@@ -245,12 +245,12 @@ impl Watch {
             alerting.finish(&self.args, true).await;
         }
         let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
-        let health = Health::of(&self.store.waiting()?, Some(alerts), Timestamp::now());
+        let health = Health::of(&self.store.waiting()?, &self.store.refusals()?, Some(alerts), Timestamp::now());
         if let Some(words) = health.words() {
             complain(&clean(&words));
         }
         let problem = self.alerting.as_ref().is_some_and(|alerting| alerting.problem().is_some());
-        if health.words().is_some() || problem || self.mute.is_some() {
+        if health.words().is_some() || !health.refused.is_empty() || problem || self.mute.is_some() {
             self.worst = worse(self.worst, Some(3));
         }
         self.say(Timestamp::now());
@@ -435,8 +435,9 @@ impl Watch {
         let mut status = Status::of(&self.planner, &self.jobs, &self.records, trouble.as_deref(), now);
         let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
         let problem = self.alerting.as_ref().and_then(Alerting::problem);
-        let (health, problem) = match self.store.waiting() {
-            Ok(waiting) => (Health::of(&waiting, Some(alerts), now), problem),
+        let kept = self.store.waiting().and_then(|waiting| Ok((waiting, self.store.refusals()?)));
+        let (health, problem) = match kept {
+            Ok((waiting, refusals)) => (Health::of(&waiting, &refusals, Some(alerts), now), problem),
             Err(error) => (Health::default(), Some(CliError::from(error).render(false))),
         };
         // What waits is said also where nobody is to be told anything any more.

@@ -108,8 +108,38 @@ pub struct Claimed {
     pub message: Message,
     /// How often it was tried before.
     pub attempts: u32,
-    /// Whom of several earlier tries reached.
+    /// Who of several needs no more tries: whom earlier ones reached, or refused for good.
     pub reached: Vec<String>,
+    /// Who of several is still to get an earlier message, and not this one before it.
+    pub held: Vec<String>,
+}
+
+/// What came of a try for recipients of whom there are several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// When it was tried.
+    pub at: Timestamp,
+    /// Who was given the message.
+    pub took: Vec<String>,
+    /// Who was refused it for good, while others have it, and what was said; fit to be shown anywhere.
+    pub refused: Vec<(String, String)>,
+}
+
+/// A recipient who was refused a message for good, and was given none since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// By which channel.
+    pub to: Addressee,
+    /// Who.
+    pub whom: String,
+    /// What was said of it, fit to be shown anywhere.
+    pub said: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whose servers the message was about.
+    pub client: String,
+    /// When the message was made, RFC 3339, UTC.
+    pub made: String,
 }
 
 /// Why a message could not be delivered, and when it is tried again.
@@ -123,6 +153,8 @@ pub struct Failed {
     pub error: String,
     /// The receiver refused this very message: those behind it need not wait.
     pub refused: bool,
-    /// Whom of several this try and those before it reached.
+    /// Who of several needs no more tries, after this one and those before it.
     pub reached: Vec<String>,
+    /// What came of this one.
+    pub came: Came,
 }

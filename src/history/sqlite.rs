@@ -17,7 +17,7 @@ use super::content::{self, Kind};
 use super::courses::{Courses, SnapshotNumber, Told};
 use super::error::shown;
 use super::holder::Holder;
-use super::outbox::{Addressee, Appearances, Claimed, Failed, Look, Standing, Waiting};
+use super::outbox::{Addressee, Appearances, Came, Claimed, Failed, Look, Refusal, Standing, Waiting};
 use super::schema::{self, FORMAT, Found};
 use super::{
     Archive, At, Beginning, HistoryError, JobRecord, Kept, Mark, Named, Prune, Pruned, Record, RunNumber, State,
@@ -406,14 +406,23 @@ impl Archive for Sqlite {
     fn claim(
         &mut self,
         to: &Addressee,
+        recipients: &[String],
         now: Timestamp,
         hurry: Option<Timestamp>,
     ) -> Result<Option<Claimed>, HistoryError> {
-        alerts::claim(self, to, now, hurry)
+        alerts::claim(self, to, recipients, now, hurry)
     }
 
-    fn delivered(&mut self, id: &str) -> Result<(), HistoryError> {
-        self.whole(|store, _| alerts::delivered(store, id))
+    fn delivered(&mut self, id: &str, came: &Came) -> Result<(), HistoryError> {
+        self.whole(|store, _| alerts::delivered(store, id, came))
+    }
+
+    fn refusals(&self) -> Result<Vec<Refusal>, HistoryError> {
+        self.blamed(alerts::refusals(self))
+    }
+
+    fn forget_refusals(&mut self, to: &Addressee, recipients: &[String]) -> Result<(), HistoryError> {
+        alerts::forget_others(self, to, recipients)
     }
 
     fn not_delivered(&mut self, id: &str, failed: &Failed) -> Result<(), HistoryError> {

@@ -1,4 +1,5 @@
-//! A program on this machine, started without a shell: the message comes on its standard input.
+//! A program on this machine, started without a shell: the message comes on its standard input. It has our environment, but for
+//! the secrets of channels.
 
 use super::hidden::Hidden;
 use super::outcome::{Receipt, Undelivered};
@@ -57,6 +58,9 @@ pub(super) async fn run(program: &Program, message: &Message, limits: &Limits) -
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for variable in &program.withheld {
+        command.env_remove(variable);
+    }
     // A group of its own, so that what it starts ends with it; Ctrl-C is not for it either.
     #[cfg(unix)]
     command.process_group(0);

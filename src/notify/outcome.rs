@@ -68,4 +68,6 @@ pub struct Undelivered {
     pub retry_after: Option<Duration>,
     /// Whom the message reached all the same, of several: to be left out when it is tried again.
     pub reached: Vec<String>,
+    /// Who of several was refused it for good, while others have it: to be left out as well.
+    pub refused: Vec<Refused>,
 }

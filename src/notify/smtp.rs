@@ -178,7 +178,7 @@ impl Talk<'_> {
         }
         let what = format!("{} took the mail for some, but not yet for all: {}", self.whom, list(&deferred, &refused));
         let advice = "it is tried again for those who do not have it";
-        Err(Undelivered { reached: accepted, ..trouble::receiver(&what, advice) })
+        Err(Undelivered { reached: accepted, refused, ..trouble::receiver(&what, advice) })
     }
 
     /// None of those who do not have it yet can be given it.
@@ -192,7 +192,10 @@ impl Talk<'_> {
                           not know this machine";
             trouble::settings(&what, advice)
         } else {
-            trouble::receiver(&what, "it is tried again; servers that do not know a sender often want that")
+            // Where others have it the server knows this machine, and what it says of one is about that one.
+            let refused = if reached.is_empty() { Vec::new() } else { refused };
+            let advice = "it is tried again; servers that do not know a sender often want that";
+            Undelivered { refused, ..trouble::receiver(&what, advice) }
         })
     }
 

@@ -15,6 +15,7 @@ fn of(blame: Blame, lasting: bool, what: &str, advice: &str) -> Undelivered {
         lasting,
         retry_after: None,
         reached: Vec::new(),
+        refused: Vec::new(),
     }
 }
 

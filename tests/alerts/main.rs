@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
 
+mod mail;
 #[path = "../support/mod.rs"]
 mod support;
 mod watching;
@@ -345,9 +346,13 @@ fn a_test_says_what_each_channel_answered_and_keeps_nothing() {
     ended(&output, 3);
     assert!(stdout(&output).contains("noc (webhook): not taken: "), "{}", stdout(&output));
     assert!(stdout(&output).contains("psa (webhook): taken: "), "{}", stdout(&output));
+    // As wide as it is wanted.
+    let narrow = test(&["--width", "50"]);
+    let said = stdout(&narrow);
+    assert!(said.lines().all(|line| line.chars().count() <= 50) && said.lines().count() > 4, "{said}");
     ended(&test(&["--channel", "psa"]), 0);
     ended(&test(&["--channel", "pas"]), 2);
-    assert_eq!(other.taken().len(), 3);
+    assert_eq!(other.taken().len(), 4);
     assert!(!estate.path("history.db").exists());
 }
 

@@ -4,8 +4,7 @@ use super::issuer::{Identity, Issuer};
 use super::rig::{Daemon, Rig};
 use super::webserver::{nginx, nginx_tls};
 use portreeve::catalog::channels::{Channel, parse};
-use portreeve::model::alert::{Kind, Message, Notice, Phase};
-use portreeve::model::verdict::Severity;
+use portreeve::model::alert::Message;
 use portreeve::notify::{Blame, Receipt, Undelivered, deliver};
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -19,27 +18,14 @@ const PASSWORD: &str = "correct-horse-battery";
 /// How long a mail may take from the server's word to its file.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Of a client whose name wants to be a header, with details that want to end the mail.
 fn message() -> Message {
-    let notice = Notice {
-        key: "00000000000000a1".to_owned(),
-        kind: Kind::Drift,
-        phase: Phase::Raised,
-        severity: Severity::High,
-        client: "Nørthwind Dental".to_owned(),
-        target: Some("rmm".to_owned()),
-        title: "tcp/3389 opened on rmm".to_owned(),
-        details: vec!["It was filtered, and is open.".to_owned(), ".".to_owned(), "\r\n.\r\nQUIT\r\n".to_owned()],
-        action: Some("Close it.".to_owned()),
-        since: "2026-09-02T02:30:00Z".to_owned(),
-        run: Some(42),
-    };
-    Message {
-        id: "0123456789abcdef0123456789abcdef".to_owned(),
-        made: "2026-09-02T02:41:07Z".to_owned(),
-        test: false,
-        client: "Nørthwind Dental\r\nBcc: everybody@msp.example".to_owned(),
-        notices: vec![notice],
-    }
+    let mut message = super::message::message();
+    message.client = "Nørthwind Dental\r\nBcc: everybody@msp.example".to_owned();
+    let notice = &mut message.notices[0];
+    notice.client = "Nørthwind Dental".to_owned();
+    notice.details.extend([".".to_owned(), "\r\n.\r\nQUIT\r\n".to_owned()]);
+    message
 }
 
 fn channel(rig: &Rig, keys: &str) -> Channel {
@@ -307,4 +293,48 @@ fn exim_that_was_stopped_takes_the_same_mail_when_it_is_back() {
     mail(&rig, &back, &keys).unwrap();
     let text = mailbox(&rig, &back, 2);
     assert_eq!(text.matches("Message-ID: <alert.0123456789abcdef0123456789abcdef@msp.example>").count(), 2, "{text}");
+}
+
+/// The whole way, by the program: what Exim defers for one is tried again for that one, and what comes after it goes to the other.
+#[test]
+fn exim_defers_one_recipient_and_the_other_gets_all_once() {
+    let Some(rig) = Rig::with(&["exim4"]) else { return };
+    let issuer = Issuer::new(&rig);
+    let daemon = exim(&rig, &issuer.for_address(), false, "tls_advertise_hosts = *");
+    fs::set_permissions(rig.write("password", PASSWORD), Permissions::from_mode(0o600)).unwrap();
+    let target = |client: &str| {
+        format!(
+            "[[target]]\nclient = \"{client}\"\nname = \"server\"\nhost = \"h.invalid\"\nroles = [\"iis\"]\n\
+             schedule = {{ cron = \"17 3 29 2 *\", zone = \"UTC\" }}\n"
+        )
+    };
+    rig.write("inventory/targets.toml", &["First", "Second"].map(target).concat());
+    let keys = SIGNED_IN.replace("= 'password'", "= '../password'").replace("ca.pem", "../ca.pem");
+    let channel = format!(
+        "[[channel]]\nname = 'mail'\nkind = 'mail'\nserver = '{}'\nfrom = 'portreeve@msp.example'\n\
+         to = ['later@msp.example', 'noc@msp.example']\n{keys}\n",
+        daemon.socket
+    );
+    rig.write("inventory/alerts.toml", &channel);
+    let check = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        command.args(["alerts", "check", "--targets"]).arg(rig.path("inventory")).env("PORTREEVE_STORE", "none");
+        let output = command.arg("--store").arg(rig.path("history.db")).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(check().0, Some(0));
+    let store = rusqlite::Connection::open(rig.path("history.db")).unwrap();
+    for (mails, client) in ["First", "Second"].into_iter().enumerate() {
+        let settled = "UPDATE job SET settled = '2015-01-01T00:00:00Z' WHERE id LIKE ?1";
+        assert_eq!(store.execute(settled, [format!("{client}:%")]).unwrap(), 1);
+        let (code, said) = check();
+        assert_eq!(code, Some(3), "{said}");
+        let text = mailbox(&rig, &daemon, mails + 1);
+        assert_eq!(text.matches("Envelope-to: noc@msp.example").count(), mails + 1, "{text}");
+        assert!(!text.contains("Envelope-to: later@"), "{text}");
+    }
+    let waiting: i64 = store.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap();
+    assert_eq!(waiting, 2, "both are still for whom Exim wants later");
+    let first: String = store.query_row("SELECT error FROM outbox ORDER BY number", [], |row| row.get(0)).unwrap();
+    assert!(first.contains("later@msp.example (451 greylisted, come back)"), "{first}");
 }

@@ -25,6 +25,8 @@ mod chains;
 mod database;
 mod fronts;
 mod issuer;
+#[path = "../support/message.rs"]
+mod message;
 mod oracle;
 mod quirks;
 mod report;

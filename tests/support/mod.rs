@@ -2,10 +2,12 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub(crate) mod mailserver;
 #[cfg(target_os = "linux")]
 pub(crate) mod namespaces;
 #[cfg(target_os = "linux")]
 pub(crate) mod perimeter;
+#[cfg(unix)]
 pub(crate) mod receiver;
 #[cfg(unix)]
 pub(crate) mod watching;

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,8 @@ struct Inner {
 pub(crate) struct Receiver {
     inner: Arc<Inner>,
     address: SocketAddr,
+    /// The port is bound, and nothing listens by this: nobody else gets it, and whoever connects while it is alone is refused.
+    _held: Socket,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,8 +43,8 @@ impl Receiver {
     }
 
     pub(crate) fn start_at(address: IpAddr) -> Self {
-        let listener = TcpListener::bind((address, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let held = bound((address, 0).into());
+        let address = held.local_addr().unwrap().as_socket().unwrap();
         let inner = Arc::new(Inner {
             mood: Mutex::new(Mood::Takes),
             taken: Mutex::default(),
@@ -49,12 +52,16 @@ impl Receiver {
             held: Mutex::default(),
             stop: AtomicBool::new(false),
         });
-        let mut receiver = Self { inner, address, thread: None };
-        receiver.listen(listener);
+        let mut receiver = Self { inner, address, _held: held, thread: None };
+        receiver.comes_back();
         receiver
     }
 
-    fn listen(&mut self, listener: TcpListener) {
+    /// It listens (again), always on the same port.
+    pub(crate) fn comes_back(&mut self) {
+        let listening = bound(self.address);
+        listening.listen(128).unwrap();
+        let listener = TcpListener::from(listening);
         let inner = Arc::clone(&self.inner);
         inner.stop.store(false, Ordering::SeqCst);
         self.thread = Some(std::thread::spawn(move || {
@@ -73,19 +80,6 @@ impl Receiver {
         self.inner.stop.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
         self.thread.take().unwrap().join().unwrap();
-    }
-
-    /// It listens again, on the same port.
-    pub(crate) fn comes_back(&mut self) {
-        let begin = Instant::now();
-        let listener = loop {
-            match TcpListener::bind(self.address) {
-                Ok(listener) => break listener,
-                Err(error) => assert!(begin.elapsed() < PATIENCE, "{error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        self.listen(listener);
     }
 
     pub(crate) fn is(&self, mood: Mood) {
@@ -118,6 +112,14 @@ impl Receiver {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// A socket that has the port, beside others of ours that have it.
+fn bound(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket
 }
 
 impl Drop for Receiver {

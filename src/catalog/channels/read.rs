@@ -541,7 +541,7 @@ impl Channels<'_, '_> {
             }
             arguments.push(word.into_inner());
         }
-        Some(Program { path: self.folder.join(first.get_ref()), arguments })
+        Some(Program { path: self.folder.join(first.get_ref()), arguments, withheld: BTreeSet::new() })
     }
 
     fn check_list<T>(&mut self, key: &str, list: &Spanned<Vec<T>>, help: &str) {

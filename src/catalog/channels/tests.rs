@@ -337,3 +337,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_program_is_not_given_the_variables_that_hold_secrets() {
+    let page = "[[channel]]\nname = 'a'\nkind = 'command'\nprogram = ['./page']\n";
+    let mail = "[[channel]]\nname = 'b'\nkind = 'mail'\nserver = 'smtp.example'\nfrom = 'a@b.example'\nto = ['c@d.example']\n\
+                user = 'p'\npassword_env = 'MAIL'\n";
+    let channels = read(&format!(
+        "{page}{mail}{}",
+        ALL.replace("[when]", "")
+            .replacen("at_least = \"high\"\ncertificate_days = [1, 30, 7]\nstatement_days = []\n", "", 1)
+            .replace("name = \"mail\"", "name = \"m\"")
+    ))
+    .unwrap()
+    .channels;
+    let withheld = |channel: &Channel| match &channel.means {
+        Means::Command(program) => Some(program.withheld.iter().cloned().collect::<Vec<_>>()),
+        _ => None,
+    };
+    let withheld: Vec<Vec<String>> = channels.iter().filter_map(withheld).collect();
+    assert_eq!(withheld, vec![["MAIL", "PSA_SECRET", "TEAMS"]; 2]);
+}

@@ -67,7 +67,7 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
     let mut waiting = store.waiting()?;
     let named = !args.channels.targets.is_empty() || !args.channels.alerts.is_empty();
     let alerts = if named { Some(channels_of(&args.channels)?) } else { None };
-    let health = Health::of(&waiting, alerts.as_ref(), now);
+    let health = Health::of(&waiting, &store.refusals()?, alerts.as_ref(), now);
     let wanted = |client: &str| {
         args.client.is_empty() || args.client.iter().any(|wanted| wanted.to_lowercase() == client.to_lowercase())
     };
@@ -78,7 +78,7 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
         DoctorFormat::Text => text(&matters, &waiting, alerts.as_ref(), &health, now, shared.columns()),
         DoctorFormat::Json => json(&matters, &waiting, &health, now)?,
     })?;
-    Ok(if health.words().is_some() { Exit::Partial } else { Exit::Clean })
+    Ok(if health.words().is_some() || !health.refused.is_empty() { Exit::Partial } else { Exit::Clean })
 }
 
 fn text(
@@ -140,6 +140,9 @@ fn text(
         if let Some(error) = &message.error {
             line(&format!("last try: {error}"), "  ", "  ");
         }
+    }
+    for refused in &health.refused {
+        line(&format!("refused  {refused}"), "", "  ");
     }
     if let Some(words) = health.words() {
         line("", "", "");

@@ -1,15 +1,17 @@
 //! Messages that wait, and their delivery: one channel does not wait for another, and messages of one channel go in their order.
+//! A mail goes to each recipient in that order, and who cannot be given it for now holds up no other.
 
 use super::{ONE_TRY, new_id};
 use crate::catalog::channels::{Alerts, Channel};
 use crate::cli::exit::CliError;
 use crate::history::Archive as _;
-use crate::history::outbox::{Addressee, Claimed, Failed, Waiting};
+use crate::history::outbox::{Addressee, Came, Claimed, Failed, Refusal, Waiting};
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::model::alert::Message;
-use crate::notify::{self, Blame, Undelivered};
+use crate::notify::{self, Blame, Receipt, Undelivered};
 use crate::report;
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -39,7 +41,7 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 enum Settled {
-    Delivered(String),
+    Delivered(String, Came),
     Failed(String, Failed),
 }
 
@@ -47,6 +49,10 @@ enum Settled {
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Sent {
     pub(in crate::cli) delivered: usize,
+    /// How many some got, and others not yet.
+    pub(in crate::cli) partly: usize,
+    /// How many recipients were refused one for good that others got.
+    pub(in crate::cli) refused: usize,
     /// What did not go, in words.
     pub(in crate::cli) troubles: Vec<String>,
 }
@@ -55,7 +61,7 @@ impl Inner {
     fn settle(&mut self) -> Result<(), CliError> {
         while let Some(first) = self.unsettled.first() {
             match first {
-                Settled::Delivered(id) => self.store.delivered(id)?,
+                Settled::Delivered(id, came) => self.store.delivered(id, came)?,
                 Settled::Failed(id, failed) => self.store.not_delivered(id, failed)?,
             }
             self.unsettled.remove(0);
@@ -82,30 +88,34 @@ impl Outbox {
 
     /// Sends what is due to a channel; with `hurry` also what was not tried since then.
     pub(in crate::cli) async fn send(&self, channel: &Channel, hurry: Option<Timestamp>) -> Result<Sent, CliError> {
+        self.send_by(channel, hurry, |channel, message, left_out| notify::deliver(channel, message, left_out).boxed())
+            .await
+    }
+
+    /// The same by another way of delivering.
+    async fn send_by<D>(&self, channel: &Channel, hurry: Option<Timestamp>, deliver: D) -> Result<Sent, CliError>
+    where
+        D: for<'a> Fn(&'a Channel, &'a Message, &'a [String]) -> BoxFuture<'a, Result<Receipt, Undelivered>>,
+    {
         let mut sent = Sent::default();
+        let recipients = notify::recipients(channel);
+        {
+            let (to, recipients) = (addressee(channel), recipients.clone());
+            self.with(move |inner| Ok(inner.store.forget_refusals(&to, &recipients)?)).await?;
+        }
         loop {
-            let to = addressee(channel);
+            let (to, all) = (addressee(channel), recipients.clone());
             let claimed = self.with(move |inner| {
                 inner.settle()?;
-                Ok(inner.store.claim(&to, Timestamp::now(), hurry)?)
+                Ok(inner.store.claim(&to, &all, Timestamp::now(), hurry)?)
             });
-            let Some(Claimed { message, attempts, reached }) = claimed.await? else { return Ok(sent) };
+            let Some(claimed) = claimed.await? else { return Ok(sent) };
+            let left_out: Vec<String> = claimed.reached.iter().chain(&claimed.held).cloned().collect();
             // A mistake of ours with one message must not hold it claimed, and all behind it.
-            let whole = AssertUnwindSafe(notify::deliver(channel, &message, &reached)).catch_unwind();
-            let tried = tokio::time::timeout(ONE_TRY, whole).await;
-            let settled = match tried.map_or_else(|_| Err(too_slow()), |whole| whole.unwrap_or_else(|_| Err(mistake())))
-            {
-                Ok(receipt) => {
-                    sent.delivered += 1;
-                    let refused = receipt.refused.iter();
-                    sent.troubles.extend(refused.map(|one| format!("{} did not take it: {}", one.whom, one.said)));
-                    Settled::Delivered(message.id)
-                }
-                Err(error) => {
-                    sent.troubles.push(format!("{error} ({}); {}", error.blame, error.advice));
-                    Settled::Failed(message.id, failed(error, attempts, reached, Timestamp::now()))
-                }
-            };
+            let whole = async { deliver(channel, &claimed.message, &left_out).await };
+            let tried = tokio::time::timeout(ONE_TRY, AssertUnwindSafe(whole).catch_unwind()).await;
+            let tried = tried.map_or_else(|_| Err(too_slow()), |whole| whole.unwrap_or_else(|_| Err(mistake())));
+            let settled = sent.settled(claimed, &recipients, tried, Timestamp::now());
             // What holds up the others is told by the next claim, which finds nothing due.
             self.with(move |inner| {
                 inner.unsettled.push(settled);
@@ -122,7 +132,58 @@ impl Outbox {
 
     /// How it stands with messages.
     pub(in crate::cli) fn health(&self, alerts: &Alerts, now: Timestamp) -> Result<Health, CliError> {
-        Ok(Health::of(&self.waiting()?, Some(alerts), now))
+        let refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner).store.refusals()?;
+        Ok(Health::of(&self.waiting()?, &refusals, Some(alerts), now))
+    }
+}
+
+impl Sent {
+    /// Counts what came of a try, and says what is to be kept of it.
+    fn settled(
+        &mut self,
+        claimed: Claimed,
+        recipients: &[String],
+        tried: Result<Receipt, Undelivered>,
+        now: Timestamp,
+    ) -> Settled {
+        let Claimed { message, attempts, reached, held } = claimed;
+        let is_asked = |one: &&String| !reached.contains(one) && !held.contains(one);
+        let refused = match &tried {
+            Ok(receipt) => &receipt.refused,
+            Err(error) => &error.refused,
+        };
+        let refused: Vec<(String, String)> = refused.iter().map(|one| (one.whom.clone(), one.said.clone())).collect();
+        let is_refused = |whom: &String| refused.iter().any(|(one, _)| one == whom);
+        let took: Vec<String> = match &tried {
+            Ok(_) => recipients.iter().filter(is_asked).filter(|one| !is_refused(one)).cloned().collect(),
+            Err(error) => error.reached.iter().filter(is_asked).cloned().collect(),
+        };
+        self.refused += refused.len();
+        let mut done: Vec<String> =
+            reached.iter().chain(&took).chain(refused.iter().map(|(whom, _)| whom)).cloned().collect();
+        done.sort();
+        done.dedup();
+        let is_partly = !took.is_empty();
+        let came = Came { at: now, took, refused };
+        match tried {
+            Ok(_) => {
+                let refused = came.refused.iter();
+                self.troubles.extend(refused.map(|(whom, said)| format!("{whom} did not take it: {said}")));
+                if held.is_empty() {
+                    self.delivered += 1;
+                    return Settled::Delivered(message.id, came);
+                }
+                self.partly += 1;
+                let error = format!("it is for {} too, who will get an earlier message first", held.join(", "));
+                // As soon as nothing holds it up any more.
+                Settled::Failed(message.id, Failed { tried: now, due: now, error, refused: false, reached: done, came })
+            }
+            Err(error) => {
+                self.partly += usize::from(is_partly);
+                self.troubles.push(format!("{error} ({}); {}", error.blame, error.advice));
+                Settled::Failed(message.id, failed(&error, attempts, done, came, now))
+            }
+        }
     }
 }
 
@@ -175,6 +236,7 @@ fn too_slow() -> Undelivered {
         lasting: false,
         retry_after: None,
         reached: Vec::new(),
+        refused: Vec::new(),
     }
 }
 
@@ -187,18 +249,15 @@ fn mistake() -> Undelivered {
     }
 }
 
-fn failed(error: Undelivered, attempts: u32, before: Vec<String>, now: Timestamp) -> Failed {
-    let wait = wait(&error, attempts, fastrand::f64());
-    let mut reached = before;
-    reached.extend(error.reached);
-    reached.sort();
-    reached.dedup();
+fn failed(error: &Undelivered, attempts: u32, reached: Vec<String>, came: Came, now: Timestamp) -> Failed {
+    let wait = wait(error, attempts, fastrand::f64());
     Failed {
         tried: now,
         due: now.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1))).unwrap_or(now),
         error: format!("{} ({}); {}", error.what, error.blame, error.advice),
         refused: error.lasting && error.blame == Blame::Receiver,
         reached,
+        came,
     }
 }
 
@@ -226,12 +285,28 @@ pub(in crate::cli) struct Health {
     pub(in crate::cli) gone: Vec<String>,
     /// What the oldest message of each channel met last.
     pub(in crate::cli) errors: Vec<String>,
+    /// Recipients who were refused a message for good, and were given none since.
+    pub(in crate::cli) refused: Vec<String>,
 }
 
 impl Health {
     /// Without `alerts` all channels count, and none is gone.
-    pub(in crate::cli) fn of(waiting: &[Waiting], alerts: Option<&Alerts>, now: Timestamp) -> Self {
+    pub(in crate::cli) fn of(
+        waiting: &[Waiting],
+        refusals: &[Refusal],
+        alerts: Option<&Alerts>,
+        now: Timestamp,
+    ) -> Self {
         let mut health = Self::default();
+        for Refusal { to, whom, said, at, client, made } in refusals {
+            if alerts.is_none_or(|alerts| is_asked(to, whom, alerts)) {
+                let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+                let channel = &to.channel;
+                health.refused.push(format!(
+                    "{channel}: {whom} did not take the message about {client} of {made}, at {at}: {said}"
+                ));
+            }
+        }
         for message in waiting {
             health.stuck += usize::from(is_stuck(message, now));
             let gone = alerts.is_some_and(|alerts| is_gone(message, alerts));
@@ -272,6 +347,12 @@ impl Health {
         }
         (!words.is_empty()).then(|| words.join("; "))
     }
+}
+
+/// Whether a channel of these files is for this recipient.
+fn is_asked(to: &Addressee, whom: &str, alerts: &Alerts) -> bool {
+    let channel = alerts.channels.iter().find(|channel| addressee(channel) == *to);
+    channel.is_some_and(|channel| notify::recipients(channel).iter().any(|one| one == whom))
 }
 
 /// Whether a message has waited for too long.
@@ -353,7 +434,7 @@ mod tests {
         let own = Channel { name: "mail".to_owned(), place: file("ours"), ..channel("slack") };
         let alerts = Alerts { channels: vec![own], places: vec![file("ours"), file("empty")], ..Alerts::default() };
         let of = |place: &str, channel: &str| {
-            Health::of(&[waiting(&file(place), channel)], Some(&alerts), Timestamp::UNIX_EPOCH)
+            Health::of(&[waiting(&file(place), channel)], &[], Some(&alerts), Timestamp::UNIX_EPOCH)
         };
         assert_eq!((of("theirs", "mail").waiting, of("theirs", "mail").words()), (0, None));
         assert_eq!((of("ours", "mail").waiting, of("ours", "mail").words()), (1, None));
@@ -394,10 +475,43 @@ mod tests {
 
     #[test]
     fn only_what_the_receiver_will_never_take_lets_others_pass() {
-        let now = Timestamp::UNIX_EPOCH;
-        assert!(failed(refused(true, None), 0, Vec::new(), now).refused);
-        assert!(!failed(refused(false, None), 0, Vec::new(), now).refused);
-        let settings = Undelivered { blame: Blame::Settings, ..refused(true, None) };
-        assert!(!failed(settings, 0, Vec::new(), now).refused);
+        let lets_pass = |error| failed(&error, 0, Vec::new(), Came::default(), Timestamp::UNIX_EPOCH).refused;
+        assert!(lets_pass(refused(true, None)));
+        assert!(!lets_pass(refused(false, None)));
+        assert!(!lets_pass(Undelivered { blame: Blame::Settings, ..refused(true, None) }));
+    }
+
+    async fn breaks(_: &Message) -> Result<Receipt, Undelivered> {
+        panic!("as a mistake would");
+    }
+
+    async fn takes(_: &Message) -> Result<Receipt, Undelivered> {
+        Ok(Receipt { said: "ok".to_owned(), refused: Vec::new() })
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_panics_is_a_try_that_failed_and_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("history.db");
+        let channel = channel("slack");
+        let message = |id: &str| Message {
+            id: id.to_owned(),
+            made: "2026-01-01T02:00:00Z".to_owned(),
+            test: false,
+            client: "c".to_owned(),
+            notices: notices(1, ""),
+        };
+        let messages = ["1", "2"].map(|id| (addressee(&channel), message(id)));
+        let look = crate::history::outbox::Look { messages: messages.into(), ..Default::default() };
+        assert!(Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap().note_look(&look).unwrap());
+        let outbox = Outbox::open(&place).unwrap();
+        let sent = outbox.send_by(&channel, None, |_, message, _| breaks(message).boxed()).await.unwrap();
+        assert_eq!((sent.delivered, sent.troubles.len()), (0, 1));
+        assert!(sent.troubles[0].contains("by a mistake of portreeve's"), "{sent:?}");
+        let waiting = outbox.waiting().unwrap();
+        assert_eq!((waiting[0].attempts, waiting[0].claimed, waiting[1].attempts), (1, false, 0));
+        let later = Timestamp::now();
+        let sent = outbox.send_by(&channel, Some(later), |_, message, _| takes(message).boxed()).await.unwrap();
+        assert_eq!((sent.delivered, outbox.waiting().unwrap()), (2, Vec::new()));
     }
 }

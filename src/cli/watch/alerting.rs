@@ -217,7 +217,7 @@ impl Alerting {
     fn sent(&mut self, channel: String, sent: Result<Sent, CliError>) {
         self.failing.remove(&channel);
         let trouble = match sent {
-            Ok(Sent { troubles, delivered }) => match troubles.last() {
+            Ok(Sent { troubles, delivered, .. }) => match troubles.last() {
                 Some(trouble) => trouble.clone(),
                 None if delivered > 0 => {
                     self.told.remove(&channel);

@@ -1,8 +1,12 @@
 //! What is open, and messages that wait.
 
+mod turn;
+
 use super::{Done, Sqlite, Wrong, new_uid};
 use crate::history::holder::Holder;
-use crate::history::outbox::{APPEARANCES, Addressee, Appearances, Appeared, Claimed, Failed, Look, Standing, Waiting};
+use crate::history::outbox::{
+    APPEARANCES, Addressee, Appearances, Appeared, Came, Claimed, Failed, Look, Refusal, Standing, Waiting,
+};
 use crate::history::{HistoryError, RunNumber, State};
 use crate::model::alert::Message;
 use jiff::Timestamp;
@@ -10,9 +14,14 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use turn::{Queue, Queued, Turn};
 
 /// What is due later than this was noted by a clock that was ahead: no wait is as long.
 const LONGEST_WAIT_MS: i64 = 26 * 60 * 60 * 1000;
+
+/// In the column `refused`: nobody is given it any more, and it is kept for whom it was refused. `reached` has that one, `error` what
+/// was said.
+const OVER: i64 = 2;
 
 /// Who is at messages: in the names of locks beside those of runs.
 const SENDER: &str = "sender-";
@@ -129,9 +138,9 @@ fn moment(milliseconds: i64) -> Timestamp {
 pub(super) fn waiting(store: &Sqlite) -> Done<Vec<Waiting>> {
     let mut statement = store.connection.prepare_cached(
         "SELECT id, channel, client, made, notices, attempts, tried, due, error, refused, claimed, place FROM outbox
-         ORDER BY number",
+         WHERE refused <> ?1 ORDER BY number",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([OVER])?;
     let mut waiting = Vec::new();
     while let Some(row) = rows.next()? {
         let claimed: Option<String> = row.get(10)?;
@@ -160,11 +169,13 @@ fn is_alive(store: &Sqlite, who: &str) -> bool {
 pub(super) fn claim(
     store: &mut Sqlite,
     to: &Addressee,
+    recipients: &[String],
     now: Timestamp,
     hurry: Option<Timestamp>,
 ) -> Result<Option<Claimed>, HistoryError> {
-    let any = store.connection.prepare_cached("SELECT 1 FROM outbox WHERE place = ?1 AND channel = ?2 LIMIT 1");
-    let any = any.and_then(|mut statement| statement.exists([&to.place, &to.channel])).map_err(Wrong::from);
+    let any = "SELECT 1 FROM outbox WHERE place = ?1 AND channel = ?2 AND refused <> ?3 LIMIT 1";
+    let any = store.connection.prepare_cached(any);
+    let any = any.and_then(|mut any| any.exists(params![to.place, to.channel, OVER])).map_err(Wrong::from);
     if !store.blamed(any)? {
         return Ok(None);
     }
@@ -172,52 +183,52 @@ pub(super) fn claim(
     let path = store.path.clone();
     let mut gone = Vec::new();
     let claimed = store.whole(|transaction, _| {
+        let mut at_it = transaction.prepare_cached(
+            "SELECT DISTINCT claimed FROM outbox WHERE place = ?1 AND channel = ?2 AND claimed IS NOT NULL",
+        )?;
+        let mut rows = at_it.query([&to.place, &to.channel])?;
+        while let Some(row) = rows.next()? {
+            let other: String = row.get(0)?;
+            if other == who || Holder::is_held(&path, &format!("{SENDER}{other}")) {
+                // Messages of a channel go one after the other.
+                return Ok(None);
+            }
+            gone.push(other);
+        }
         let now = now.as_millisecond();
         let mut statement = transaction.prepare_cached(
-            "SELECT number, due, refused, claimed, tried, body FROM outbox WHERE place = ?1 AND channel = ?2
-             ORDER BY number",
+            "SELECT number, due, refused, tried, reached, body FROM outbox
+             WHERE place = ?1 AND channel = ?2 AND refused <> ?3 ORDER BY number",
         )?;
-        let mut rows = statement.query([&to.place, &to.channel])?;
-        let mut next = None;
-        // What messages tell that were refused and wait.
-        let mut held: BTreeSet<String> = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            if let Some(other) = row.get::<_, Option<String>>(3)? {
-                if other == who || Holder::is_held(&path, &format!("{SENDER}{other}")) {
-                    // Messages of a channel go one after the other.
-                    return Ok(None);
-                }
-                gone.push(other);
-            }
+        let mut rows = statement.query(params![to.place, to.channel, OVER])?;
+        let mut queue = Queue::new(recipients);
+        let (number, held) = loop {
+            let Some(row) = rows.next()? else { return Ok(None) };
             let due: i64 = row.get(1)?;
-            let tried: Option<i64> = row.get(4)?;
+            let tried: Option<i64> = row.get(3)?;
             let hurried = hurry.is_some_and(|since| tried.is_none_or(|tried| tried < since.as_millisecond()));
-            let is_due = hurried || due <= now || due > now + LONGEST_WAIT_MS;
-            let refused = row.get::<_, bool>(2)?;
-            if is_due && held.is_empty() {
-                next = Some(row.get::<_, i64>(0)?);
-                break;
+            let reached: Vec<String> = read(&row.get::<_, String>(4)?)?;
+            let message = Queued {
+                is_due: hurried || due <= now || due > now + LONGEST_WAIT_MS,
+                refused: row.get(2)?,
+                reached: &reached,
+            };
+            let keys = || -> Done<BTreeSet<String>> {
+                let message: Message = read(&row.get::<_, String>(5)?)?;
+                Ok(message.notices.into_iter().map(|notice| notice.key).collect())
+            };
+            match queue.next(&message, keys)? {
+                Turn::Now(held) => break (row.get::<_, i64>(0)?, held),
+                Turn::Later => {}
+                Turn::Last => return Ok(None),
             }
-            // What the receiver would not have holds up nothing but what is told of the same: a beginning never comes after its
-            // end. Anything else is told in its order.
-            if !is_due && !refused {
-                break;
-            }
-            let message: Message = read(&row.get::<_, String>(5)?)?;
-            let keys: Vec<String> = message.notices.into_iter().map(|notice| notice.key).collect();
-            if is_due && keys.iter().all(|key| !held.contains(key)) {
-                next = Some(row.get::<_, i64>(0)?);
-                break;
-            }
-            held.extend(keys);
-        }
-        let Some(number) = next else { return Ok(None) };
+        };
         transaction.execute("UPDATE outbox SET claimed = ?2 WHERE number = ?1", params![number, who])?;
         let (body, attempts, reached) =
             transaction.query_row("SELECT body, attempts, reached FROM outbox WHERE number = ?1", [number], |row| {
                 Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?))
             })?;
-        Ok(Some(Claimed { message: read(&body)?, attempts, reached: read(&reached)? }))
+        Ok(Some(Claimed { message: read(&body)?, attempts, reached: read(&reached)?, held }))
     })?;
     for other in gone {
         Holder::clear(&path, &format!("{SENDER}{other}"));
@@ -238,12 +249,14 @@ fn own_name(store: &mut Sqlite) -> Result<String, HistoryError> {
     Ok(name)
 }
 
-pub(super) fn delivered(store: &Transaction<'_>, id: &str) -> Done<()> {
+pub(super) fn delivered(store: &Transaction<'_>, id: &str, came: &Came) -> Done<()> {
+    note_refusals(store, id, came)?;
     store.execute("DELETE FROM outbox WHERE id = ?1", [id])?;
     Ok(())
 }
 
 pub(super) fn not_delivered(store: &Transaction<'_>, id: &str, failed: &Failed) -> Done<()> {
+    note_refusals(store, id, &failed.came)?;
     store.execute(
         "UPDATE outbox SET claimed = NULL, attempts = attempts + 1, tried = ?2, due = ?3, error = ?4, refused = ?5,
          reached = ?6 WHERE id = ?1",
@@ -257,6 +270,70 @@ pub(super) fn not_delivered(store: &Transaction<'_>, id: &str, failed: &Failed) 
         ],
     )?;
     Ok(())
+}
+
+/// Keeps who was refused a message for good, in a copy of it for each: the last one, until that recipient is given another.
+fn note_refusals(store: &Transaction<'_>, id: &str, came: &Came) -> Done<()> {
+    let forget = |whom: &str| -> Done<()> {
+        store.execute(
+            "DELETE FROM outbox WHERE refused = ?2 AND reached = ?3
+             AND (place, channel) = (SELECT place, channel FROM outbox WHERE id = ?1)",
+            params![id, OVER, json(&[whom])?],
+        )?;
+        Ok(())
+    };
+    for whom in &came.took {
+        forget(whom)?;
+    }
+    for (whom, said) in &came.refused {
+        forget(whom)?;
+        store.execute(
+            "INSERT INTO outbox (id, place, channel, client, made, notices, body, due, tried, error, reached, refused)
+             SELECT ?2, place, channel, client, made, notices, body, due, ?3, ?4, ?5, ?6 FROM outbox WHERE id = ?1",
+            params![id, new_uid(), came.at.as_millisecond(), said, json(&[whom])?, OVER],
+        )?;
+    }
+    Ok(())
+}
+
+/// Who was refused what for good.
+pub(super) fn refusals(store: &Sqlite) -> Done<Vec<Refusal>> {
+    let mut statement = store.connection.prepare_cached(
+        "SELECT place, channel, client, made, tried, error, reached FROM outbox WHERE refused = ?1 ORDER BY number",
+    )?;
+    let mut rows = statement.query([OVER])?;
+    let mut refusals = Vec::new();
+    while let Some(row) = rows.next()? {
+        let whom: Vec<String> = read(&row.get::<_, String>(6)?)?;
+        refusals.push(Refusal {
+            to: Addressee { place: row.get(0)?, channel: row.get(1)? },
+            whom: whom.into_iter().next().unwrap_or_default(),
+            said: row.get(5)?,
+            at: moment(row.get(4)?),
+            client: row.get(2)?,
+            made: row.get(3)?,
+        });
+    }
+    Ok(refusals)
+}
+
+/// Forgets who was refused and is no recipient of the channel any more.
+pub(super) fn forget_others(store: &mut Sqlite, to: &Addressee, recipients: &[String]) -> Result<(), HistoryError> {
+    let known = store.blamed(refusals(store))?;
+    let others: Vec<Refusal> =
+        known.into_iter().filter(|one| one.to == *to && !recipients.contains(&one.whom)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    store.whole(|store, _| {
+        for Refusal { to, whom, .. } in &others {
+            store.execute(
+                "DELETE FROM outbox WHERE refused = ?1 AND place = ?2 AND channel = ?3 AND reached = ?4",
+                params![OVER, to.place, to.channel, json(&[whom])?],
+            )?;
+        }
+        Ok(())
+    })
 }
 
 pub(super) fn drop_messages(store: &Transaction<'_>, ids: &[String]) -> Done<usize> {
@@ -318,11 +395,18 @@ mod tests {
 
     fn failed(due: &str, refused: bool) -> Failed {
         let due = due.parse().unwrap();
-        Failed { tried: now(), due, error: "no".to_owned(), refused, reached: vec!["a@example.com".to_owned()] }
+        Failed {
+            tried: now(),
+            due,
+            error: "no".to_owned(),
+            refused,
+            reached: vec!["a@example.com".to_owned()],
+            came: Came::default(),
+        }
     }
 
     fn claimed(store: &mut Sqlite, hurry: Option<Timestamp>) -> Option<String> {
-        store.claim(&noc("a"), now(), hurry).unwrap().map(|claimed| claimed.message.id)
+        store.claim(&noc("a"), &[], now(), hurry).unwrap().map(|claimed| claimed.message.id)
     }
 
     #[test]
@@ -353,10 +437,10 @@ mod tests {
         // What comes after it waits with it, and it is tried once in a round.
         assert_eq!((claimed(&mut other, None), claimed(&mut other, Some(now()))), (None, None));
         let later = "2026-11-21T03:00:01Z".parse().unwrap();
-        let again = other.claim(&noc("a"), later, Some(later)).unwrap().unwrap();
+        let again = other.claim(&noc("a"), &[], later, Some(later)).unwrap().unwrap();
         assert_eq!((again.message.id.as_str(), again.attempts), ("1", 1));
         assert_eq!(again.reached, ["a@example.com"], "whom it reached is not asked again");
-        other.delivered("1").unwrap();
+        other.delivered("1", &Came::default()).unwrap();
         assert_eq!(claimed(&mut one, None).as_deref(), Some("2"));
         // A process that is gone holds nothing.
         drop(one);
@@ -371,10 +455,10 @@ mod tests {
         assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
         store.not_delivered("1", &failed("2026-11-21T04:00:00Z", true)).unwrap();
         assert_eq!(claimed(&mut store, None).as_deref(), Some("2"));
-        store.delivered("2").unwrap();
+        store.delivered("2", &Came::default()).unwrap();
         assert_eq!(claimed(&mut store, None), None);
         let due: Timestamp = "2026-11-21T04:00:00Z".parse().unwrap();
-        assert!(store.claim(&noc("a"), due, None).unwrap().is_some());
+        assert!(store.claim(&noc("a"), &[], due, None).unwrap().is_some());
     }
 
     #[test]
@@ -383,7 +467,7 @@ mod tests {
         let mut store = open(folder.path());
         let messages = vec![(noc("a"), message("of a")), (noc("b"), message("of b"))];
         assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
-        let mut of = |place| store.claim(&noc(place), now(), None).unwrap().map(|claimed| claimed.message.id);
+        let mut of = |place| store.claim(&noc(place), &[], now(), None).unwrap().map(|claimed| claimed.message.id);
         assert_eq!((of("c"), of("b")), (None, Some("of b".to_owned())));
         // Who sends to one does not hold up the other.
         assert_eq!((of("b"), of("a")), (None, Some("of a".to_owned())));
@@ -411,13 +495,13 @@ mod tests {
         store.not_delivered("1", &failed("2026-11-21T04:00:00Z", true)).unwrap();
         for id in ["2", "5"] {
             assert_eq!(claimed(&mut store, None).as_deref(), Some(id));
-            store.delivered(id).unwrap();
+            store.delivered(id, &Came::default()).unwrap();
         }
         assert_eq!(claimed(&mut store, None), None, "what waits for what was refused waits with it");
-        store.delivered("1").unwrap();
+        store.delivered("1", &Came::default()).unwrap();
         for id in ["3", "4"] {
             assert_eq!(claimed(&mut store, None).as_deref(), Some(id));
-            store.delivered(id).unwrap();
+            store.delivered(id, &Came::default()).unwrap();
         }
     }
 

@@ -29,6 +29,17 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// The same for a text that keeps its lines; empty ones are left out.
+fn cut_lines(text: &str, limit: usize) -> String {
+    let lines = text.lines().map(clean).filter(|line| !line.trim().is_empty());
+    let text = lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+    if text.chars().nth(limit).is_none() {
+        return text;
+    }
+    let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 /// The message in one line: `Northwind Dental: tcp/3389 opened on rmm, 2 more`.
 pub(super) fn headline(message: &Message) -> String {
     let client = cut(&message.client, NAME);
@@ -75,8 +86,17 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn of(notice: &Notice) -> Self {
+        Self::with(notice, cut)
+    }
+
+    /// With the lines that details have: what is wrong with a file is shown by several.
+    pub(super) fn in_lines(notice: &Notice) -> Self {
+        Self::with(notice, cut_lines)
+    }
+
+    fn with(notice: &Notice, cut_detail: fn(&str, usize) -> String) -> Self {
         let mut details: Vec<String> =
-            notice.details.iter().take(DETAILS).map(|detail| cut(detail, SENTENCE)).collect();
+            notice.details.iter().take(DETAILS).map(|detail| cut_detail(detail, SENTENCE)).collect();
         if notice.details.len() > DETAILS {
             details.push(format!("… and {} more", notice.details.len() - DETAILS));
         }
