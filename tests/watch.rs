@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 #[cfg(unix)]
-use support::watching::Watching;
-use support::{HANGS, Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, stderr, stdout, text};
+use support::{HANGS, watching::Watching};
+use support::{Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, stderr, stdout, text};
 
 /// Once a year, so that no test meets an occurrence by chance.
 const YEARLY: &str = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";

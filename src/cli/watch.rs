@@ -401,7 +401,12 @@ impl Watch {
             ));
         }
         let record = self.records.get(id).cloned();
-        let was_stopped = self.was_stopped(id, course);
+        let why = self.why_partial(id, course);
+        let was_stopped = match (course.exit(), why) {
+            // Before it could write anything.
+            (None, _) | (Some(_), Some(Partly::NotKept)) => course.told,
+            (Some(_), why) => why == Some(Partly::Stopped),
+        };
         let is_again = record.as_ref().is_some_and(JobRecord::is_again);
         let exit = if was_stopped { Some(Exit::Partial as i32) } else { course.exit() };
         let settled = match (exit, &record) {
@@ -418,6 +423,7 @@ impl Watch {
                 Some("the scan was stopped; it is run again once, at the next start".to_owned())
             }
             (Some(0 | 1), _) => None,
+            (Some(3), _) if why == Some(Partly::NotKept) => Some("the scan was not kept, or not to its end".to_owned()),
             (Some(3), _) => Some("the scan is partial; see `portreeve show last`".to_owned()),
             (Some(code), _) => Some(format!("the scan ended with code {code}")),
             (None, Ok(_)) => Some("the scan was killed; it is made up for at the next start".to_owned()),
@@ -438,21 +444,11 @@ impl Watch {
         }
     }
 
-    /// Whether somebody, or we, ended a scan before its end.
-    fn was_stopped(&self, id: &str, course: &Course) -> bool {
-        match course.exit() {
-            // Before it could write anything.
-            None => course.told,
-            Some(3) => {
-                let began = self.records.get(id).and_then(|record| record.began.clone()).unwrap_or_default();
-                match why_partial(&self.records.store, id, &began) {
-                    Ok(Partly::Stopped) => true,
-                    Ok(Partly::NotKept) | Err(_) => course.told,
-                    Ok(_) => false,
-                }
-            }
-            Some(_) => false,
-        }
+    /// Why a scan that has ended is partial; none where it is not, or that cannot be told.
+    fn why_partial(&self, id: &str, course: &Course) -> Option<Partly> {
+        course.exit().filter(|exit| *exit == Exit::Partial as i32)?;
+        let began = self.records.get(id)?.began.clone()?;
+        why_partial(&self.records.store, id, &began).ok()
     }
 
     /// Reads the inventory again. One with mistakes changes nothing.
