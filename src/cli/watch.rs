@@ -310,16 +310,14 @@ impl Watch {
     /// Begins a scan. One that cannot be noted is due as before: what nobody knows of would be begun again and again.
     fn start(&mut self, start: &Start, now: Timestamp, stopping: watch::Receiver<bool>, shared: &Shared) {
         let id = start.id.clone();
-        let begun = self.begun(start, now);
         let last = self.records.get(&id).cloned();
+        let since = last.as_ref().map_or(0, |last| self.due_since(last, start));
+        let begun = records::begun(last.as_ref(), &id, since, now);
         if !self.records.note_or_not(begun) {
             self.planner.put_back(&id);
             return;
         }
-        let making_up = last.and_then(|last| {
-            let since = self.due_since(&last, start);
-            words::making_up(&last, start.missed, since, &self.zone(&id))
-        });
+        let making_up = last.and_then(|last| words::making_up(&last, start.missed, since, &self.zone(&id)));
         if let Some(words) = making_up.filter(|_| !shared.quiet) {
             complain(&format!("{}: {words}", clean(&id)));
         }
@@ -364,20 +362,6 @@ impl Watch {
         job.job.schedule.count(began, start.nominal)
     }
 
-    /// What is noted of a job that begins.
-    fn begun(&self, start: &Start, now: Timestamp) -> JobRecord {
-        let (id, began) = (start.id.clone(), Some(now.to_string()));
-        let Some(last) = self.records.get(&id) else {
-            return JobRecord { id, settled: now.to_string(), began, ended: None, exit: None, skipped: 0 };
-        };
-        let is_again = self.due_since(last, start) == 0;
-        // What was told as killed or stopped is settled by the one that is due after it.
-        let is_over = !is_again && last.ended.is_some() && (last.exit.is_none() || last.stopped().is_some());
-        let settled = last.began.as_ref().filter(|_| is_over).map_or(&last.settled, |began| began.max(&last.settled));
-        let exit = last.exit.filter(|_| is_again && (last.stopped().is_some() || last.is_again()));
-        JobRecord { id, settled: settled.clone(), began, ended: None, exit, skipped: last.skipped }
-    }
-
     /// A scan of a job, as a process of its own.
     fn scan(&self, id: &str) -> Result<tokio::process::Command, CliError> {
         let mut command = child_of_watch()?;
@@ -405,7 +389,8 @@ impl Watch {
         let was_stopped = match (course.exit(), why) {
             // Before it could write anything.
             (None, _) | (Some(_), Some(Partly::NotKept)) => course.told,
-            (Some(_), why) => why == Some(Partly::Stopped),
+            (Some(exit), None) => course.told && exit == Exit::Partial as i32,
+            (Some(_), Some(why)) => why == Partly::Stopped,
         };
         let is_again = record.as_ref().is_some_and(JobRecord::is_again);
         let exit = if was_stopped { Some(Exit::Partial as i32) } else { course.exit() };

@@ -9,6 +9,7 @@ use crate::cli::output::complain;
 use crate::history::sqlite::Sqlite;
 use crate::history::{Archive as _, HistoryError, JobRecord};
 use crate::report::text::clean;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Records {
@@ -98,6 +99,20 @@ impl Records {
     }
 }
 
+/// What is noted of a job that begins, of which this was noted `last`; so many of its scans were due `since` that one began.
+pub(super) fn begun(last: Option<&JobRecord>, id: &str, since: usize, now: Timestamp) -> JobRecord {
+    let (id, began) = (id.to_owned(), Some(now.to_string()));
+    let Some(last) = last else {
+        return JobRecord { id, settled: now.to_string(), began, ended: None, exit: None, skipped: 0 };
+    };
+    let is_again = since == 0;
+    // What was told as killed or stopped is settled by the one that is due after it.
+    let is_over = !is_again && last.ended.is_some() && (last.exit.is_none() || last.stopped().is_some());
+    let settled = last.began.as_ref().filter(|_| is_over).map_or(&last.settled, |began| began.max(&last.settled));
+    let exit = last.exit.filter(|_| is_again && (last.stopped().is_some() || last.is_again()));
+    JobRecord { id, settled: settled.clone(), began, ended: None, exit, skipped: last.skipped }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +152,35 @@ mod tests {
         assert!(records.keep() && records.why().is_none());
         assert_eq!(kept(), ["a", "b"]);
         assert!(records.note_or_not(record("c")));
+    }
+
+    #[test]
+    fn only_what_makes_up_for_a_stopped_scan_alone_is_one_again() {
+        const OLD: &str = "2026-11-20T02:04:00Z";
+        const NIGHT: &str = "2026-11-21T02:00:00Z";
+        let last = |ended: Option<&str>, exit| JobRecord {
+            settled: OLD.to_owned(),
+            began: Some(NIGHT.to_owned()),
+            ended: ended.map(str::to_owned),
+            exit,
+            ..record("a")
+        };
+        let now = "2026-11-21T09:00:00Z".parse().unwrap();
+        let after = |last: &JobRecord, since| {
+            let begun = begun(Some(last), "a", since, now);
+            (begun.is_again(), begun.settled)
+        };
+        let (stopped, killed) = (last(Some("2026-11-21T02:10:00Z"), Some(3)), last(Some(NIGHT), None));
+        assert_eq!(after(&stopped, 0), (true, OLD.to_owned()), "a kill of it is made up for again");
+        // The next night's own scan: that it is stopped is made up for too, and what was stopped before it is over.
+        assert_eq!(after(&stopped, 1), (false, NIGHT.to_owned()));
+        assert_eq!(after(&killed, 0), (false, OLD.to_owned()));
+        assert_eq!(after(&killed, 1), (false, NIGHT.to_owned()));
+        let again = last(None, Some(3));
+        assert_eq!(after(&again, 0), (true, OLD.to_owned()), "it was killed, and is still the second");
+        assert_eq!(after(&again, 1), (false, OLD.to_owned()), "nobody was told of its end");
+        assert_eq!(after(&last(None, None), 0), (false, OLD.to_owned()));
+        let whole = JobRecord { settled: "2026-11-21T02:10:00Z".to_owned(), ..stopped };
+        assert_eq!(after(&whole, 1), (false, whole.settled.clone()));
     }
 }
