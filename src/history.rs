@@ -215,6 +215,9 @@ pub struct Record {
 }
 
 /// What is known of a job of a schedule. Times are RFC 3339, UTC.
+///
+/// One that was stopped before its end is made up for once: until then what is `settled` lies before its `ended`, and while the run
+/// that makes up for it goes on, `exit` is still that of the one that was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobRecord {
     /// What tells it from others.
@@ -229,6 +232,20 @@ pub struct JobRecord {
     pub exit: Option<i32>,
     /// How many occurrences did not happen because that run still went on.
     pub skipped: u32,
+}
+
+impl JobRecord {
+    /// When its last run was stopped, where that is still to be made up for.
+    pub fn stopped(&self) -> Option<&str> {
+        let ended = self.ended.as_deref().filter(|_| self.exit.is_some())?;
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        (time(&self.settled)? < time(ended)?).then_some(ended)
+    }
+
+    /// Whether the run that was begun last, and has no end, makes up for one that was stopped.
+    pub const fn is_again(&self) -> bool {
+        self.began.is_some() && self.ended.is_none() && self.exit.is_some()
+    }
 }
 
 /// What `prune` is to leave.

@@ -118,6 +118,17 @@ fn stdout_can_be_named_as_a_file() {
     assert!(text.starts_with("{\n") && text.contains("SUMMARY"), "{text}");
 }
 
+/// What would be printed beside the report would make it unreadable; a file that is called so is no surprise anybody wants.
+#[test]
+fn a_dash_is_no_file_and_what_to_do_is_said() {
+    for option in ["--html", "--json"] {
+        let output = scan(&[option, "-"]);
+        ended(&output, 2);
+        assert!(stderr(&output).contains("`-` names no file") && stderr(&output).contains("--format"));
+        assert!(stdout(&output).is_empty() && !Path::new("-").exists());
+    }
+}
+
 #[test]
 fn two_names_of_one_file_are_seen_through() {
     let folder = tempfile::tempdir().unwrap();

@@ -298,7 +298,9 @@ fn what_cannot_be_reported_is_an_error() {
     refused(&["report", "--client", "nobody"], "holds no run of --client nobody");
     refused(&["report", "--until", "2001-01-01"], "until 2001-01-01");
     refused(&["report", "--since", "2098-01-01"], "after it ends");
-    refused(&["report", "--since", "yesterday"], "such as 30d");
+    refused(&["report", "--since", "last week"], "such as 30d");
+    refused(&["report", "--since", "2026-02-30"], "there is no day 2026-02-30");
+    refused(&["report", "--html", "-"], "`-` names no file");
     refused(&["report", "--since", "3d", "--last", "3"], "cannot be used with");
     refused(&["report", "--forms", "html"], "--by-client");
     refused(&["report", "--last", "1"], "1 is not in");
@@ -307,6 +309,8 @@ fn what_cannot_be_reported_is_an_error() {
     refused(&["report", "--html", same, "--json", same], "named for two forms");
     assert!(!Path::new(same).exists());
     // A month later nobody has scanned it since.
+    let to_come = about(folder, &["report", "--until", "2099-01-20", "--since", "yesterday"]).output().unwrap();
+    assert!(stderr(&to_come).contains("2099-01-20 00:00 UTC is yet to come"), "{}", stderr(&to_come));
     let late = about(folder, &["report", "--until", "2099-01-20"]).output().unwrap();
     ended(&late, 3);
     assert!(stdout(&late).contains("OVERDUE"), "{}", stdout(&late));

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 #[cfg(unix)]
-use support::watching::Watching;
+use support::{HANGS, watching::Watching};
 use support::{Mock, PATIENCE, SMALL, WEB, array, ended, portreeve, stderr, stdout, text};
 
 /// Once a year, so that no test meets an occurrence by chance.
@@ -60,6 +60,7 @@ fn what_is_due_is_scanned_once_and_what_is_not_is_left() {
     let output = watch(&mock, &["--once"]).output().unwrap();
     ended(&output, 0);
     assert!(stderr(&output).contains("earlier scans did not happen, because nobody watched"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("watching"), "cron would send it each time");
     let listed = runs(mock.folder.path());
     assert_eq!((listed.len(), text(&listed[0], "state")), (1, "finished"));
     assert!(mock.asked() > 0);
@@ -121,6 +122,7 @@ fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
     watching.signal(nix::sys::signal::Signal::SIGHUP);
     let status = status_is(&mock, |status| text(&status["jobs"][0], "id").contains("18 3 29 2 *"));
     assert_eq!((array(&status, "jobs").len(), &status["trouble"]), (1, &Value::Null));
+    watching.signal(nix::sys::signal::Signal::SIGHUP);
     // One that cannot be read changes nothing, and is said.
     fs::write(mock.path("targets.toml"), "[[target]]\nname = 5\n").unwrap();
     watching.signal(nix::sys::signal::Signal::SIGHUP);
@@ -128,7 +130,18 @@ fn a_watch_reads_its_inventory_again_and_ends_when_it_is_told() {
     assert!(text(&status["jobs"][0], "id").contains("18 3 29 2 *"));
     let output = watching.end();
     ended(&output, 0);
-    assert!(stderr(&output).contains("what was scheduled before goes on"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("what was scheduled before goes on"), "{said}");
+    let block = "watching 1 job with 1 target\n  next    ";
+    assert!(said.starts_with(block) && said.contains("  alerts  no channel: nobody is told anything"), "{said}");
+    assert!(
+        said.contains("the inventory was read again: 1 job changed\n  changed Test: 18 3 29 2 * UTC, before 17"),
+        "{said}"
+    );
+    assert!(
+        said.lines().filter(|line| line.starts_with("  ") && !line.contains("store")).all(|line| line.len() <= 80),
+        "{said}"
+    );
 }
 
 /// Another file would begin without a word on what was open before.
@@ -162,6 +175,139 @@ fn a_scan_that_runs_when_the_watch_is_told_to_end_keeps_what_it_learned() {
     ended(&watching.end(), 0);
     let listed = runs(mock.folder.path());
     assert_eq!((listed.len(), text(&listed[0], "state")), (1, "interrupted"), "{listed:?}");
+}
+
+/// Waits until the port was connected to so often.
+#[cfg(unix)]
+fn connected(mock: &Mock, times: u64) {
+    let begin = Instant::now();
+    while mock.connections(mock_servers::Transport::Tcp, 443) < times {
+        assert!(begin.elapsed() < PATIENCE, "nothing connects");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_scan_that_was_stopped_is_run_again_once_and_said_so() {
+    let mock = Mock::new(HANGS);
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    let asked = |more: &[&str]| {
+        let known = mock.connections(mock_servers::Transport::Tcp, 443);
+        let more = more.iter().map(|option| (*option).to_owned()).collect();
+        let watching = Watching::begin([options(&mock), more, of_scans(&mock)].concat());
+        connected(&mock, known + 1);
+        watching.end()
+    };
+    let output = asked(&["--once"]);
+    ended(&output, 3);
+    assert!(stderr(&output).contains("it is run again once, at the next start"), "{}", stderr(&output));
+    let list = watch(&mock, &["--list"]).output().unwrap();
+    assert!(stdout(&list).contains("was stopped, and is run again"), "{}", stdout(&list));
+    let output = asked(&[]);
+    ended(&output, 0);
+    let said = stderr(&output);
+    assert!(said.contains("the last scan was stopped 2") && said.contains(" UTC; it is run again"), "{said}");
+    assert!(said.contains("stopped a second time; it is not run again before it is due"), "{said}");
+    assert_eq!(runs(mock.folder.path()).len(), 2);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    assert_eq!(runs(mock.folder.path()).len(), 2, "never again");
+}
+
+/// Somebody may stop a scan, and not the watch, because a client wants it: it is not begun again behind their back.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_scan_that_an_operator_stopped_is_run_again_at_the_next_start_and_not_before() {
+    use nix::sys::signal::{Signal, kill};
+    let mock = Mock::new(HANGS);
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    let watching = begin(&mock);
+    mock.wait_for_connection(443);
+    let children = format!("/proc/{0}/task/{0}/children", watching.0.id());
+    let children = fs::read_to_string(children).unwrap();
+    let scan: i32 = children.trim().parse().unwrap();
+    kill(nix::unistd::Pid::from_raw(scan), Signal::SIGTERM).unwrap();
+    let status = status_is(&mock, |status| status["jobs"][0]["last_exit"] == 3);
+    assert!(text(&status["jobs"][0], "next").contains("-02-29T03:17:00Z"), "{status:#}");
+    watching.signal(Signal::SIGHUP);
+    ended(&watching.end(), 0);
+    assert_eq!(runs(mock.folder.path()).len(), 1);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    assert_eq!(runs(mock.folder.path()).len(), 2);
+}
+
+/// As a disk that is full, or another process that holds the store: what is due waits, is not begun again and again, and happens.
+#[cfg(unix)]
+#[test]
+fn a_store_that_cannot_be_written_ends_no_watch_and_what_is_due_waits_for_it() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    let sql = |text: &str| {
+        let store = rusqlite::Connection::open(mock.path("history.db")).unwrap();
+        store.busy_timeout(Duration::from_secs(20)).unwrap();
+        store.execute_batch(text).unwrap();
+    };
+    sql("CREATE TRIGGER full BEFORE INSERT ON job BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    let watching = begin(&mock);
+    let written = |status: &Value| text(status, "written").to_owned();
+    let is_told = |status: &Value| {
+        status["trouble"]
+            .as_str()
+            .is_some_and(|trouble| trouble.contains("no scan begins until the store can be written"))
+    };
+    let mut status = status_is(&mock, is_told);
+    for _ in 0..3 {
+        let before = written(&status);
+        watching.signal(nix::sys::signal::Signal::SIGHUP);
+        status = status_is(&mock, |status| written(status) != before);
+        assert!(is_told(&status), "{status:#}");
+    }
+    assert_eq!(mock.asked(), 0);
+    sql("DROP TRIGGER full");
+    watching.signal(nix::sys::signal::Signal::SIGHUP);
+    let status = status_is(&mock, |status| status["jobs"][0]["last_exit"] == 0);
+    assert_eq!(status["trouble"], Value::Null);
+    let output = watching.end();
+    ended(&output, 0);
+    let said = stderr(&output);
+    let times = |words: &str| said.matches(words).count();
+    assert_eq!((times("no scan begins until"), times("can be written again")), (1, 1), "{said}");
+    assert_eq!(runs(mock.folder.path()).len(), 1);
+}
+
+/// The same with a disk that has no room: a job that is new is noted when there is some.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_no_watch() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    let disk = mock.path("disk");
+    fs::create_dir(&disk).unwrap();
+    support::on_a_small_disk(&disk, || {
+        let path = |name: &str| mock.path(name).display().to_string();
+        let own = ["--targets", &path("targets.toml"), "--status", &path("status.json"), "--store"].map(str::to_owned);
+        let watching = Watching::begin([own.to_vec(), vec![path("disk/history.db")]].concat());
+        status_is(&mock, |status| status["trouble"] == Value::Null);
+        let about = nix::sys::statvfs::statvfs(&disk).unwrap();
+        let free = usize::try_from(about.blocks_available() * about.fragment_size()).unwrap();
+        fs::write(disk.join("filler"), vec![1; free]).unwrap();
+        mock.inventory(&YEARLY.replace("17 3 29 2 *", "18 3 29 2 *"));
+        watching.signal(nix::sys::signal::Signal::SIGHUP);
+        status_is(&mock, |status| status["trouble"].as_str().is_some_and(|trouble| trouble.contains("is full")));
+        fs::remove_file(disk.join("filler")).unwrap();
+        watching.signal(nix::sys::signal::Signal::SIGHUP);
+        status_is(&mock, |status| status["trouble"] == Value::Null);
+        ended(&watching.end(), 0);
+        let store = rusqlite::Connection::open(disk.join("history.db")).unwrap();
+        let noted = "SELECT count(*) FROM job WHERE id LIKE 'Test: 18 3%'";
+        assert_eq!(store.query_row(noted, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    });
 }
 
 #[test]

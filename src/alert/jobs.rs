@@ -152,7 +152,7 @@ impl JobStanding {
 }
 
 fn failed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
-    let Some(JobRecord { ended: Some(ended), exit, .. }) = &job.record else { return };
+    let Some(record @ JobRecord { ended: Some(ended), exit, .. }) = &job.record else { return };
     if job.is_old(ended) {
         return;
     }
@@ -173,7 +173,11 @@ fn failed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
             Some(Partly::Stopped) => (
                 Severity::Low,
                 "was stopped before it was whole".to_owned(),
-                "Nothing, unless it is so each time: then let it be due when the watch is not stopped.",
+                if record.stopped().is_some() {
+                    "Nothing: it is run again once, when the watch starts again."
+                } else {
+                    "Nothing, unless it is so each time: then let it be due when the watch is not stopped."
+                },
             ),
             Some(Partly::NotKept) => (
                 Severity::High,
@@ -221,9 +225,11 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
     let Ok(settled) = record.settled.parse::<Timestamp>() else { return };
     let (settled, began) = (time(&job.since).map_or(settled, |since| since.max(settled)), time(&record.began));
     let own = key(&job.client, None, Kind::Missed, &job.id);
-    // One that was killed is told as such; what was due after it began is missed all the same.
-    let is_killed = record.ended.is_some() && record.exit.is_none();
-    let is_told = is_killed && book.get(&key(&job.client, None, Kind::Failure, &job.id)).is_some();
+    // One that was killed or stopped is told as such; what was due after it began is missed all the same.
+    let is_stopped = record.stopped().is_some();
+    let is_cut_short =
+        record.ended.is_some() && record.exit.is_none() || is_stopped || record.is_again() && job.running;
+    let is_told = is_cut_short && book.get(&key(&job.client, None, Kind::Failure, &job.id)).is_some();
     let settled = began.filter(|_| is_told).map_or(settled, |began| began.max(settled)).min(now);
     let in_time = |due: &Due| {
         let last = due.at.saturating_add(GRACE).unwrap_or(due.at);
@@ -265,7 +271,7 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
         );
         matter.action = Some("Let them be due less often, or scan fewer servers in one job.".to_owned());
         book.raise(matter);
-    } else if record.ended.is_some() && record.exit.is_some() {
+    } else if record.ended.is_some() && record.exit.is_some() && !is_stopped {
         let title = format!("A scan of {} has come to its end again", job.client);
         book.resolve(&own, title, Vec::new(), None);
     }

@@ -16,7 +16,7 @@ use crate::model::statement::{About, Attestation, LONGEST_DAYS, Statements, Waiv
 use crate::model::target::Target;
 use about::{Subject, Whose};
 use days::{RawDay, Span};
-pub use days::{is_future, length, parse_day, today};
+pub use days::{day_called, is_future, length, parse_day, today};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

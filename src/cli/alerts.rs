@@ -4,7 +4,7 @@ mod list;
 mod look;
 mod outbox;
 
-pub(super) use look::{Asked, look};
+pub(super) use look::{Asked, look, why_partial};
 pub(super) use outbox::{Health, Outbox, STUCK_DAYS, Sent};
 
 use super::args::Shared;

@@ -32,12 +32,14 @@ pub(super) struct Keeping {
     archive: Box<dyn Archive>,
     beginning: Beginning,
     resumed: Option<Resumed>,
+    /// The watch began it.
+    is_scheduled: bool,
 }
 
-/// An error of the store before anything was asked is one of the command line's.
-fn before(error: CliError) -> CliError {
+/// An error of the store before anything was asked is one of the command line's; not where the watch gave it.
+fn before(error: CliError, is_scheduled: bool) -> CliError {
     match error {
-        CliError::Machine(message) => {
+        CliError::Machine(message) if !is_scheduled => {
             CliError::Usage(format!("{message}. Nothing was asked; --no-store scans without"))
         }
         other => other,
@@ -60,15 +62,16 @@ impl Keeping {
         if args.keep.no_store || args.dry_run {
             return Ok(None);
         }
+        let is_scheduled = args.job.is_some();
         let Some(name) = args.keep.resume else {
             if args.keep.place.is_none() {
                 return Ok(None);
             }
-            let mut archive = args.keep.place.open(Mode::Create).map_err(before)?;
+            let mut archive = args.keep.place.open(Mode::Create).map_err(|error| before(error, is_scheduled))?;
             hold_job(&mut archive, args)?;
-            return Ok(Some(Self { archive: Box::new(archive), beginning: beginning()?, resumed: None }));
+            return Ok(Some(Self { archive: Box::new(archive), beginning: beginning()?, resumed: None, is_scheduled }));
         };
-        let mut archive = args.keep.place.open(Mode::Existing).map_err(before)?;
+        let mut archive = args.keep.place.open(Mode::Existing).map_err(|error| before(error, is_scheduled))?;
         let resumed = resumed(&archive, name)?;
         let own = beginning()?;
         let not = |why: String| CliError::from(HistoryError::NotResumable { run: resumed.number, why });
@@ -87,7 +90,7 @@ impl Keeping {
             _ => return Err(not("this version of portreeve does not know its options; scan anew".to_owned())),
         }
         hold_job(&mut archive, args)?;
-        Ok(Some(Self { archive: Box::new(archive), beginning: own, resumed: Some(resumed) }))
+        Ok(Some(Self { archive: Box::new(archive), beginning: own, resumed: Some(resumed), is_scheduled }))
     }
 
     /// Notes what a run is made of; where it is gone on with, that must be what it was.
@@ -139,7 +142,7 @@ impl Keeping {
             Some(resumed) => self.archive.resume(resumed.number).map(|()| resumed.number),
             None => self.archive.begin(started, &self.beginning, targets),
         };
-        let number = number.map_err(|error| before(error.into()))?;
+        let number = number.map_err(|error| before(error.into(), self.is_scheduled))?;
         let printed = Arc::new(Mutex::new(Ok(())));
         let result = Arc::clone(&printed);
         let tell = move |told: Told<'_>| match told {

@@ -15,6 +15,17 @@ const LINKS_LIMIT: u32 = 40;
 /// How many names are tried for a temporary file.
 const NAMES_LIMIT: u32 = 1000;
 
+/// What many programs take for stdout.
+const STDOUT: &str = "-";
+
+/// Two outputs in one stream would be neither: what is printed is chosen by one option, and files have names.
+const NO_FILE: &str = if cfg!(unix) {
+    "`-` names no file: what is printed is chosen with --format, where there is that option; any report goes to stdout as \
+     /dev/stdout, alone with --quiet; a file of this name is ./-"
+} else {
+    "`-` names no file: what is printed is chosen with --format, where there is that option; a file of this name is ./-"
+};
+
 /// The temporary files that have not got their names yet.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -58,6 +69,9 @@ impl PendingFile {
     pub(super) fn in_place_of(path: &Path) -> Result<Self, CliError> {
         let usage = |what: &str| CliError::Usage(format!("{} {what}", shown(path)));
         let wrong = |error: io::Error| usage(&format!("cannot be written: {error}"));
+        if path == Path::new(STDOUT) {
+            return Err(CliError::Usage(NO_FILE.to_owned()));
+        }
         let existing = match std::fs::metadata(path) {
             Ok(existing) => Some(existing),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

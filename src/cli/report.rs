@@ -34,6 +34,12 @@ pub(super) fn run(args: &ReportArgs, shared: &Shared) -> Result<Exit, CliError> 
         .map(|targets| targets.into_iter().filter(|target| wanted.wants(&target.client, &target.name)).collect());
     let now = Timestamp::now();
     let until = args.time.until.map_or(now, |until| until.before(now));
+    if until > now && !shared.quiet {
+        let until = until.strftime("%Y-%m-%d %H:%M UTC");
+        complain(&format!(
+            "--until {until} is yet to come: what is known today is shown, with its days counted as of then"
+        ));
+    }
     let courses = store.courses(&wanted, until.as_second())?;
     let none = |what: String| CliError::Usage(format!("{what}; `portreeve history` lists the runs"));
     if courses.sights.is_empty() && targets.as_ref().is_none_or(Vec::is_empty) {

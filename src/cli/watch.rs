@@ -5,16 +5,18 @@
 //! itself stays small. A job is the targets of one client with one schedule.
 
 mod alerting;
+mod process;
+mod records;
 mod status;
 mod units;
+mod words;
 
-use super::alerts::Health;
+use super::alerts::{Health, why_partial};
 use super::args::watch::WatchArgs;
 use super::args::{Cli, Command, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown};
-use super::parent;
-use crate::alert::GRACE;
+use crate::alert::{GRACE, Partly};
 use crate::catalog::channels::Alerts;
 use crate::catalog::inventory;
 use crate::history::sqlite::{Mode, Sqlite};
@@ -25,16 +27,18 @@ use crate::schedule::Schedule;
 use crate::schedule::planner::{Job, Planner, Start};
 use alerting::Alerting;
 use clap::Parser as _;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use process::{Course, Reloads, attend, child_of_watch};
+use records::Records;
 use status::{AlertsStatus, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
 use std::time::Duration;
-use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use words::{Channels, counted};
 
 /// The clock is looked at this often at least: it may be set, and the machine may sleep.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(20);
@@ -45,14 +49,18 @@ const HELD: Duration = Duration::from_secs(1);
 /// How long scans have to write what they learned once they are told to stop.
 const STOP_WITHIN: Duration = Duration::from_mins(1);
 
+/// Messages that were tried so long ago are tried at a start: a watch that is started again and again asks nobody all the time.
+const HURRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
 /// Which job scans a target; none where it has no schedule.
 pub(super) fn job_of(target: &Target) -> Option<String> {
     let schedule = Schedule::of(target.schedule.as_ref()?).ok()?;
     Some(schedule.job(&target.client))
 }
 
-/// A job, and how many targets it scans.
+/// A job, whose servers it scans, and how many.
 struct Scheduled {
+    client: String,
     job: Job,
     targets: usize,
 }
@@ -63,7 +71,7 @@ fn scheduled(paths: &[PathBuf]) -> Result<BTreeMap<String, Scheduled>, CliError>
         let Some(schedule) = target.schedule.as_ref().and_then(|written| Schedule::of(written).ok()) else { continue };
         let Some(id) = job_of(target) else { continue };
         let job = Job { id: id.clone(), schedule };
-        jobs.entry(id).or_insert(Scheduled { job, targets: 0 }).targets += 1;
+        jobs.entry(id).or_insert(Scheduled { client: target.client.clone(), job, targets: 0 }).targets += 1;
     }
     if jobs.is_empty() {
         return Err(CliError::Usage(
@@ -94,25 +102,35 @@ pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliErr
             "scheduled scans are kept, so they need a store; name one with --store".to_owned(),
         ));
     }
-    let store = args.place.open(Mode::Create)?;
-    let records: BTreeMap<String, JobRecord> =
-        store.jobs()?.into_iter().map(|record| (record.id.clone(), record)).collect();
+    let records = Records::open(args.place.open(Mode::Create)?)?;
     let now = Timestamp::now();
     let settled = |id: &str| records.get(id).and_then(|record| record.settled.parse().ok());
     let plan = jobs.values().map(|scheduled| scheduled.job.clone()).collect();
     let planner = if args.once { Planner::once(plan, now, settled) } else { Planner::new(plan, now, settled) };
     if args.list {
-        print(&status::list(&planner, &jobs, &records, now))?;
-        return Ok(Exit::Clean);
+        print(&status::list(&planner, &jobs, records.all(), now))?;
+        return list_channels(&args);
     }
-    let place = store.path().to_owned();
+    let place = records.store.path().to_owned();
     let (scans, worst) = (JoinSet::new(), Exit::Clean);
     let (alerting, alerts, broken, mute, unsaid) = (None, Alerts::default(), None, None, None);
-    let mut watch =
-        Watch { args, store, place, jobs, records, planner, scans, alerting, alerts, broken, mute, unsaid, worst };
-    watch.begin_anew(now)?;
+    let mut watch = Watch { args, place, jobs, records, planner, scans, alerting, alerts, broken, mute, unsaid, worst };
+    watch.begin_anew(now);
     watch.reload_alerts();
+    if !watch.args.once {
+        // A message that waits may wait for what was mended before this start. One that was tried a moment ago is left alone.
+        watch.hurry(now.saturating_sub(HURRY_AFTER).unwrap_or(now));
+        watch.say_what_is_watched(now, shared);
+    }
     watch.go(shared).await
+}
+
+/// Says where is told what, and what is wrong there.
+fn list_channels(args: &WatchArgs) -> Result<Exit, CliError> {
+    let alerts = alerting::alerts_of(args)?;
+    print(&format!("alerts\n  {}\n", Channels::Of(&alerts).words()))?;
+    alerting::check(&alerts);
+    Ok(Exit::Clean)
 }
 
 /// The options of every scan are checked before the first is due.
@@ -141,12 +159,11 @@ fn check_options(args: &WatchArgs) -> Result<(), CliError> {
 
 struct Watch {
     args: WatchArgs,
-    store: Sqlite,
     place: PathBuf,
     jobs: BTreeMap<String, Scheduled>,
-    records: BTreeMap<String, JobRecord>,
+    records: Records,
     planner: Planner,
-    scans: JoinSet<(String, std::io::Result<ExitStatus>)>,
+    scans: JoinSet<(String, Course)>,
     /// None where nobody is to be told anything.
     alerting: Option<Alerting>,
     /// The files of channels, while there is no channel in them.
@@ -168,7 +185,7 @@ impl Watch {
         let (stop, stopping) = watch::channel(false);
         units::tell_ready();
         loop {
-            if !self.store.is_in_place() {
+            if !self.records.store.is_in_place() {
                 // A new one would begin without a word on what was open, and what is noted here would be lost.
                 let gone = format!(
                     "the store {} was removed or replaced while it was watched: put it back, and start the watch again",
@@ -179,7 +196,8 @@ impl Watch {
                 return Err(CliError::Machine(gone));
             }
             let now = Timestamp::now();
-            let starts = self.planner.begin(now);
+            // Where it is known that nothing can be kept, nothing begins.
+            let starts = if self.records.keep() { self.planner.begin(now) } else { Vec::new() };
             let is_late = |start: &Start| start.missed > 0 || now.duration_since(start.due) > GRACE;
             if let Some(alerting) = &mut self.alerting
                 && starts.iter().any(is_late)
@@ -190,7 +208,7 @@ impl Watch {
                 }
             }
             for start in starts {
-                self.start(&start, Timestamp::now(), stopping.clone(), shared)?;
+                self.start(&start, Timestamp::now(), stopping.clone(), shared);
             }
             if let Some(alerting) = &mut self.alerting {
                 alerting.step(&self.args, now);
@@ -210,11 +228,11 @@ impl Watch {
                 biased;
                 Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => break,
                 Some(ended) = self.scans.join_next() => {
-                    if let Ok((id, status)) = ended {
-                        self.ended(&id, status, Timestamp::now())?;
+                    if let Ok((id, course)) = ended {
+                        self.ended(&id, &course, Timestamp::now());
                     }
                 }
-                () = reloads.next() => self.reload(Timestamp::now()),
+                () = reloads.next() => self.reload(Timestamp::now(), shared),
                 () = alerted => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -224,14 +242,19 @@ impl Watch {
         // Each writes what it learned; what it did not finish is there to be gone on with.
         let all = async {
             while let Some(ended) = self.scans.join_next().await {
-                if let Ok((id, status)) = ended {
-                    self.ended(&id, status, Timestamp::now())?;
+                if let Ok((id, course)) = ended {
+                    self.ended(&id, &course, Timestamp::now());
                 }
             }
-            Ok::<(), CliError>(())
         };
-        let in_time = tokio::time::timeout(STOP_WITHIN, all).await;
-        in_time.unwrap_or(Ok(()))?;
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            self.scans.shutdown().await;
+            let left = self.planner.standing().filter(|(_, standing)| standing.running.is_some());
+            let left: Vec<String> = left.map(|(id, _)| id.to_owned()).collect();
+            for id in left {
+                self.ended(&id, &Course::not_begun(), Timestamp::now());
+            }
+        }
         if let Some(alerting) = &mut self.alerting {
             alerting.finish(&self.args, false).await;
         }
@@ -245,12 +268,13 @@ impl Watch {
             alerting.finish(&self.args, true).await;
         }
         let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
-        let health = Health::of(&self.store.waiting()?, &self.store.refusals()?, Some(alerts), Timestamp::now());
+        let health = Health::of(&self.records.store.waiting()?, &self.records.store.refusals()?, Some(alerts), Timestamp::now());
         if let Some(words) = health.words() {
             complain(&clean(&words));
         }
         let problem = self.alerting.as_ref().is_some_and(|alerting| alerting.problem().is_some());
-        if health.words().is_some() || !health.refused.is_empty() || problem || self.mute.is_some() {
+        let whole = health.words().is_none() && health.refused.is_empty() && !problem;
+        if !whole || self.mute.is_some() || !self.records.keep() {
             self.worst = worse(self.worst, Some(3));
         }
         self.say(Timestamp::now());
@@ -262,66 +286,81 @@ impl Watch {
 
     /// How long nothing is to be done.
     fn pause(&self, now: Timestamp) -> Duration {
+        if self.records.why().is_some() {
+            // What is due waits for the store.
+            return LOOK_AT_LEAST;
+        }
         let left = self.planner.wake().map(|at| at.duration_since(now));
         left.and_then(|left| Duration::try_from(left).ok()).unwrap_or(LOOK_AT_LEAST).min(LOOK_AT_LEAST)
     }
 
     /// Notes from when on jobs count that were never seen before.
-    fn begin_anew(&mut self, now: Timestamp) -> Result<(), CliError> {
-        let new: Vec<String> = self.jobs.keys().filter(|id| !self.records.contains_key(*id)).cloned().collect();
+    fn begin_anew(&mut self, now: Timestamp) {
+        let new: Vec<String> = self.jobs.keys().filter(|id| self.records.get(id).is_none()).cloned().collect();
         for id in new {
-            let record = JobRecord { id, settled: now.to_string(), began: None, ended: None, exit: None, skipped: 0 };
-            self.note(record)?;
+            let settled = now.to_string();
+            self.records.note(JobRecord { id, settled, began: None, ended: None, exit: None, skipped: 0 });
         }
-        Ok(())
     }
 
-    fn note(&mut self, record: JobRecord) -> Result<(), CliError> {
-        self.store.note_job(&record)?;
-        self.records.insert(record.id.clone(), record);
-        Ok(())
+    /// The time zone of a job.
+    fn zone(&self, id: &str) -> TimeZone {
+        self.jobs.get(id).map_or(TimeZone::UTC, |job| job.job.schedule.zone().clone())
     }
 
-    fn start(
-        &mut self,
-        start: &Start,
-        now: Timestamp,
-        stopping: watch::Receiver<bool>,
-        shared: &Shared,
-    ) -> Result<(), CliError> {
-        if start.missed > 0 && !shared.quiet {
-            complain(&format!(
-                "{}: {} earlier scans did not happen, because nobody watched; this one makes up for them",
-                clean(&start.id),
-                start.missed
-            ));
-        }
-        let settled = self.records.get(&start.id).map_or_else(|| now.to_string(), |record| record.settled.clone());
-        let skipped = self.records.get(&start.id).map_or(0, |record| record.skipped);
-        let began = Some(now.to_string());
-        let begun = JobRecord { id: start.id.clone(), settled, began, ended: None, exit: None, skipped };
-        self.note(begun)?;
-        let mut command = self.scan(&start.id)?;
+    /// Begins a scan. One that cannot be noted is due as before: what nobody knows of would be begun again and again.
+    fn start(&mut self, start: &Start, now: Timestamp, stopping: watch::Receiver<bool>, shared: &Shared) {
         let id = start.id.clone();
-        if self.store.is_job_held(&id) {
+        let last = self.records.get(&id).cloned();
+        let since = last.as_ref().map_or(0, |last| self.due_since(last, start));
+        let begun = records::begun(last.as_ref(), &id, since, now);
+        if !self.records.note_or_not(begun) {
+            self.planner.put_back(&id);
+            return;
+        }
+        let making_up = last.and_then(|last| words::making_up(&last, start.missed, since, &self.zone(&id)));
+        if let Some(words) = making_up.filter(|_| !shared.quiet) {
+            complain(&format!("{}: {words}", clean(&id)));
+        }
+        let mut command = match self.scan(&id) {
+            Ok(command) => command,
+            Err(error) => {
+                let status = Err(std::io::Error::other(error.render(false)));
+                return self.ended(&id, &Course { status, told: false }, now);
+            }
+        };
+        if self.records.store.is_job_held(&id)
+            && let Ok(store) = Sqlite::open(&self.place, Mode::Existing, crate::report::describe)
+        {
             complain(&format!("{}: a scan that another watch began still runs; this one waits for it", clean(&id)));
-            let store = Sqlite::open(&self.place, Mode::Existing, crate::report::describe)?;
             self.scans.spawn(async move {
                 while store.is_job_held(&id) && !*stopping.borrow() {
                     tokio::time::sleep(HELD).await;
                 }
-                let ended = match command.spawn() {
+                if *stopping.borrow() {
+                    return (id, Course::not_begun());
+                }
+                let course = match command.spawn() {
                     Ok(child) => attend(child, stopping).await,
-                    Err(error) => Err(error),
+                    Err(error) => Course { status: Err(error), told: false },
                 };
-                (id, ended)
+                (id, course)
             });
-            return Ok(());
+            return;
         }
-        let machine = |error: std::io::Error| CliError::Machine(format!("a scan could not be started: {error}"));
-        let child = command.spawn().map_err(machine)?;
-        self.scans.spawn(async move { (id, attend(child, stopping).await) });
-        Ok(())
+        match command.spawn() {
+            Ok(child) => {
+                self.scans.spawn(async move { (id, attend(child, stopping).await) });
+            }
+            Err(error) => self.ended(&id, &Course { status: Err(error), told: false }, now),
+        }
+    }
+
+    /// How many scans of a job were due since its last began, up to the one that begins now.
+    fn due_since(&self, last: &JobRecord, start: &Start) -> usize {
+        let began = last.began.as_ref().and_then(|began| began.parse().ok());
+        let (Some(began), Some(job)) = (began, self.jobs.get(&start.id)) else { return 0 };
+        job.job.schedule.count(began, start.nominal)
     }
 
     /// A scan of a job, as a process of its own.
@@ -335,48 +374,84 @@ impl Watch {
         Ok(command)
     }
 
-    /// A scan has ended: its occurrence is settled, however it ended. One that was killed is not: it is made up for.
-    fn ended(&mut self, id: &str, status: std::io::Result<ExitStatus>, now: Timestamp) -> Result<(), CliError> {
-        let exit = status.ok().and_then(|status| status.code());
+    /// A scan has ended: its occurrence is settled, however it ended. One that was killed is not: it is made up for. Neither is one
+    /// that was stopped, but for the second time.
+    fn ended(&mut self, id: &str, course: &Course, now: Timestamp) {
         let standing = self.planner.finished(id, now).unwrap_or_default();
         if standing.skipped > 0 {
             complain(&format!(
-                "{}: {} scans did not happen, because the one before still ran; let them be due less often",
+                "{}: {} did not happen, because the one before still ran; let them be due less often",
                 clean(id),
-                standing.skipped
+                counted(standing.skipped, "scan", "scans")
             ));
         }
-        let began = self.records.get(id).and_then(|record| record.began.clone());
-        let settled = match exit {
-            // Everything up to now: what came meanwhile is not caught up.
-            Some(_) => now.to_string(),
-            None => self.records.get(id).map_or_else(|| now.to_string(), |record| record.settled.clone()),
+        let record = self.records.get(id).cloned();
+        let why = self.why_partial(id, course);
+        let was_stopped = match (course.exit(), why) {
+            // Before it could write anything.
+            (None, _) | (Some(_), Some(Partly::NotKept)) => course.told,
+            (Some(exit), None) => course.told && exit == Exit::Partial as i32,
+            (Some(_), Some(why)) => why == Partly::Stopped,
         };
-        match exit {
-            Some(0 | 1) => {}
-            Some(3) => complain(&format!("{}: the scan is partial; see `portreeve show last`", clean(id))),
-            Some(code) => complain(&format!("{}: the scan ended with code {code}", clean(id))),
-            None => complain(&format!("{}: the scan was killed; it is made up for at the next start", clean(id))),
+        let is_again = record.as_ref().is_some_and(JobRecord::is_again);
+        let exit = if was_stopped { Some(Exit::Partial as i32) } else { course.exit() };
+        let settled = match (exit, &record) {
+            (None, Some(record)) => record.settled.clone(),
+            (Some(_), Some(record)) if was_stopped && !is_again => record.settled.clone(),
+            // Everything up to now: what came meanwhile is not caught up.
+            _ => now.to_string(),
+        };
+        let words = match (exit, &course.status) {
+            (Some(_), _) if was_stopped && is_again => {
+                Some("the scan was stopped a second time; it is not run again before it is due".to_owned())
+            }
+            (Some(_), _) if was_stopped => {
+                Some("the scan was stopped; it is run again once, at the next start".to_owned())
+            }
+            (Some(0 | 1), _) => None,
+            (Some(3), _) if why == Some(Partly::NotKept) => Some("the scan was not kept, or not to its end".to_owned()),
+            (Some(3), _) => Some("the scan is partial; see `portreeve show last`".to_owned()),
+            (Some(code), _) => Some(format!("the scan ended with code {code}")),
+            (None, Ok(_)) => Some("the scan was killed; it is made up for at the next start".to_owned()),
+            (None, Err(error)) => Some(format!(
+                "the scan could not be started: {}; it is made up for at the next start",
+                clean(&error.to_string())
+            )),
+        };
+        if let Some(words) = words {
+            complain(&format!("{}: {words}", clean(id)));
         }
         self.worst = worse(self.worst, exit);
         let skipped = u32::try_from(standing.skipped).unwrap_or(u32::MAX);
-        self.note(JobRecord { id: id.to_owned(), settled, began, ended: Some(now.to_string()), exit, skipped })?;
+        let (began, ended) = (record.and_then(|record| record.began), Some(now.to_string()));
+        self.records.note(JobRecord { id: id.to_owned(), settled, began, ended, exit, skipped });
         if let Some(alerting) = &mut self.alerting {
             alerting.want();
         }
-        Ok(())
+    }
+
+    /// Why a scan that has ended is partial; none where it is not, or that cannot be told.
+    fn why_partial(&self, id: &str, course: &Course) -> Option<Partly> {
+        course.exit().filter(|exit| *exit == Exit::Partial as i32)?;
+        let began = self.records.get(id)?.began.clone()?;
+        why_partial(&self.records.store, id, &began).ok()
     }
 
     /// Reads the inventory again. One with mistakes changes nothing.
-    fn reload(&mut self, now: Timestamp) {
+    fn reload(&mut self, now: Timestamp, shared: &Shared) {
         match scheduled(&self.args.targets) {
             Ok(jobs) => {
                 self.planner.reload(jobs.values().map(|scheduled| scheduled.job.clone()).collect(), now);
+                let mut changes = words::changes(&self.jobs, &jobs);
+                let before = self.channels();
                 (self.jobs, self.broken) = (jobs, None);
-                if let Err(error) = self.begin_anew(now) {
-                    complain(&error.render(false));
-                }
+                self.begin_anew(now);
                 self.reload_alerts();
+                changes.push_str(&words::channels_changed(&before, &self.channels()));
+                if !shared.quiet {
+                    complain(changes.trim_end());
+                }
+                self.say_what_is_watched(now, shared);
             }
             Err(error) => {
                 complain(&error.render(false));
@@ -388,6 +463,31 @@ impl Watch {
         if let Some(alerting) = &mut self.alerting {
             alerting.want();
         }
+        // Whoever mended a channel says so by this.
+        self.hurry(now);
+    }
+
+    /// Lets messages that wait be tried that were not since then, whenever they are due: each once.
+    fn hurry(&mut self, since: Timestamp) {
+        if let Some(alerting) = &mut self.alerting {
+            alerting.hurry(since);
+        }
+    }
+
+    /// The names of the channels.
+    fn channels(&self) -> BTreeSet<String> {
+        let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
+        alerts.channels.iter().map(|channel| channel.name.clone()).collect()
+    }
+
+    fn say_what_is_watched(&self, now: Timestamp, shared: &Shared) {
+        if shared.quiet {
+            return;
+        }
+        let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
+        let channels =
+            if self.mute.is_some() { Channels::Broken(self.alerting.is_some()) } else { Channels::Of(alerts) };
+        complain(words::watching(&self.planner, &self.jobs, &channels, &self.place, now).trim_end());
     }
 
     /// Begins or ends telling, as the files say now.
@@ -430,12 +530,13 @@ impl Watch {
 
     fn write_status(&self, now: Timestamp) -> Result<(), CliError> {
         let Some(path) = &self.args.status else { return Ok(()) };
-        let wrong: Vec<&str> = self.broken.iter().chain(&self.mute).map(String::as_str).collect();
+        let wrong = self.broken.as_deref().into_iter().chain(self.mute.as_deref()).chain(self.records.why());
+        let wrong: Vec<&str> = wrong.collect();
         let trouble = (!wrong.is_empty()).then(|| wrong.join("; "));
-        let mut status = Status::of(&self.planner, &self.jobs, &self.records, trouble.as_deref(), now);
+        let mut status = Status::of(&self.planner, &self.jobs, self.records.all(), trouble.as_deref(), now);
         let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
         let problem = self.alerting.as_ref().and_then(Alerting::problem);
-        let kept = self.store.waiting().and_then(|waiting| Ok((waiting, self.store.refusals()?)));
+        let kept = self.records.store.waiting().and_then(|waiting| Ok((waiting, self.records.store.refusals()?)));
         let (health, problem) = match kept {
             Ok((waiting, refusals)) => (Health::of(&waiting, &refusals, Some(alerts), now), problem),
             Err(error) => (Health::default(), Some(CliError::from(error).render(false))),
@@ -448,52 +549,6 @@ impl Watch {
     }
 }
 
-/// A process of our own program, that ends with us.
-fn child_of_watch() -> Result<tokio::process::Command, CliError> {
-    let program = std::env::current_exe();
-    let program =
-        program.map_err(|error| CliError::Machine(format!("portreeve itself is not to be found: {error}")))?;
-    let mut command = tokio::process::Command::new(program);
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    command.env(parent::VARIABLE, std::process::id().to_string());
-    // A key pressed at the terminal is for us: each scan is told by us.
-    #[cfg(unix)]
-    command.process_group(0);
-    command.kill_on_drop(true);
-    Ok(command)
-}
-
-/// Waits for a scan, and passes on that it is to stop.
-async fn attend(mut child: Child, mut stopping: watch::Receiver<bool>) -> std::io::Result<ExitStatus> {
-    let told = async {
-        // Without anybody left who could tell, the scan goes on.
-        if stopping.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        status = child.wait() => return status,
-        () = told => {}
-    }
-    ask_to_stop(&mut child);
-    child.wait().await
-}
-
-#[cfg(unix)]
-fn ask_to_stop(child: &mut Child) {
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
-    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
-    }
-}
-
-#[cfg(not(unix))]
-fn ask_to_stop(child: &mut Child) {
-    // What was learned is in the store.
-    let _ = child.start_kill();
-}
-
 /// The worse of how scans ended, for whoever called `--once`.
 fn worse(known: Exit, exit: Option<i32>) -> Exit {
     let new = match exit {
@@ -504,35 +559,6 @@ fn worse(known: Exit, exit: Option<i32>) -> Exit {
         _ => Exit::Partial,
     };
     if new as u8 > known as u8 { new } else { known }
-}
-
-/// Wishes to read the inventory again.
-struct Reloads {
-    #[cfg(unix)]
-    hangup: Option<tokio::signal::unix::Signal>,
-}
-
-impl Reloads {
-    #[cfg(unix)]
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        Self { hangup: signal(SignalKind::hangup()).ok() }
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> Self {
-        Self {}
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(hangup) = &mut self.hangup
-            && hangup.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending::<()>().await;
-    }
 }
 
 /// How a path is shown in a message of this module.

@@ -57,6 +57,8 @@ struct State {
     catch_up: Option<Timestamp>,
     /// Since when it runs.
     running: Option<Timestamp>,
+    /// What was settled, and when it was to be caught up, before it began.
+    before: (Timestamp, Option<Timestamp>),
     /// Nobody wants it any more; it is forgotten when it has ended.
     is_gone: bool,
 }
@@ -87,6 +89,7 @@ impl State {
         }
         let nominal = self.schedule.last(self.settled, now).unwrap_or(due.nominal);
         let missed = self.schedule.count(self.settled, nominal).saturating_sub(1);
+        self.before = (self.settled, self.catch_up);
         self.settled = nominal;
         self.catch_up = None;
         self.running = Some(now);
@@ -168,6 +171,16 @@ impl Planner {
         Some(ended)
     }
 
+    /// A job that was to begin could not: it is due as before.
+    pub fn put_back(&mut self, id: &str) {
+        let Some(state) = self.jobs.get_mut(id).filter(|state| state.running.is_some()) else { return };
+        (state.settled, state.catch_up) = state.before;
+        state.running = None;
+        if state.is_gone {
+            self.jobs.remove(id);
+        }
+    }
+
     /// When to ask next what begins; none while nothing will.
     pub fn wake(&self) -> Option<Timestamp> {
         self.jobs.iter().filter_map(|(id, state)| state.wake(id)).min()
@@ -181,7 +194,8 @@ impl Planner {
     fn add(&mut self, job: Job, now: Timestamp, settled: Option<Timestamp>) {
         // A clock that was ahead must not keep a job from running.
         let settled = settled.map_or(now, |settled| settled.min(now));
-        let mut state = State { schedule: job.schedule, settled, catch_up: None, running: None, is_gone: false };
+        let (schedule, before) = (job.schedule, (settled, None));
+        let mut state = State { schedule, settled, catch_up: None, running: None, before, is_gone: false };
         if !self.at_once && state.schedule.next(settled, &job.id).is_some_and(|due| due.at < now) {
             state.catch_up = Some(state.schedule.soon(now, &job.id));
         }

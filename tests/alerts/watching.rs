@@ -25,6 +25,16 @@ fn status(estate: &Estate) -> Value {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
+/// Whether any process holds a job.
+fn is_any_job_held(estate: &Estate) -> bool {
+    let names = fs::read_dir(estate.folder.path()).unwrap();
+    let names = names.map(|entry| entry.unwrap());
+    names.filter(|entry| entry.file_name().to_string_lossy().contains("-run-job-")).any(|entry| {
+        let file = fs::File::open(entry.path());
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    })
+}
+
 #[test]
 fn a_watch_tells_without_being_asked_and_a_channel_that_hangs_delays_no_other() {
     let (hangs, takes) = (Receiver::start(), Receiver::start());
@@ -71,15 +81,7 @@ fn a_watch_that_is_killed_leaves_no_scan_behind_and_loses_no_message() {
     mock.wait_for_connection(443);
     watching.0.kill().unwrap();
     watching.0.wait().unwrap();
-    let held = || {
-        let names = fs::read_dir(estate.folder.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap());
-        names.filter(|entry| entry.file_name().to_string_lossy().contains("-run-job-")).any(|entry| {
-            let file = fs::File::open(entry.path());
-            file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
-        })
-    };
-    until("its scan ends with it", || !held());
+    until("its scan ends with it", || !is_any_job_held(&estate));
     ended(&estate.check(), 0);
     assert_eq!(phases(&receiver.taken(), "raised"), 1, "that it did not come to its end is told");
     let again = begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
@@ -163,9 +165,144 @@ fn a_watch_scans_whatever_becomes_of_its_channels_and_says_what_waits() {
     fs::create_dir(estate.path("status.json")).unwrap();
     watching.signal(Signal::SIGHUP);
     receiver.comes_back();
-    ended(&estate.alerts(&["send"]).output().unwrap(), 0);
+    // The watch may be at it itself: it was told to read its files again.
+    until("it goes", || estate.alerts(&["send"]).output().unwrap().status.code() == Some(0));
     fs::remove_dir(estate.path("status.json")).unwrap();
     watching.signal(Signal::SIGHUP);
     until("nothing waits", || status(&estate)["alerts"]["waiting"] == 0);
     ended(&watching.end(), 0);
+}
+
+/// A refusal waits for an hour, unless somebody says that it is mended.
+#[test]
+fn what_a_receiver_refused_goes_at_a_reload_and_at_a_start_once_it_is_mended() {
+    let receiver = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver)]);
+    let refused = || {
+        estate.settled(LONG_AGO);
+        receiver.is(Mood::Refuses);
+        ended(&estate.check(), 3);
+        receiver.is(Mood::Takes);
+        estate.settled(NEVER);
+    };
+    refused();
+    // What was tried a moment ago is left alone by a start: one that fails again and again asks nobody all the time.
+    let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+    assert_eq!(store.execute("UPDATE outbox SET tried = tried - 120000", []).unwrap(), 1);
+    drop(store);
+    let watching = begin(&estate, &["--guide", SMALL]);
+    receiver.wait(|receiver| receiver.taken().len() == 2);
+    let phase = |at: usize| text(&array(&receiver.taken()[at], "notices")[0], "phase").to_owned();
+    assert_eq!([phase(0), phase(1)], ["raised", "resolved"]);
+    refused();
+    watching.signal(Signal::SIGHUP);
+    receiver.wait(|receiver| receiver.taken().len() == 4);
+    assert_eq!([phase(2), phase(3)], ["raised", "resolved"]);
+    ended(&watching.end(), 0);
+}
+
+#[test]
+fn a_list_says_where_is_told_what_and_what_is_wrong_there() {
+    let receiver = Receiver::start();
+    let estate = looked_at(1, &[("noc", &receiver)]);
+    let list = || {
+        let mut command = portreeve();
+        command.args(["watch", "--list", "--targets"]).arg(estate.path("inventory"));
+        command.arg("--store").arg(estate.path("history.db")).output().unwrap()
+    };
+    let output = list();
+    ended(&output, 0);
+    assert!(stdout(&output).contains("alerts\n  1 channel: noc\n"), "{}", stdout(&output));
+    fs::remove_file(estate.path("secret")).unwrap();
+    let output = list();
+    ended(&output, 0);
+    assert!(stderr(&output).contains("noc: ") && stderr(&output).contains("secret"), "{}", stderr(&output));
+    fs::write(estate.path("inventory/alerts.toml"), "[[channel]]\nname = \"x\"\n").unwrap();
+    let output = list();
+    ended(&output, 2);
+    assert!(stdout(&output).contains("17 3 29 2 *") && stderr(&output).contains("alerts.toml"), "{}", stderr(&output));
+}
+
+/// Kills a watch at moments of its time, and lets one that is not killed make up for it.
+#[test]
+fn a_watch_that_is_killed_at_any_moment_loses_no_scan_and_no_alert() {
+    const ROUNDS: usize = 7;
+    let seed = std::env::var("PORTREEVE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121);
+    eprintln!("PORTREEVE_SEED={seed} draws the same moments");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (noc, psa) = (Receiver::start(), Receiver::start());
+    let keys = "roles = [\"iis\"]\nschedule = { cron = \"17 3 29 2 *\", zone = \"UTC\" }";
+    let clients = ["Ash", "Birch", "Cedar"];
+    let mocks = clients.map(|_| Mock::new(WEB));
+    let targets: String = clients.iter().zip(&mocks).map(|(client, mock)| mock.target(client, "mock", keys)).collect();
+    let estate = Estate::new(&targets, &[("noc", &noc), ("psa", &psa)]);
+    ended(&estate.check(), 0);
+    let first = [noc.taken().len(), psa.taken().len()];
+    let watch = || begin(&estate, &["--guide", SMALL, "--fail-on", "never"]);
+    let open = || {
+        let store = rusqlite::Connection::open(estate.path("history.db")).unwrap();
+        store.busy_timeout(Duration::from_secs(20)).unwrap();
+        store
+    };
+    let all_done = || {
+        let sql = "SELECT count(*) FROM job WHERE settled > '2020' AND ended IS NOT NULL AND exit = 0";
+        open().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 3
+    };
+    let finished = || -> Vec<usize> {
+        let of = |client: &&str| {
+            let mut command = portreeve();
+            command.args(["history", "--format", "json", "--client", client, "--store"]);
+            let output = command.arg(estate.path("history.db")).output().unwrap();
+            // Before the first run nothing is known of a client.
+            let runs: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            let runs = runs["runs"].as_array().cloned().unwrap_or_default();
+            runs.iter().filter(|run| text(run, "state") == "finished").count()
+        };
+        clients.iter().map(of).collect()
+    };
+    let (mut whole, mut killed) = (Duration::ZERO, 0);
+    for round in 0..ROUNDS {
+        estate.settled(LONG_AGO);
+        let before = finished();
+        let start = Instant::now();
+        if round > 0 {
+            let mut watching = watch();
+            let patience = whole.mul_f64(random.f64());
+            while start.elapsed() < patience {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            watching.0.kill().unwrap();
+            watching.0.wait().unwrap();
+            killed += 1;
+        }
+        let watching = watch();
+        until("it watches", || status(&estate)["process"] == watching.0.id());
+        until("what was due is scanned", all_done);
+        if round == 0 {
+            whole = start.elapsed();
+        }
+        ended(&watching.end(), 0);
+        ended(&estate.check(), 0);
+        for (client, (after, before)) in clients.iter().zip(finished().iter().zip(&before)) {
+            // Twice only where it is not known that it had come to its end.
+            let most = if round > 0 { 2 } else { 1 };
+            assert!((1..=most).contains(&(after - before)), "round {round}: {client} has {} runs", after - before);
+        }
+        assert_eq!((estate.open(), estate.waiting()), (0, 0), "round {round}: all is told and mended");
+        assert!(!is_any_job_held(&estate), "round {round}");
+    }
+    for (receiver, first) in [(&noc, first[0]), (&psa, first[1])] {
+        let taken: Vec<Value> = receiver.taken().split_off(first);
+        let told = told(&taken);
+        let times = |phase: &str| -> BTreeMap<String, usize> {
+            let of = told.iter().filter(|((_, known), _)| known == phase);
+            of.map(|((key, _), times)| (key.clone(), *times)).collect()
+        };
+        let (raised, resolved) = (times("raised"), times("resolved"));
+        assert_eq!(raised, resolved, "what was told is mended, as often");
+        let missed = raised.values().filter(|times| **times == ROUNDS).count();
+        assert!(missed >= clients.len(), "each that did not happen is told in each round: {raised:?}");
+        let ids: BTreeSet<&str> = taken.iter().map(|message| text(message, "id")).collect();
+        assert!(taken.len() <= ids.len() + killed, "only what was under way is sent again: {killed}");
+    }
 }

@@ -78,6 +78,33 @@ fn a_scan_that_fails_as_a_whole_is_told_until_one_is_whole() {
     assert_eq!(look(Some(1)), [format!("resolved failure: The scan of {CLIENT} is whole again")]);
 }
 
+/// It was told as stopped; neither that it is to be run again, nor that it is, is another matter.
+#[test]
+fn a_scan_that_was_stopped_and_is_run_again_is_told_once_and_mended_once() {
+    let (settled, night, stopped_at) = ("2026-11-20T02:04:00Z", "2026-11-21T02:00:01Z", "2026-11-21T02:10:00Z");
+    let stopped = record(settled, Some(night), Some(stopped_at), Some(3));
+    let mut looks = Looks::new();
+    let stood = |record: &JobRecord, running: bool| {
+        let why = record.stopped().map(|_| Partly::Stopped);
+        [JobStanding { why, ..job(Some(record.clone()), running) }]
+    };
+    let told = format!("raised failure: The scan of {CLIENT} was stopped before it was whole");
+    assert_eq!(looks.look("a", &stood(&stopped, false), "2026-11-21T02:10:01Z"), [told]);
+    let action = looks.0.matters[0].action.clone().unwrap_or_default();
+    assert!(action.contains("run again once"), "{action}");
+    assert_eq!(looks.look("a", &stood(&stopped, false), "2026-11-21T09:00:00Z"), [""; 0], "it waits for the start");
+    let again = JobRecord { began: Some("2026-11-21T09:00:00Z".to_owned()), ended: None, ..stopped.clone() };
+    assert_eq!(looks.look("a", &stood(&again, true), "2026-11-21T09:01:00Z"), [""; 0]);
+    let missed = format!("raised missed: The scan of {CLIENT} that was due 2026-11-22T02:00:00Z did not happen");
+    let mut later = Looks(looks.0.clone());
+    assert_eq!(later.look("a", &stood(&stopped, false), "2026-11-22T03:00:00Z"), [missed], "what is due after it is");
+    // That it was stopped mends nothing.
+    assert_eq!(later.look("a", &stood(&stopped, false), "2026-11-22T04:00:00Z"), [""; 0]);
+    let done = record("2026-11-21T09:05:00Z", Some("2026-11-21T09:00:00Z"), Some("2026-11-21T09:05:00Z"), Some(0));
+    let whole = format!("resolved failure: The scan of {CLIENT} is whole again");
+    assert_eq!(looks.look("a", &stood(&done, false), "2026-11-21T09:06:00Z"), [whole]);
+}
+
 #[test]
 fn what_began_and_ended_between_two_looks_is_told_in_one_word() {
     let mut book = Book::new(Standing { looks: 1, ..Standing::default() });

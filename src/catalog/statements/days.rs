@@ -60,6 +60,16 @@ pub fn today(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
+/// The day that `today` or `yesterday` is, UTC; none for anything else.
+pub fn day_called(text: &str, now: Timestamp) -> Option<Date> {
+    let today = today(now);
+    match text.trim().to_ascii_lowercase().as_str() {
+        "today" => Some(today),
+        "yesterday" => today.yesterday().ok(),
+        _ => None,
+    }
+}
+
 /// Reads `2026-12-31`, or an instant of RFC 3339, whose day is that of whoever wrote it.
 pub fn parse_day(text: &str) -> Result<(Date, Option<Timestamp>), String> {
     let wrong = || {

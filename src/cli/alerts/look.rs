@@ -281,6 +281,7 @@ fn jobs(
         }
         let running = store.is_job_held(&id);
         let why = match &record {
+            Some(record) if record.stopped().is_some() => Some(Partly::Stopped),
             Some(JobRecord { exit: Some(3), began: Some(began), ended: Some(_), .. }) => {
                 Some(why_partial(store, &id, began)?)
             }
@@ -293,7 +294,7 @@ fn jobs(
 }
 
 /// Why the scan of a job that began then is partial, by the run that it kept.
-fn why_partial(store: &Sqlite, job: &str, began: &str) -> Result<Partly, CliError> {
+pub(in crate::cli) fn why_partial(store: &Sqlite, job: &str, began: &str) -> Result<Partly, CliError> {
     let Ok(began) = began.parse::<Timestamp>() else { return Ok(Partly::Otherwise) };
     let since = |run: &Summary| {
         // Runs note the second in which they begin.

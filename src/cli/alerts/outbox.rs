@@ -187,6 +187,19 @@ impl Sent {
     }
 }
 
+#[cfg(not(test))]
+use crate::notify::deliver;
+
+/// A channel of this name is one at which a mistake of ours shows, in tests alone.
+#[cfg(test)]
+const BREAKS: &str = "breaks";
+
+#[cfg(test)]
+async fn deliver(channel: &Channel, message: &Message, reached: &[String]) -> Result<notify::Receipt, Undelivered> {
+    assert!(channel.name != BREAKS, "as a mistake would");
+    notify::deliver(channel, message, reached).await
+}
+
 /// Messages as they wait: each with the channel of the file, which is known by its name here, and in as many as the channel
 /// needs to show every notice.
 pub(super) fn posted(channels: &[Channel], messages: Vec<(String, Message)>) -> Vec<(Addressee, Message)> {
@@ -365,6 +378,7 @@ pub(in crate::cli) fn is_stuck(message: &Waiting, now: Timestamp) -> bool {
 mod tests {
     use super::*;
     use crate::catalog::channels;
+    use crate::history::outbox::Look;
     use crate::model::alert::{Kind, Notice, Phase};
     use crate::model::verdict::Severity;
 
@@ -442,6 +456,33 @@ mod tests {
         for (place, channel) in [("ours", "noc"), ("empty", "noc"), ("nowhere", "mail")] {
             assert_eq!(of(place, channel).gone, [format!("{channel} of {}", file(place))]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_mistake_in_a_delivery_loses_no_message_and_holds_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("history.db");
+        let mut store = Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap();
+        let broken = Channel { name: BREAKS.to_owned(), ..channel("slack") };
+        let message = |id: &str| Message {
+            id: id.to_owned(),
+            made: "2026-11-21T02:00:00Z".to_owned(),
+            test: false,
+            client: "c".to_owned(),
+            notices: notices(1, "d"),
+        };
+        let messages = ["1", "2"].map(|id| (addressee(&broken), message(id))).to_vec();
+        assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
+        let outbox = Outbox::open(&place).unwrap();
+        let sent = outbox.send(&broken, None).await.unwrap();
+        assert_eq!((sent.delivered, sent.troubles.len()), (0, 1), "what is behind it waits with it");
+        assert!(sent.troubles[0].contains("a mistake of portreeve's"), "{:?}", sent.troubles);
+        let waiting = outbox.waiting().unwrap();
+        assert_eq!(waiting.iter().map(|one| (one.attempts, one.claimed)).collect::<Vec<_>>(), [(1, false), (0, false)]);
+        assert!(waiting[0].due > Timestamp::now() && !waiting[0].refused);
+        // Hurried it is tried again, and once.
+        let sent = outbox.send(&broken, Some(Timestamp::now() + SignedDuration::from_millis(2))).await.unwrap();
+        assert!(!sent.troubles.is_empty() && outbox.waiting().unwrap()[0].attempts >= 2);
     }
 
     fn refused(lasting: bool, retry_after: Option<Duration>) -> Undelivered {

@@ -2,8 +2,11 @@
 
 use super::FailOn;
 use super::history::{OfArgs, StoreArgs};
+use crate::catalog::statements::{day_called, parse_day};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +44,8 @@ pub(in crate::cli) struct ReportArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Period")]
 pub(in crate::cli) struct TimeArgs {
-    /// Tell changes and the trend from then on: a day or a time such as 2026-10-01, or so long ago, such as 30d [default: 30d].
+    /// Tell changes and the trend from then on: a day (UTC) or a time such as 2026-10-01, `yesterday`, or so long ago, such as
+    /// 30d [default: 30d].
     #[arg(long, value_name = "WHEN", value_parser = when, conflicts_with = "last")]
     pub(in crate::cli) since: Option<When>,
     /// Tell them over the last N runs of a client; over many clients, as far back as for half of them.
@@ -145,17 +149,32 @@ impl When {
 }
 
 fn when(text: &str) -> Result<When, String> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(When::At(at));
+    when_from(text, Timestamp::now())
+}
+
+fn when_from(text: &str, now: Timestamp) -> Result<When, String> {
+    let wrong = || {
+        "a day such as 2026-10-01, `today` or `yesterday`, a time such as 2026-10-01T06:00:00Z, or so long ago, such as 30d \
+         or 12h"
+            .to_owned()
+    };
+    let midnight =
+        |day: Date| day.to_zoned(TimeZone::UTC).map(|midnight| When::At(midnight.timestamp())).map_err(|_| wrong());
+    if let Some(day) = day_called(text, now) {
+        return midnight(day);
     }
-    if let Ok(day) = text.parse::<jiff::civil::Date>()
-        && let Ok(at) = day.to_zoned(jiff::tz::TimeZone::UTC)
-    {
-        return Ok(When::At(at.timestamp()));
+    if let Ok(length) = length(text) {
+        return Ok(When::Ago(length));
     }
-    length(text).map(When::Ago).map_err(|_| {
-        "a day such as 2026-10-01, a time such as 2026-10-01T06:00:00Z, or so long ago, such as 30d or 12h".to_owned()
-    })
+    // What has the form of a day and is none is told so; text that has another form is told the forms.
+    match parse_day(text) {
+        Ok((_, Some(instant))) => Ok(When::At(instant)),
+        Ok((day, None)) => midnight(day),
+        Err(why) if why.starts_with("there is no day") => {
+            Err(format!("{why}: no calendar has it; the last day of a month may be meant"))
+        }
+        Err(_) => text.parse().map(When::At).map_err(|_| wrong()),
+    }
 }
 
 fn length(text: &str) -> Result<Duration, String> {
@@ -182,16 +201,26 @@ mod tests {
     fn a_time_is_a_day_an_instant_or_so_long_ago() {
         let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         for (text, time) in [
+            ("today", "2026-11-21T00:00:00Z"),
+            ("Yesterday", "2026-11-20T00:00:00Z"),
+            ("2024-02-29", "2024-02-29T00:00:00Z"),
             ("2026-10-01", "2026-10-01T00:00:00Z"),
             ("2026-10-01T06:00:00Z", "2026-10-01T06:00:00Z"),
             ("30d", "2026-10-22T10:00:00Z"),
             ("12h", "2026-11-20T22:00:00Z"),
         ] {
-            assert_eq!(when(text).unwrap().before(now), time.parse().unwrap(), "{text}");
+            assert_eq!(when_from(text, now).unwrap().before(now), time.parse().unwrap(), "{text}");
         }
-        for wrong in ["", "d", "30", "-3d", "+3d", "0d", "1m", "2026-13-01", "yesterday", "99999999999d"] {
+        for wrong in
+            ["", "d", "30", "-3d", "+3d", "0d", "1m", "2026-13-01", "tomorrow", "2026-10-01T25:00:00Z", "99999999999d"]
+        {
             assert!(when(wrong).is_err(), "{wrong}");
         }
+        for day in ["2026-02-30", "2025-02-29", "2026-11-31", "2026-13-01", "2026-02-30T06:00:00Z"] {
+            let why = when(day).unwrap_err();
+            assert!(why.starts_with(&format!("there is no day {}", &day[..10])), "{day}: {why}");
+        }
+        assert!(when("soon").unwrap_err().contains("`yesterday`"));
         assert!(length("2d").is_ok() && length("2026-10-01").is_err());
     }
 }

@@ -14,7 +14,7 @@ pub(in crate::cli) struct WatchArgs {
     /// Scan what is due now, also what was missed, and end: for cron and Task Scheduler, which call it every few minutes.
     #[arg(long)]
     pub(in crate::cli) once: bool,
-    /// Print what is scheduled, and when it is due next, and end.
+    /// Print what is scheduled, when it is due next, and where alerts go, and end. Mistakes in the channels are told too.
     #[arg(long, conflicts_with = "once")]
     pub(in crate::cli) list: bool,
     /// Keep a file that says how it goes: each job, when it ran and is due, alerts that wait, and what is wrong. Written at

@@ -9,7 +9,7 @@ use crate::catalog::diagnostic::nearest;
 use crate::catalog::guide::{Guide, How, Item};
 use crate::catalog::inventory::{NO_CLIENT, parse_host};
 use crate::catalog::rule::{Rule, Source};
-use crate::catalog::statements::{Kind, is_future, length, parse_day, today};
+use crate::catalog::statements::{Kind, day_called, is_future, length, parse_day, today};
 use crate::model::statement::About;
 use crate::model::target::Target;
 use crate::model::verdict::Severity;
@@ -239,7 +239,8 @@ impl<'a> Talk<'a> {
         let now = self.place.now;
         let today = today(now);
         let usual = today.to_string();
-        let read = |text: &str| match parse_day(text)? {
+        let given = |text: &str| day_called(text, now).map_or_else(|| parse_day(text), |date| Ok((date, None)));
+        let read = |text: &str| match given(text)? {
             (date, instant) if is_future(date, instant, now) => {
                 Err(format!("{text} is yet to come: today is {today} (UTC)"))
             }
@@ -251,11 +252,11 @@ impl<'a> Talk<'a> {
         };
         let after =
             |text: &str| length(text).and_then(|days| on.checked_add(days.days()).map_err(|error| error.to_string()));
-        if let Some(given) = &self.state.valid_for {
-            let until = after(given).map_err(|why| CliError::Usage(format!("--valid-for: {}", clean(&why))))?;
+        if let Some(length) = &self.state.valid_for {
+            let until = after(length).map_err(|why| CliError::Usage(format!("--valid-for: {}", clean(&why))))?;
             return Ok(Some((on, until)));
         }
-        let read = |text: &str| match parse_day(text) {
+        let read = |text: &str| match given(text) {
             Ok((date, None)) => Ok(date),
             Ok((_, Some(_))) => Err("a day, without a time".to_owned()),
             Err(why) => after(text).map_err(|_| why),

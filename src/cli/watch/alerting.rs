@@ -1,6 +1,7 @@
 //! Alerts of a watch: looks by a process of their own, whose memory is given back, and deliveries in the background.
 
-use super::{WatchArgs, child_of_watch};
+use super::WatchArgs;
+use super::process::child_of_watch;
 use crate::catalog::channels::{self, Alerts, Known};
 use crate::catalog::inventory;
 use crate::cli::alerts::{Asked, Outbox, Sent, look, send_all};
@@ -47,6 +48,8 @@ pub(super) struct Alerting {
     /// When every channel was sent to last.
     sent_at: Option<Instant>,
     sending: JoinSet<Result<Sent, CliError>>,
+    /// What was not tried since then is sent, whenever it is due.
+    hurry: Option<Timestamp>,
     /// The channels that are being sent to, by who does it.
     busy: HashMap<task::Id, String>,
     /// What keeps messages of a channel from being sent, where it is not its receiver.
@@ -61,6 +64,16 @@ pub(super) fn alerts_of(args: &WatchArgs) -> Result<Alerts, CliError> {
     let files: Vec<PathBuf> = inventory.alerts.iter().chain(&args.alerts).cloned().collect();
     let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
     Ok(channels::load(&files, Some(known))?)
+}
+
+/// Says what is wrong with channels that can be read.
+pub(super) fn check(alerts: &Alerts) {
+    for channel in &alerts.channels {
+        if let Err(error) = channel.check() {
+            let (name, advice) = (clean(&channel.name), error.advice());
+            complain(&format!("{name}: {}; {}", clean(&error.to_string()), clean(&advice)));
+        }
+    }
 }
 
 /// Looks and sends where there will be no watch, because the inventory cannot be read.
@@ -91,12 +104,7 @@ async fn look_and_send(args: &WatchArgs, shared: &Shared) -> Result<(), CliError
 impl Alerting {
     /// Alerts by these channels.
     pub(super) fn of(alerts: Alerts, place: &Path) -> Result<Self, CliError> {
-        for channel in &alerts.channels {
-            if let Err(error) = channel.check() {
-                let (name, advice) = (clean(&channel.name), error.advice());
-                complain(&format!("{name}: {}; {}", clean(&error.to_string()), clean(&advice)));
-            }
-        }
+        check(&alerts);
         Ok(Self {
             place: place.to_owned(),
             outbox: Outbox::open(place)?,
@@ -107,6 +115,7 @@ impl Alerting {
             problem: None,
             sent_at: None,
             sending: JoinSet::new(),
+            hurry: None,
             busy: HashMap::new(),
             failing: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -123,6 +132,11 @@ impl Alerting {
     /// Something happened that may have to be told.
     pub(super) fn want(&mut self) {
         self.wanted = true;
+    }
+
+    /// Sends what was not tried since then, whenever it is due; what is not tried is tried once.
+    pub(super) fn hurry(&mut self, since: Timestamp) {
+        (self.hurry, self.sent_at) = (Some(since), None);
     }
 
     /// Begins what is to be done now.
@@ -174,8 +188,8 @@ impl Alerting {
         };
         let is_idle = self.busy.values().all(|busy| busy != name);
         if is_idle {
-            let outbox = self.outbox.clone();
-            let task = self.sending.spawn(async move { outbox.send(&channel, None).await });
+            let (outbox, hurry) = (self.outbox.clone(), self.hurry);
+            let task = self.sending.spawn(async move { outbox.send(&channel, hurry).await });
             self.busy.insert(task.id(), name.to_owned());
         }
         is_idle

@@ -1,5 +1,6 @@
 //! How the watch goes, for people and for programs.
 
+use super::words::{noted_on_clock, on_clock};
 use super::{Scheduled, about};
 use crate::cli::alerts::Health;
 use crate::cli::exit::CliError;
@@ -67,7 +68,7 @@ impl<'a> Status<'a> {
                 next: next.map(|time| time.to_string()),
                 last_began: record.and_then(|record| record.began.as_deref()),
                 last_ended: record.and_then(|record| record.ended.as_deref()),
-                last_exit: record.and_then(|record| record.exit),
+                last_exit: record.filter(|record| record.ended.is_some()).and_then(|record| record.exit),
             }
         };
         Self {
@@ -103,15 +104,17 @@ pub(super) fn list(
         let targets = jobs.get(id).map_or(0, |job| job.targets);
         let _ = writeln!(text, "{}", clean(id));
         let _ = writeln!(text, "  {targets} {}", if targets == 1 { "target" } else { "targets" });
+        let zone = jobs.get(id).map_or(jiff::tz::TimeZone::UTC, |job| job.job.schedule.zone().clone());
         if let Some(next) = next {
-            let zone = jobs.get(id).map_or(jiff::tz::TimeZone::UTC, |job| job.job.schedule.zone().clone());
-            let local = next.to_zoned(zone).strftime("%Y-%m-%d %H:%M %Z").to_string();
+            let local = on_clock(next, &zone);
             let when = if next <= now { "now".to_owned() } else { format!("in {}", about(next.duration_since(now))) };
             let _ = writeln!(text, "  next  {local}, {when}");
         }
         match records.get(id) {
-            Some(JobRecord { began: Some(began), ended, exit, .. }) => {
+            Some(record @ JobRecord { began: Some(began), ended, exit, .. }) => {
+                let began = noted_on_clock(began, &zone);
                 let how = match (ended, exit) {
+                    _ if record.stopped().is_some() => "was stopped, and is run again".to_owned(),
                     (None, _) => "has not come to its end".to_owned(),
                     (Some(_), Some(code)) => format!("ended with code {code}"),
                     (Some(_), None) => "was killed".to_owned(),

@@ -139,7 +139,7 @@ pub(super) fn tell_stopping() {
 #[cfg(target_os = "linux")]
 pub(super) fn tell_alive(running: usize, next: Option<Timestamp>) {
     let next = next.map_or_else(String::new, |next| format!(", the next is due {next}"));
-    let status = format!("{running} scans are running{next}");
+    let status = format!("{}{next}", super::words::counted(running, "scan is running", "scans are running"));
     tell(&[sd_notify::NotifyState::Watchdog, sd_notify::NotifyState::Status(&status)]);
 }
 

@@ -52,4 +52,25 @@ mod tests {
         open().note_job(&ended).unwrap();
         assert_eq!(open().jobs().unwrap(), [ended]);
     }
+
+    #[test]
+    fn a_run_that_was_stopped_is_to_be_made_up_for_until_it_was() {
+        let stopped = JobRecord {
+            id: "Northwind: 0 2 * * * UTC".to_owned(),
+            settled: "2026-11-20T02:00:00Z".to_owned(),
+            began: Some("2026-11-21T02:00:00Z".to_owned()),
+            ended: Some("2026-11-21T02:10:00Z".to_owned()),
+            exit: Some(3),
+            skipped: 0,
+        };
+        assert_eq!((stopped.stopped(), stopped.is_again()), (Some("2026-11-21T02:10:00Z"), false));
+        let again = JobRecord { began: Some("2026-11-21T03:00:00Z".to_owned()), ended: None, ..stopped.clone() };
+        assert_eq!((again.stopped(), again.is_again()), (None, true));
+        let first = JobRecord { exit: None, ..again };
+        assert_eq!((first.stopped(), first.is_again()), (None, false));
+        let killed = JobRecord { exit: None, ..stopped.clone() };
+        assert_eq!((killed.stopped(), killed.is_again()), (None, false));
+        let over = JobRecord { settled: "2026-11-21T02:10:00Z".to_owned(), ..stopped };
+        assert_eq!((over.stopped(), over.is_again()), (None, false));
+    }
 }

@@ -64,6 +64,23 @@ fn what_was_missed_is_not_caught_up_in_quiet_hours() {
 }
 
 #[test]
+fn what_could_not_begin_is_due_as_before_and_not_in_quiet_hours() {
+    let settled = |_: &str| Some(time("2026-11-11T02:00:00Z"));
+    let now = time("2026-11-20T05:00:00Z");
+    let mut planner = Planner::new(vec![job("a", "0 2 * * *", &["Mon-Fri 07:00-19:00"])], now, settled);
+    let first = planner.begin(now);
+    planner.put_back("a");
+    assert_eq!(planner.begin(time("2026-11-20T05:00:20Z")), first, "with all that was missed");
+    planner.put_back("a");
+    assert!(planner.begin(time("2026-11-20T08:00:00Z")).is_empty());
+    let starts = planner.begin(time("2026-11-20T19:00:00Z"));
+    assert_eq!((ids(&starts), starts[0].missed), (vec!["a"], 8));
+    planner.finished("a", time("2026-11-20T19:10:00Z"));
+    planner.put_back("a");
+    assert!(planner.begin(time("2026-11-20T19:11:00Z")).is_empty(), "what ran is not put back");
+}
+
+#[test]
 fn a_job_that_never_ran_has_missed_nothing() {
     let mut planner = Planner::new(vec![job("a", "0 2 * * *", &[])], time("2026-11-21T03:00:00Z"), never);
     assert!(planner.begin(time("2026-11-21T03:00:00Z")).is_empty());
