@@ -91,6 +91,7 @@ impl Newest<'_> {
             since: self.run.started.clone(),
             run: Some(self.number),
             state,
+            told_as: None,
         }
     }
 }
@@ -243,7 +244,7 @@ fn worse(book: &mut Book, new: Newest<'_>, against: u64, drift: &TargetDrift, ru
 
 fn flaps(book: &mut Book, new: Newest<'_>, flapping: &Flapping) {
     let state = MatterState::Flapping { subject: flapping.subject.clone(), quiet: 0 };
-    let matter = new.matter(Kind::Drift, &format!("flapping {}", name(&flapping.subject)), flapping.severity, state);
+    let matter = new.matter(Kind::Drift, &self::flapping(&flapping.subject), flapping.severity, state);
     let what = flapping.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
     let matter = Matter {
         title: format!("{}{what} on {} alternates", flapping.subject, new.name()),
@@ -293,11 +294,16 @@ fn is_told_by_the_clock(change: &Change) -> bool {
 }
 
 /// What a subject is called in a matter's key: what it shows as, and of which guide.
-fn name(subject: &Subject) -> String {
+pub(super) fn name(subject: &Subject) -> String {
     match subject {
         Subject::Item { guide, item } => format!("item {guide} {item}"),
         other => format!("{} {other}", other.kind()),
     }
+}
+
+/// The same for one that alternates.
+pub(super) fn flapping(subject: &Subject) -> String {
+    format!("flapping {}", name(subject))
 }
 
 fn turn(change: &Change) -> String {
@@ -378,6 +384,9 @@ fn capitalised(text: &str) -> String {
 
 // Failures.
 
+/// What a server's failure is called in its key.
+pub(super) const WHOLE: &str = "server";
+
 /// What is remembered of a server that could not be reached, and of one whose name led nowhere.
 const UNREACHABLE: &str = "unreachable";
 const UNRESOLVED: &str = "unresolved";
@@ -388,7 +397,7 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         // Somebody, or the watch, ended it: no word about the server.
         return;
     }
-    let own = key(new.client(), Some(new.name()), Kind::Failure, "server");
+    let own = key(new.client(), Some(new.name()), Kind::Failure, WHOLE);
     let Some(first) = troubles.first() else {
         // A run that asks less is whole sooner. But any run that is whole reached the server.
         let is_enough = book.get(&own).is_some_and(|open| {
@@ -409,7 +418,7 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         Trouble::Ourselves { .. } => ("ourselves", Severity::Medium, "could not be scanned wholly by this machine"),
         _ => ("partial", Severity::Medium, "was not scanned wholly"),
     };
-    let matter = new.matter(Kind::Failure, "server", severity, MatterState::NotWhole { what: what.to_owned() });
+    let matter = new.matter(Kind::Failure, WHOLE, severity, MatterState::NotWhole { what: what.to_owned() });
     let mut details: Vec<String> =
         troubles.iter().take(REASONS_MOST).map(|trouble| capitalised(&trouble.describe())).collect();
     let more = troubles.len().saturating_sub(REASONS_MOST);

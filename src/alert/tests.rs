@@ -1,4 +1,5 @@
 mod of_jobs;
+mod of_looks;
 
 use super::{
     Book, Route, Rules, Said, SeriesOf, certificates, inventory, is_blind, messages, server, servers, statements,
@@ -88,6 +89,9 @@ impl Nights {
         server(&mut book, series, "inventory", &rules());
         certificates(&mut book, |_| true, night(number), &rules());
         self.standing = book.standing();
+        for matter in &self.standing.matters {
+            assert_eq!(super::key_of(matter), matter.key, "a key is made of what is remembered: {}", matter.title);
+        }
         book.notices().to_vec()
     }
 
@@ -268,9 +272,9 @@ fn what_nobody_asks_any_more_is_withdrawn_and_not_resolved() {
     nights.scanned(&sound());
     nights.scanned(&rdp());
     let mut book = Book::new(nights.standing.clone());
-    servers(&mut book, "another inventory", [("Somebody", "else")]);
+    servers(&mut book, "another inventory", [("Somebody", "else")], night(3));
     assert!(book.notices().is_empty(), "another inventory says nothing of this server");
-    servers(&mut book, "inventory", std::iter::empty());
+    servers(&mut book, "inventory", std::iter::empty(), night(3));
     let words = told(book.notices());
     assert!(!words.is_empty() && words.iter().all(|line| line.starts_with("withdrawn drift: automate-01 is not in")));
     assert!(book.server(CLIENT, NAME).is_none());
@@ -305,7 +309,7 @@ fn a_certificate_is_told_at_each_threshold_and_until_another_is_seen() {
     );
     assert_eq!(
         nights.day("2026-12-26T12:30:00Z"),
-        ["escalated certificate: The certificate of automate-01 expired 2 days ago (2026-12-25)"]
+        ["escalated certificate: The certificate of automate-01 expired 1 day ago (2026-12-25)"]
     );
     assert_eq!(nights.day("2027-01-26T12:30:00Z"), [""; 0]);
     // It is not mended by not being seen.
@@ -350,6 +354,7 @@ fn said(until: &str) -> Said {
         until: until.parse().unwrap(),
         who: "Ann".to_owned(),
         place: "attestations.toml:3".to_owned(),
+        file: "/a/attestations.toml".to_owned(),
     }
 }
 
@@ -358,7 +363,7 @@ fn a_statement_is_told_by_the_day_until_it_is_renewed_or_taken_back() {
     let mut standing = Standing { looks: 1, ..Standing::default() };
     let mut look = |all: &[Said], now: &str| {
         let mut book = Book::new(standing.clone());
-        statements(&mut book, all, |_, _| true, at(now), &rules());
+        statements(&mut book, all, |_, _| true, |_| true, at(now), &rules());
         standing = book.standing();
         told(book.notices())
     };
@@ -397,7 +402,7 @@ fn a_statement_is_told_by_the_day_until_it_is_renewed_or_taken_back() {
 #[test]
 fn an_inventory_that_cannot_be_read_is_told_to_who_hears_of_all_clients() {
     let mut book = Book::new(Standing { looks: 1, ..Standing::default() });
-    inventory(&mut book, "a", Some("targets.toml:3:1: no such key"), at("2026-11-20T03:00:00Z"));
+    inventory(&mut book, "a", Some("targets.toml:3:1: no such key"), &BTreeSet::new(), at("2026-11-20T03:00:00Z"));
     let route = |is_of_some| Route { channel: "noc", takes: Box::new(|_| true), is_of_some };
     let sent = |is_of_some| messages(&book, &[route(is_of_some)], at("2026-11-20T03:00:00Z"), String::new).len();
     assert_eq!((sent(false), sent(true)), (1, 0));
@@ -413,7 +418,7 @@ fn a_flood_is_as_many_messages_as_it_needs_and_none_of_it_is_lost() {
             ..said("2026-11-01")
         };
         let all: Vec<Said> = ["A", "B"].iter().flat_map(|client| (0..400).map(|number| of(client, number))).collect();
-        statements(&mut book, &all, |_, _| true, at("2026-11-20T03:00:00Z"), &rules());
+        statements(&mut book, &all, |_, _| true, |_| true, at("2026-11-20T03:00:00Z"), &rules());
         book
     };
     let route = || [Route { channel: "noc", takes: Box::new(|_| true), is_of_some: false }];

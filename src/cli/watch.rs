@@ -250,7 +250,7 @@ impl Watch {
             complain(&clean(&words));
         }
         let problem = self.alerting.as_ref().is_some_and(|alerting| alerting.problem().is_some());
-        if health.words().is_some() || problem || self.mute.is_some() {
+        if health.words().is_some() || problem || self.mute.is_some() || !health.unusable.is_empty() {
             self.worst = worse(self.worst, Some(3));
         }
         self.say(Timestamp::now());

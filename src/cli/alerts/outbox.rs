@@ -1,16 +1,18 @@
 //! Messages that wait, and their delivery: one channel does not wait for another, and messages of one channel go in their order.
 
+use super::list::behind_in_words;
 use super::{ONE_TRY, new_id};
-use crate::catalog::channels::{Alerts, Channel};
+use crate::catalog::channels::{Alerts, Channel, Means};
 use crate::cli::exit::CliError;
 use crate::history::Archive as _;
-use crate::history::outbox::{Addressee, Claimed, Failed, Waiting};
+use crate::history::outbox::{Addressee, Claimed, Failed, Waiting, behind};
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::model::alert::Message;
 use crate::notify::{self, Blame, Undelivered};
 use crate::report;
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,6 +122,27 @@ impl Outbox {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).store.waiting()?)
     }
 
+    /// Which messages wait behind others of their channel: a line for each of those others.
+    pub(in crate::cli) fn held(&self, alerts: &Alerts, now: Timestamp) -> Result<Vec<String>, CliError> {
+        let waiting = self.waiting()?;
+        let mut held: BTreeMap<usize, usize> = BTreeMap::new();
+        for (message, behind) in waiting.iter().zip(behind(&waiting, now)) {
+            if let Some(before) = behind.filter(|_| is_of(message, alerts)) {
+                *held.entry(before).or_default() += 1;
+            }
+        }
+        let line = |(before, count): (usize, usize)| {
+            let before = waiting.get(before)?;
+            let verb = behind_in_words(before, now);
+            Some(format!(
+                "{}: {count} {}",
+                before.to.channel,
+                if count == 1 { verb } else { verb.replacen("waits", "wait", 1) }
+            ))
+        };
+        Ok(held.into_iter().filter_map(line).collect())
+    }
+
     /// How it stands with messages.
     pub(in crate::cli) fn health(&self, alerts: &Alerts, now: Timestamp) -> Result<Health, CliError> {
         Ok(Health::of(&self.waiting()?, Some(alerts), now))
@@ -226,12 +249,15 @@ pub(in crate::cli) struct Health {
     pub(in crate::cli) gone: Vec<String>,
     /// What the oldest message of each channel met last.
     pub(in crate::cli) errors: Vec<String>,
+    /// Channels by which this process could not send now, for want of a secret or a program: `NAME: why; what to do`.
+    pub(in crate::cli) unusable: Vec<String>,
 }
 
 impl Health {
     /// Without `alerts` all channels count, and none is gone.
     pub(in crate::cli) fn of(waiting: &[Waiting], alerts: Option<&Alerts>, now: Timestamp) -> Self {
-        let mut health = Self::default();
+        let channels = alerts.iter().flat_map(|alerts| &alerts.channels);
+        let mut health = Self { unusable: channels.filter_map(unusable).collect(), ..Self::default() };
         for message in waiting {
             health.stuck += usize::from(is_stuck(message, now));
             let gone = alerts.is_some_and(|alerts| is_gone(message, alerts));
@@ -271,6 +297,18 @@ impl Health {
             ));
         }
         (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// Why this process could not send by a channel now: it would be told late, when there is something to tell.
+fn unusable(channel: &Channel) -> Option<String> {
+    let name = &channel.name;
+    if let Err(error) = channel.check() {
+        return Some(format!("{name}: {error}; {}", error.advice()));
+    }
+    match &channel.means {
+        Means::Command(_) => notify::check(channel).err().map(|error| format!("{name}: {error}; {}", error.advice)),
+        _ => None,
     }
 }
 
@@ -342,6 +380,7 @@ mod tests {
             error: Some("no".to_owned()),
             refused: false,
             claimed: false,
+            keys: Vec::new(),
         }
     }
 
