@@ -1,8 +1,9 @@
 //! What is open while a look is taken.
 
+use super::{EVERYBODY, key_of};
 use crate::history::outbox::{Look, Standing};
 use crate::model::alert::{Notice, Phase};
-use crate::model::matter::{KnownServer, Matter};
+use crate::model::matter::{Former, KnownServer, Matter};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is open and remembered, and what a look made of it.
@@ -17,6 +18,8 @@ pub struct Book {
     notices: Vec<Notice>,
     /// Matters that this look began.
     new: BTreeSet<String>,
+    /// The servers that were known before the look, where its inventory is looked at for the first time.
+    first: Option<BTreeSet<(String, String)>>,
 }
 
 impl Book {
@@ -32,12 +35,31 @@ impl Book {
             touched_servers: BTreeSet::new(),
             notices: Vec::new(),
             new: BTreeSet::new(),
+            first: None,
         }
     }
 
-    /// Whether nobody ever looked before: what is past is not told.
+    /// The same for a look at this inventory. What it first finds of servers that nobody knew was so before anybody was to be told,
+    /// whatever other inventories the store knows.
+    #[must_use]
+    pub fn of_inventory(mut self, inventory: &str) -> Self {
+        let is_new = self.servers.values().all(|server| server.inventory != inventory);
+        self.first = is_new.then(|| self.servers.keys().cloned().collect());
+        self
+    }
+
+    /// Whether nobody ever looked before.
     pub fn is_first_look(&self) -> bool {
         self.looks == 0
+    }
+
+    /// Whether something was so before anybody was to be told of it: such things are told together.
+    pub fn is_past(&self, notice: &Notice) -> bool {
+        let is_new = |known: &BTreeSet<(String, String)>| match &notice.target {
+            Some(target) => !known.contains(&(notice.client.clone(), target.clone())),
+            None => notice.client == EVERYBODY || known.iter().all(|(client, _)| *client != notice.client),
+        };
+        notice.phase.is_open() && (self.is_first_look() || self.first.as_ref().is_some_and(is_new))
     }
 
     /// The matter of this key, where it is open.
@@ -81,9 +103,52 @@ impl Book {
         self.touched_servers.insert(name);
     }
 
+    /// A server is called otherwise: what is open of it, and what is remembered, goes on under its new name. The last run under the
+    /// old one has the number `until`. The keys of what went on, as it is called now.
+    pub fn rename(&mut self, from: (&str, &str), to: (&str, &str), until: i64) -> Vec<String> {
+        let old = (from.0.to_owned(), from.1.to_owned());
+        let new = (to.0.to_owned(), to.1.to_owned());
+        if let Some(mut server) = self.servers.remove(&old) {
+            server.formerly.push(Former { client: server.client, name: server.name, until });
+            (server.client, server.name) = new.clone();
+            self.servers.insert(new.clone(), server);
+            self.touched_servers.extend([old.clone(), new.clone()]);
+        }
+        if let Some(first) = &mut self.first
+            && first.remove(&old)
+        {
+            first.insert(new.clone());
+        }
+        let open: Vec<Matter> = self.of_server(from.0, from.1).cloned().collect();
+        let mut keys = Vec::new();
+        for mut matter in open {
+            self.open.remove(&matter.key);
+            self.touched.insert(matter.key.clone());
+            matter.told_as = Some(matter.told_key().to_owned());
+            (matter.client, matter.target) = (new.0.clone(), Some(new.1.clone()));
+            matter.key = key_of(&matter);
+            if from.0 == to.0 {
+                matter.details.push(format!("It began when the server was called {}.", from.1));
+            }
+            keys.push(matter.key.clone());
+            self.put(matter);
+        }
+        keys
+    }
+
+    /// One word about an open matter that is no news of it.
+    pub fn say(&mut self, notice: Notice) {
+        self.tell(notice);
+    }
+
     /// A matter began; nothing where it is open.
-    pub fn raise(&mut self, matter: Matter) {
+    pub fn raise(&mut self, mut matter: Matter) {
         if !self.open.contains_key(&matter.key) {
+            // Another server was called so when it was told of the same: receivers must not take one for the other.
+            let taken = |key: &str| self.open.values().any(|open| open.told_as.as_deref() == Some(key));
+            if taken(&matter.key) {
+                matter.told_as = Some(super::key(&matter.client, matter.target.as_deref(), matter.kind, &matter.since));
+            }
             self.new.insert(matter.key.clone());
             self.tell(matter.notice(Phase::Raised));
             self.put(matter);
@@ -93,14 +158,20 @@ impl Book {
     /// An open matter is more urgent than it was told, or another thing than it was: it is told again, and has begun when it began.
     pub fn escalate(&mut self, matter: Matter) {
         let Some(known) = self.open.get(&matter.key) else { return self.raise(matter) };
-        let matter = Matter { since: known.since.clone(), severity: known.severity.max(matter.severity), ..matter };
+        let matter = Matter {
+            since: known.since.clone(),
+            severity: known.severity.max(matter.severity),
+            told_as: known.told_as.clone(),
+            ..matter
+        };
         let phase = if self.new.contains(&matter.key) { Phase::Raised } else { Phase::Escalated };
         self.tell(matter.notice(phase));
         self.put(matter);
     }
 
     /// Something else is known of an open matter, and nobody need be told.
-    pub fn update(&mut self, matter: Matter) {
+    pub fn update(&mut self, mut matter: Matter) {
+        matter.told_as = self.open.get(&matter.key).and_then(|known| known.told_as.clone());
         if self.open.get(&matter.key).is_some_and(|known| *known != matter) {
             self.put(matter);
         }
@@ -120,7 +191,7 @@ impl Book {
         let Some(matter) = self.open.remove(key) else { return };
         self.touched.insert(key.to_owned());
         if self.new.remove(key) {
-            self.notices.retain(|notice| notice.key != key);
+            self.notices.retain(|notice| notice.key != matter.told_key());
             if phase == Phase::Withdrawn {
                 // Told neither when it began nor when it ended.
                 return;

@@ -3,21 +3,17 @@
 //! Days are counted from now, not from the run that showed something: a server that cannot be reached has a certificate that ends
 //! all the same.
 
-use super::{Book, Rules, counted, key};
+use super::day::{OfStatement, as_of, today, until};
+use super::{Book, Rules, day, key};
 use crate::model::alert::Kind;
 use crate::model::matter::{KnownServer, Matter, MatterState, SeenCertificate};
 use crate::model::statement::{About, days_left};
-use crate::model::verdict::Severity;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// What is over is told as this many days.
 const OVER: i64 = -1;
-
-/// From this many days on an end is urgent.
-const URGENT_DAYS: i64 = 7;
 
 /// The threshold that is reached with so many days left; none where there is time.
 fn reached(left: i64, thresholds: &[u32]) -> Option<i64> {
@@ -25,20 +21,6 @@ fn reached(left: i64, thresholds: &[u32]) -> Option<i64> {
         return Some(OVER);
     }
     thresholds.iter().map(|days| i64::from(*days)).filter(|days| left <= *days).min()
-}
-
-/// The whole days until a time; negative where it is over.
-fn until(end: Timestamp, now: Timestamp) -> i64 {
-    end.as_second().saturating_sub(now.as_second()).div_euclid(SignedDuration::from_hours(24).as_secs())
-}
-
-/// `ends in 9 days`
-fn left_in_words(left: i64) -> String {
-    match left {
-        ..0 => format!("ended {} ago", counted(-left, "day", "days")),
-        0 => "ends within a day".to_owned(),
-        left => format!("ends in {}", counted(left, "day", "days")),
-    }
 }
 
 // Certificates.
@@ -71,26 +53,15 @@ fn certificate(book: &mut Book, server: &KnownServer, seen: &[&SeenCertificate],
     let Some(told) = reached(left, &rules.certificate_days) else {
         return remember_places(book, open, seen);
     };
-    let severity = match left {
-        ..0 => Severity::Critical,
-        0..=URGENT_DAYS => Severity::High,
-        _ => Severity::Medium,
-    };
-    let mut where_seen: Vec<String> = seen.iter().map(|one| format!("tcp/{} at {}", one.port, one.address)).collect();
-    where_seen.dedup();
-    let day = end.to_zoned(TimeZone::UTC).date();
-    let verb = if left < 0 { format!("expired {} ago", counted(-left, "day", "days")) } else { left_in_words(left) };
+    let (title, severity) = day::certificate(&server.name, end, now);
     let matter = Matter {
         key: own,
         kind: Kind::Certificate,
         severity,
         client: server.client.clone(),
         target: Some(server.name.clone()),
-        title: format!("The certificate of {} {verb} ({day})", server.name),
-        details: vec![
-            format!("Its subject is {}; its end is {}.", first.subject, first.not_after),
-            format!("It was last seen on {}.", where_seen.join(", ")),
-        ],
+        title,
+        details: details_of(first, seen),
         action: Some(
             "Renew it, put the new one on each of these ports, and scan again: the new one is to be seen.".to_owned(),
         ),
@@ -102,6 +73,7 @@ fn certificate(book: &mut Book, server: &KnownServer, seen: &[&SeenCertificate],
             told,
             places: places(seen),
         },
+        told_as: None,
     };
     match open.as_ref().map(|known| &known.state) {
         None => book.raise(matter),
@@ -110,11 +82,24 @@ fn certificate(book: &mut Book, server: &KnownServer, seen: &[&SeenCertificate],
     }
 }
 
+/// What it is, and where it was seen last.
+fn details_of(first: &SeenCertificate, seen: &[&SeenCertificate]) -> Vec<String> {
+    let mut where_seen: Vec<String> = seen.iter().map(|one| format!("tcp/{} at {}", one.port, one.address)).collect();
+    where_seen.dedup();
+    vec![
+        format!("Its subject is {}; its end is {}.", first.subject, first.not_after),
+        format!("It was last seen on {}.", where_seen.join(", ")),
+    ]
+}
+
 fn remember_places(book: &mut Book, open: Option<Matter>, seen: &[&SeenCertificate]) {
     if let Some(mut matter) = open
         && let MatterState::Certificate { places: known, .. } = &mut matter.state
     {
         *known = places(seen);
+        if let Some(first) = seen.first() {
+            matter.details = details_of(first, seen);
+        }
         book.update(matter);
     }
 }
@@ -169,15 +154,25 @@ pub struct Said {
     pub who: String,
     /// Where it stands.
     pub place: String,
+    /// The file, by its own path.
+    pub file: String,
+}
+
+/// What it is about, in a matter's key.
+pub(super) fn subject(about: &About) -> String {
+    match about {
+        About::Item { guide, item } => format!("item {guide} {item}"),
+        About::Rule(rule) => format!("rule {rule}"),
+    }
 }
 
 impl Said {
     fn key(&self) -> String {
-        let subject = match &self.about {
-            About::Item { guide, item } => format!("item {guide} {item}"),
-            About::Rule(rule) => format!("rule {rule}"),
-        };
-        key(&self.client, Some(&self.target), self.kind, &subject)
+        key(&self.client, Some(&self.target), self.kind, &subject(&self.about))
+    }
+
+    fn whose(&self) -> String {
+        format!("By {}, {}.", self.who, self.place)
     }
 
     const fn word(&self) -> &'static str {
@@ -195,16 +190,19 @@ impl Said {
     }
 }
 
-/// Looks at what people state: all of it, of the servers for which `is_asked`. What is not among it any more was taken out of
-/// its file.
+/// Looks at what people state of the servers for which `is_asked`. What is not among it any more was taken out of its file where
+/// that `was_read`. Of other files nothing is known: what stood in them stays as it is. They are given back, with how many
+/// statements each has; one whose file was not noted is of the file "".
 pub fn statements(
     book: &mut Book,
     said: &[Said],
     is_asked: impl Fn(&str, &str) -> bool,
+    was_read: impl Fn(&str) -> bool,
     now: Timestamp,
     rules: &Rules,
-) {
-    let today = now.to_zoned(TimeZone::UTC).date();
+) -> BTreeMap<String, usize> {
+    let mut left: BTreeMap<String, usize> = BTreeMap::new();
+    let today = today(now);
     let all: BTreeMap<String, &Said> = said.iter().map(|one| (one.key(), one)).collect();
     let open: Vec<Matter> = book
         .open()
@@ -213,15 +211,22 @@ pub fn statements(
         .cloned()
         .collect();
     for matter in open {
-        if !all.contains_key(&matter.key) {
-            let title = format!("What was stated of {} was taken back", matter.target.as_deref().unwrap_or_default());
-            let why = format!("It is in no file any more: {}.", matter.title);
-            book.withdraw(&matter.key, title, why);
+        let MatterState::Statement { file, .. } = &matter.state else { continue };
+        if all.contains_key(&matter.key) {
+            continue;
         }
+        if !file.as_ref().is_some_and(|file| was_read(file)) {
+            *left.entry(file.clone().unwrap_or_default()).or_default() += 1;
+            continue;
+        }
+        let title = format!("What was stated of {} was taken back", matter.target.as_deref().unwrap_or_default());
+        let why = format!("It is in no file any more: {}.", as_of(&matter, now).title);
+        book.withdraw(&matter.key, title, why);
     }
     for (key, one) in all.iter().filter(|(_, one)| is_asked(&one.client, &one.target)) {
         statement(book, key, one, today, now, rules);
     }
+    left
 }
 
 fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp, rules: &Rules) {
@@ -232,6 +237,9 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         Some(MatterState::Statement { until, .. }) => *until < one.until,
         _ => false,
     };
+    if let Some(open) = open.as_ref().filter(|_| !renewed) {
+        stands(book, open, one);
+    }
     let Some(told) = told else {
         if renewed {
             let title = format!("The {} of {} on {} holds until {}", one.word(), one.about, one.target, one.until);
@@ -239,33 +247,24 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         }
         return;
     };
-    let severity = match left {
-        ..0 => Severity::High,
-        0..=URGENT_DAYS => Severity::Medium,
-        _ => Severity::Low,
+    let next = match one.kind {
+        Kind::Attestation => "Look again",
+        _ => "Mend it, or let it be approved again",
     };
-    let verb = match left {
-        ..0 => format!("ended {} ago and counts no more", counted(-left, "day", "days")),
-        0 => "ends today".to_owned(),
-        left => format!("ends in {}", counted(left, "day", "days")),
-    };
-    let (what, next) = match one.kind {
-        Kind::Attestation => ("What it answered needs a person again", "Look again"),
-        _ => ("What it accepted is a failure again", "Mend it, or let it be approved again"),
-    };
-    let what = if left < 0 { format!("{what}.") } else { format!("{what} when its last day is over.") };
+    let OfStatement { title, what, severity } = day::statement(one.kind, &one.about, &one.target, one.until, today);
     let matter = Matter {
         key: key.to_owned(),
         kind: one.kind,
         severity,
         client: one.client.clone(),
         target: Some(one.target.clone()),
-        title: format!("The {} of {} on {} {verb} ({})", one.word(), one.about, one.target, one.until),
-        details: vec![format!("By {}, {}.", one.who, one.place), what],
+        title,
+        details: vec![one.whose(), what],
         action: Some(format!("{next}, and renew it with `portreeve {} --renew`.", one.command())),
         since: now.to_string(),
         run: None,
-        state: MatterState::Statement { item: one.about.clone(), until: one.until, told },
+        state: MatterState::Statement { item: one.about.clone(), until: one.until, told, file: Some(one.file.clone()) },
+        told_as: None,
     };
     match open.as_ref().map(|known| &known.state) {
         None => book.raise(matter),
@@ -276,6 +275,18 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         }
         Some(_) => {}
     }
+}
+
+/// Where it stands now, and until when: somebody may have moved it, or let it end sooner.
+fn stands(book: &mut Book, open: &Matter, one: &Said) {
+    let mut matter = open.clone();
+    if let MatterState::Statement { until, file, .. } = &mut matter.state {
+        (*until, *file) = (one.until, Some(one.file.clone()));
+    }
+    if let Some(first) = matter.details.first_mut() {
+        *first = one.whose();
+    }
+    book.update(matter);
 }
 
 #[cfg(test)]
@@ -299,18 +310,5 @@ mod tests {
             assert_eq!(reached(left, &days), told, "{left}");
         }
         assert_eq!((reached(0, &[]), reached(-1, &[])), (None, Some(OVER)), "that it is over is always told");
-    }
-
-    #[test]
-    fn days_are_whole_ones_and_the_last_second_counts() {
-        let end: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
-        for (now, left) in [
-            ("2026-11-21T12:00:00Z", 9),
-            ("2026-11-21T12:00:01Z", 8),
-            ("2026-11-30T12:00:00Z", 0),
-            ("2026-11-30T12:00:01Z", -1),
-        ] {
-            assert_eq!(until(end, now.parse().unwrap()), left, "{now}");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Scans that fail as a whole, and scans that do not happen.
 
-use super::{Book, EVERYBODY, counted, key};
+use super::{Book, EVERYBODY, as_of, counted, covers, key};
 use crate::history::JobRecord;
 use crate::model::alert::Kind;
 use crate::model::matter::{KnownJob, KnownServer, Matter, MatterState};
@@ -57,12 +57,30 @@ pub struct ScheduledServer {
 }
 
 /// Looks at whether the inventory, and what people say beside it, can be read. Where it cannot, nothing is scanned.
-pub fn inventory(book: &mut Book, inventory: &str, problem: Option<&str>, now: Timestamp) {
+///
+/// `files` are those that options named. What could not be read with a file can be read again only where that file was read:
+/// those that were not are given back.
+pub fn inventory(
+    book: &mut Book,
+    inventory: &str,
+    problem: Option<&str>,
+    files: &BTreeSet<String>,
+    now: Timestamp,
+) -> BTreeSet<String> {
     let own = key(EVERYBODY, None, Kind::Failure, inventory);
-    let Some(why) = problem else {
-        return book.resolve(&own, "The inventory can be read again".to_owned(), Vec::new(), None);
+    let open = book.get(&own).cloned();
+    let known = match open.as_ref().map(|matter| &matter.state) {
+        Some(MatterState::Inventory { files }) => files.clone(),
+        _ => BTreeSet::new(),
     };
-    book.raise(Matter {
+    let Some(why) = problem else {
+        let left: BTreeSet<String> = known.difference(files).cloned().collect();
+        if left.is_empty() {
+            book.resolve(&own, "The inventory can be read again".to_owned(), Vec::new(), None);
+        }
+        return left;
+    };
+    let matter = Matter {
         key: own,
         kind: Kind::Failure,
         severity: Severity::High,
@@ -76,8 +94,15 @@ pub fn inventory(book: &mut Book, inventory: &str, problem: Option<&str>, now: T
         action: Some("Mend the file that is named; `portreeve watch --list` reads it without scanning.".to_owned()),
         since: now.to_string(),
         run: None,
-        state: MatterState::Inventory,
-    });
+        state: MatterState::Inventory { files: known.union(files).cloned().collect() },
+        told_as: None,
+    };
+    match open {
+        None => book.raise(matter),
+        // It may be another file by now: what is listed says which.
+        Some(open) => book.update(Matter { since: open.since, ..matter }),
+    }
+    BTreeSet::new()
 }
 
 /// Notes by which jobs the servers of an inventory are scanned; since when those that are new, or came back, have any server.
@@ -87,7 +112,7 @@ pub fn scheduled(
     servers: &[ScheduledServer],
     now: Timestamp,
 ) -> BTreeMap<String, String> {
-    let is_known = book.servers().any(|server| server.inventory == inventory);
+    let is_known = book.servers().any(|server| covers(inventory, &server.inventory));
     // Before this look; the earliest of all servers, where none was there from the beginning.
     let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
     for known in book.servers().filter_map(|server| server.job.as_ref()) {
@@ -147,6 +172,7 @@ impl JobStanding {
             since: now.to_string(),
             run: None,
             state,
+            told_as: None,
         }
     }
 }
@@ -261,7 +287,13 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
         matter.action = Some(
             "See that `portreeve watch`, or the timer that calls it, runs; it makes up for what was missed.".to_owned(),
         );
-        book.raise(matter);
+        match book.get(&matter.key).cloned() {
+            // How many were due since, and whether one goes on, is as of the last look.
+            Some(known) if known.title == matter.title => {
+                book.update(Matter { details: matter.details, ..known });
+            }
+            _ => book.raise(matter),
+        }
     } else if record.skipped > 0 && !record.ended.as_ref().is_some_and(|ended| job.is_old(ended)) {
         matter.severity = Severity::Medium;
         matter.title = format!(
@@ -290,7 +322,7 @@ fn gone(book: &mut Book, inventory: &str, jobs: &[JobStanding]) {
         else {
             continue;
         };
-        let is_ours = of == inventory || !known.contains(of) && clients.contains(&matter.client);
+        let is_ours = covers(inventory, of) || !known.contains(of) && clients.contains(&matter.client);
         if is_ours && !jobs.iter().any(|known| known.id == *job) {
             let title = format!("A schedule of {} is another one now", matter.client);
             book.withdraw(&matter.key, title, format!("No server has the schedule any more: {job}."));
@@ -299,19 +331,29 @@ fn gone(book: &mut Book, inventory: &str, jobs: &[JobStanding]) {
 }
 
 /// Remembers the servers of an inventory, and withdraws what is open of those that it has no more.
-pub fn servers<'a>(book: &mut Book, inventory: &str, targets: impl IntoIterator<Item = (&'a str, &'a str)>) {
+pub fn servers<'a>(
+    book: &mut Book,
+    inventory: &str,
+    targets: impl IntoIterator<Item = (&'a str, &'a str)>,
+    now: Timestamp,
+) {
     let wanted: BTreeSet<(&str, &str)> = targets.into_iter().collect();
     let known: Vec<KnownServer> = book.servers().cloned().collect();
-    for server in known.iter().filter(|server| server.inventory == inventory) {
+    for server in known.iter().filter(|server| covers(inventory, &server.inventory)) {
         let (client, name) = (server.client.as_str(), server.name.as_str());
         if wanted.contains(&(client, name)) {
             continue;
         }
         let open: Vec<String> = book.of_server(client, name).map(|matter| matter.key.clone()).collect();
         for key in open {
-            let title = format!("{name} is not in the inventory any more");
-            let why =
-                book.get(&key).map(|matter| format!("It was open, and was not seen to be mended: {}.", matter.title));
+            let title = format!("{name} is not in the inventory under that name any more");
+            let why = book.get(&key).map(|matter| {
+                format!(
+                    "It was open, and was not seen to be mended: {}. If the server goes on under another name, that could not \
+                     be told, and nothing of this is told of it: look there.",
+                    as_of(matter, now).title
+                )
+            });
             book.withdraw(&key, title, why.unwrap_or_default());
         }
         book.forget(client, name);

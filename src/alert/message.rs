@@ -19,8 +19,8 @@ pub struct Route<'a> {
     pub is_of_some: bool,
 }
 
-/// The messages of a look: for each channel those of each client, which have every notice between them, or one in all where nobody
-/// looked before. `id` draws a message's id.
+/// The messages of a look: for each channel those of each client, which have every notice between them, and one in all of what was
+/// so before anybody was to be told. `id` draws a message's id.
 pub fn messages(
     book: &Book,
     routes: &[Route<'_>],
@@ -33,11 +33,12 @@ pub fn messages(
         for notice in book.notices() {
             let concerns = notice.client != EVERYBODY || !route.is_of_some;
             if concerns && (route.takes)(notice) {
-                let client = if book.is_first_look() { "" } else { notice.client.as_str() };
+                let client = if book.is_past(notice) { "" } else { notice.client.as_str() };
                 by_client.entry(client).or_default().push(notice.clone());
             }
         }
         for (client, notices) in by_client {
+            let are_past = client.is_empty();
             let mut clients: Vec<&str> = notices.iter().map(|notice| notice.client.as_str()).collect();
             clients.sort_unstable();
             clients.dedup();
@@ -46,7 +47,7 @@ pub fn messages(
                 _ if client.is_empty() => EVERYBODY.to_owned(),
                 _ => client.to_owned(),
             };
-            for notices in ordered(notices, book.is_first_look()).chunks(NOTICES_MOST) {
+            for notices in ordered(notices, are_past).chunks(NOTICES_MOST) {
                 let (client, notices) = (client.clone(), notices.to_vec());
                 let message = Message { id: id(), made: now.to_string(), test: false, client, notices };
                 messages.push((route.channel.to_owned(), message));
@@ -58,9 +59,9 @@ pub fn messages(
 
 /// What to do first comes first. Of what was so before anybody was to be told no more than one message has room for: the first of
 /// it says how many more there are.
-fn ordered(mut notices: Vec<Notice>, first_look: bool) -> Vec<Notice> {
+fn ordered(mut notices: Vec<Notice>, are_past: bool) -> Vec<Notice> {
     notices.sort_by_key(|notice| (!notice.phase.is_open(), Reverse(notice.severity), notice.kind));
-    if first_look {
+    if are_past {
         let more = notices.len().saturating_sub(NOTICES_MOST);
         notices.truncate(NOTICES_MOST);
         for notice in &mut notices {

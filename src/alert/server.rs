@@ -88,6 +88,7 @@ impl Newest<'_> {
             since: self.run.started.clone(),
             run: Some(self.number),
             state,
+            told_as: None,
         }
     }
 }
@@ -178,7 +179,7 @@ fn of_change(new: Newest<'_>, against: u64, change: &Change) -> Matter {
 
 fn flaps(book: &mut Book, new: Newest<'_>, flapping: &Flapping) {
     let state = MatterState::Flapping { subject: flapping.subject.clone(), quiet: 0 };
-    let matter = new.matter(Kind::Drift, &format!("flapping {}", name(&flapping.subject)), flapping.severity, state);
+    let matter = new.matter(Kind::Drift, &self::flapping(&flapping.subject), flapping.severity, state);
     let what = flapping.title.as_ref().map_or_else(String::new, |title| format!(" ({title})"));
     let matter = Matter {
         title: format!("{}{what} on {} alternates", flapping.subject, new.name()),
@@ -249,11 +250,16 @@ fn is_told_by_the_clock(change: &Change) -> bool {
 }
 
 /// What a subject is called in a matter's key: what it shows as, and of which guide.
-fn name(subject: &Subject) -> String {
+pub(super) fn name(subject: &Subject) -> String {
     match subject {
         Subject::Item { guide, item } => format!("item {guide} {item}"),
         other => format!("{} {other}", other.kind()),
     }
+}
+
+/// The same for one that alternates.
+pub(super) fn flapping(subject: &Subject) -> String {
+    format!("flapping {}", name(subject))
 }
 
 pub(super) fn turn(change: &Change) -> String {
@@ -334,6 +340,9 @@ fn capitalised(text: &str) -> String {
 
 // Failures.
 
+/// What a server's failure is called in its key.
+pub(super) const WHOLE: &str = "server";
+
 /// What is remembered of a server that could not be reached, of one whose name led nowhere, and of one that could not be asked from
 /// here at all.
 const UNREACHABLE: &str = "unreachable";
@@ -371,7 +380,7 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         // Somebody, or the watch, ended it: no word about the server.
         return;
     }
-    let own = key(new.client(), Some(new.name()), Kind::Failure, "server");
+    let own = key(new.client(), Some(new.name()), Kind::Failure, WHOLE);
     let Some((what, severity, words)) = gravest(new.target) else {
         // A run that asks less is whole sooner. But any run that is whole reached the server.
         let is_enough = book.get(&own).is_some_and(|open| {
@@ -385,7 +394,7 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
         let title = format!("{} was scanned wholly again", new.name());
         return book.resolve(&own, title, Vec::new(), Some(new.number));
     };
-    let matter = new.matter(Kind::Failure, "server", severity, MatterState::NotWhole { what: what.to_owned() });
+    let matter = new.matter(Kind::Failure, WHOLE, severity, MatterState::NotWhole { what: what.to_owned() });
     let mut details: Vec<String> =
         troubles.iter().take(REASONS_MOST).map(|trouble| capitalised(&trouble.describe())).collect();
     let more = troubles.len().saturating_sub(REASONS_MOST);

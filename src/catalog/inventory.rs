@@ -226,7 +226,8 @@ fn beside(mut target: Target, inventory: &Path) -> Target {
     target
 }
 
-pub(super) fn shown(path: &Path) -> String {
+/// A path as errors name it.
+pub fn shown(path: &Path) -> String {
     crate::model::peer_text::PeerText::new(&path.display().to_string(), 400).as_str().to_owned()
 }
 

@@ -163,6 +163,11 @@ async fn check(args: CheckArgs, shared: &Shared) -> Result<Exit, CliError> {
     if let Some(problem) = &looked.problem {
         complain(&format!("{}\nWhat could be looked at was.", clean_lines(problem)));
     }
+    if !shared.quiet {
+        for left in &looked.left {
+            complain(&format!("Not looked at: {}", clean(left)));
+        }
+    }
     let exit = if looked.problem.is_some() { Exit::Usage } else { Exit::Clean };
     if args.no_send {
         return Ok(exit);
@@ -210,11 +215,18 @@ pub(super) async fn send_all(
         let waits = if health.waiting == 0 { "nothing waits".to_owned() } else { format!("{} wait", health.waiting) };
         let partly = if partly == 0 { String::new() } else { format!("{partly} sent to some and not yet to all, ") };
         print(&format!("{delivered} sent, {partly}{waits}\n"))?;
+        for held in outbox.held(alerts, Timestamp::now())? {
+            print(&format!("{}\n", clean(&held)))?;
+        }
+    }
+    for unusable in &health.unusable {
+        complain(&clean_lines(&format!("nothing can be sent by the channel {unusable}")));
     }
     if let Some(words) = health.words() {
         complain(&clean_lines(&words));
     }
-    Ok(if health.waiting == 0 && refused == 0 { Exit::Clean } else { Exit::Partial })
+    let whole = health.waiting == 0 && health.unusable.is_empty() && refused == 0;
+    Ok(if whole { Exit::Clean } else { Exit::Partial })
 }
 
 fn drop_messages(args: &DropArgs, shared: &Shared) -> Result<Exit, CliError> {

@@ -268,12 +268,13 @@ impl Watch {
             alerting.finish(&self.args, true).await;
         }
         let alerts = self.alerting.as_ref().map_or(&self.alerts, |alerting| &alerting.alerts);
-        let health = Health::of(&self.records.store.waiting()?, &self.records.store.refusals()?, Some(alerts), Timestamp::now());
+        let health =
+            Health::of(&self.records.store.waiting()?, &self.records.store.refusals()?, Some(alerts), Timestamp::now());
         if let Some(words) = health.words() {
             complain(&clean(&words));
         }
         let problem = self.alerting.as_ref().is_some_and(|alerting| alerting.problem().is_some());
-        let whole = health.words().is_none() && health.refused.is_empty() && !problem;
+        let whole = health.words().is_none() && health.refused.is_empty() && health.unusable.is_empty() && !problem;
         if !whole || self.mute.is_some() || !self.records.keep() {
             self.worst = worse(self.worst, Some(3));
         }

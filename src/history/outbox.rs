@@ -4,6 +4,10 @@ use super::RunNumber;
 use crate::model::alert::Message;
 use crate::model::matter::{KnownServer, Matter};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What is due later than this was noted by a clock that was ahead: no wait is as long.
+pub(super) const LONGEST_WAIT_MS: i64 = 26 * 60 * 60 * 1000;
 
 /// How many of a server's last runs are named.
 pub const APPEARANCES: usize = 60;
@@ -99,6 +103,61 @@ pub struct Waiting {
     pub refused: bool,
     /// A process is at it.
     pub claimed: bool,
+    /// It reached some of its recipients: only those who are left wait behind it.
+    pub partly: bool,
+    /// The keys of what it tells; only where some message was refused, for else no one need know.
+    pub keys: Vec<String>,
+}
+
+/// Behind which other each message waits, by its place among them: its turn comes after that one's, whatever its own time is. None
+/// for one that waits for its own time, or for none.
+///
+/// As [`claim`](super::Archive::claim) takes them: those of a channel in their order. One that the receiver refused is passed by
+/// those that tell nothing of what it tells.
+pub fn behind(waiting: &[Waiting], now: Timestamp) -> Vec<Option<usize>> {
+    #[derive(Default)]
+    struct Channel<'a> {
+        /// What all wait for.
+        first: Option<usize>,
+        /// What messages tell that were refused, and what waits for these.
+        held: BTreeMap<&'a str, usize>,
+    }
+    let mut channels: BTreeMap<&Addressee, Channel<'_>> = BTreeMap::new();
+    let mut all = Vec::new();
+    for (place, message) in waiting.iter().enumerate() {
+        let channel = channels.entry(&message.to).or_default();
+        let holder = message.keys.iter().filter_map(|key| channel.held.get(key.as_str()).copied()).min();
+        let is_due = message.is_due(now);
+        let behind = match channel.first {
+            Some(first) => Some(first),
+            None if message.claimed || !is_due => None,
+            None => holder,
+        };
+        all.push(behind);
+        if channel.first.is_some() {
+            continue;
+        }
+        if message.claimed || !is_due && !message.refused && !message.partly {
+            channel.first = Some(place);
+        } else if message.refused && !is_due || behind.is_some() {
+            for key in &message.keys {
+                channel.held.entry(key).or_insert(behind.unwrap_or(place));
+            }
+        }
+    }
+    all
+}
+
+impl Waiting {
+    /// Whether its time has come.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        is_due(self.due.as_millisecond(), now.as_millisecond())
+    }
+}
+
+/// Whether a time has come, in milliseconds since 1970.
+pub(super) const fn is_due(due: i64, now: i64) -> bool {
+    due <= now || due > now.saturating_add(LONGEST_WAIT_MS)
 }
 
 /// A message that this process is to deliver.

@@ -38,6 +38,9 @@ pub struct Matter {
     pub run: Option<u64>,
     /// What is needed to tell when it gets worse, and when it is mended.
     pub state: MatterState,
+    /// The key by which it was told, where its server was called otherwise then: receivers join by it what belongs together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_as: Option<String>,
 }
 
 /// What is remembered of a matter by what it is about.
@@ -84,7 +87,11 @@ pub enum MatterState {
         inventory: String,
     },
     /// An inventory that cannot be read.
-    Inventory,
+    Inventory {
+        /// The files that options named when it could not: only who reads them too can tell that all can be read again.
+        #[serde(default)]
+        files: BTreeSet<String>,
+    },
     /// A certificate.
     Certificate {
         /// SHA-256 of it, hexadecimal.
@@ -104,14 +111,22 @@ pub enum MatterState {
         until: Date,
         /// The threshold in days that was told last; negative where it is over.
         told: i64,
+        /// The file that has it, by its own path; none where that was not noted.
+        #[serde(default)]
+        file: Option<String>,
     },
 }
 
 impl Matter {
+    /// The key by which receivers know it.
+    pub fn told_key(&self) -> &str {
+        self.told_as.as_ref().unwrap_or(&self.key)
+    }
+
     /// What is told of it as it stands.
     pub fn notice(&self, phase: Phase) -> Notice {
         Notice {
-            key: self.key.clone(),
+            key: self.told_key().to_owned(),
             kind: self.kind,
             phase,
             severity: self.severity,
@@ -150,6 +165,23 @@ pub struct KnownServer {
     /// By which job it is scanned; none where it was not noted yet.
     #[serde(default)]
     pub job: Option<KnownJob>,
+    /// Its host as the inventory names it; none where it was not noted yet.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// What it was called before, the oldest first: runs of these times are kept under these names.
+    #[serde(default)]
+    pub formerly: Vec<Former>,
+}
+
+/// What a server was called before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// Whose it was said to be.
+    pub client: String,
+    /// What the technicians called it.
+    pub name: String,
+    /// The number of its last run under that name.
+    pub until: i64,
 }
 
 /// By which job a server is scanned.
@@ -172,6 +204,8 @@ impl KnownServer {
             looked: BTreeSet::new(),
             certificates: Vec::new(),
             job: None,
+            host: None,
+            formerly: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's helpers are test code")]
 
+mod looks;
 mod mail;
 #[path = "../support/mod.rs"]
 mod support;
@@ -235,7 +236,17 @@ fn what_a_receiver_will_never_take_holds_up_nothing_else_and_is_told_before_its_
     settled(0, NEVER);
     settled(1, LONG_AGO);
     ended(&estate.check(), 3);
-    // What is about another client passes; that it is over waits for that it began.
+    // What is about another client passes; that it is over waits for that it began, and the list says so.
+    let listed = estate.listed();
+    let (first, second) = (&array(&listed, "waiting")[0], &array(&listed, "waiting")[1]);
+    assert_eq!((&second["behind"], &second["behind_due"]), (&first["id"], &first["due"]), "{listed:#}");
+    assert_eq!(first["behind"], Value::Null);
+    let words = format!("waits behind message {} of its channel, which is tried next 20", &text(first, "id")[..8]);
+    let list = stdout(&estate.alerts(&["list", "--width", "300"]).output().unwrap());
+    assert!(list.contains(&words) && !list.contains("is due now"), "{list}");
+    let check = estate.check();
+    ended(&check, 3);
+    assert!(stdout(&check).contains(&format!("noc: 1 {words}")), "{}", stdout(&check));
     let taken = receiver.taken();
     assert_eq!((phases(&taken, "resolved"), phases(&taken, "raised")), (0, 1));
     assert_eq!((text(&taken[0], "client"), estate.waiting()), ("Client 1", 2));

@@ -143,7 +143,7 @@ impl Looks {
         let since = scheduled(&mut book, "inventory", &all, at(now)).get(JOB).cloned();
         let wanted = of.iter().any(|(_, has)| *has).then(|| JobStanding { since, ..standing.clone() });
         jobs(&mut book, "inventory", wanted.as_slice(), at(now));
-        servers(&mut book, "inventory", of.iter().map(|(name, _)| (CLIENT, *name)));
+        servers(&mut book, "inventory", of.iter().map(|(name, _)| (CLIENT, *name)), at(now));
         self.0 = book.standing();
         told(book.notices())
     }
@@ -182,8 +182,8 @@ fn an_inventory_withdraws_nothing_of_another() {
     let other = [JobStanding { id: "N: 0 3 * * * UTC".to_owned(), ..job(None, false) }];
     let mut looks = Looks::new();
     let mut book = Book::new(looks.0.clone());
-    servers(&mut book, "a", [(CLIENT, "one")]);
-    servers(&mut book, "b", [(CLIENT, "two")]);
+    servers(&mut book, "a", [(CLIENT, "one")], at(now));
+    servers(&mut book, "b", [(CLIENT, "two")], at(now));
     looks.0 = book.standing();
     assert_eq!(looks.look("a", &[job(Some(ended()), false)], now).len(), 1);
     for _ in 0..2 {

@@ -2,13 +2,14 @@
 
 use super::outbox::{Health, is_gone, is_stuck};
 use super::{STUCK_DAYS, channels_of};
+use crate::alert::as_of;
 use crate::catalog::channels::Alerts;
 use crate::cli::args::alerts::ListArgs;
 use crate::cli::args::{DoctorFormat, Shared};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::output::{print, wrapped};
 use crate::history::Archive as _;
-use crate::history::outbox::{Addressee, Waiting};
+use crate::history::outbox::{Addressee, Waiting, behind};
 use crate::history::sqlite::Mode;
 use crate::model::matter::Matter;
 use crate::report::text::clean;
@@ -55,16 +56,27 @@ struct Message<'a> {
     attempts: u32,
     tried: Option<String>,
     due: String,
+    /// The message of the same channel whose turn comes before, whatever `due` says; none where none does.
+    behind: Option<&'a str>,
+    /// When that one is due.
+    behind_due: Option<String>,
     error: Option<&'a str>,
     stuck: bool,
     in_flight: bool,
 }
 
+/// A message that waits, and the one whose turn comes before.
+struct Turn<'a> {
+    message: &'a Waiting,
+    behind: Option<&'a Waiting>,
+}
+
 pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
     let now = Timestamp::now();
-    let mut matters = store.standing()?.matters;
-    let mut waiting = store.waiting()?;
+    // Days that were left when it was told are fewer by now.
+    let mut matters: Vec<Matter> = store.standing()?.matters.iter().map(|matter| as_of(matter, now)).collect();
+    let waiting = store.waiting()?;
     let named = !args.channels.targets.is_empty() || !args.channels.alerts.is_empty();
     let alerts = if named { Some(channels_of(&args.channels)?) } else { None };
     let health = Health::of(&waiting, &store.refusals()?, alerts.as_ref(), now);
@@ -72,7 +84,11 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
         args.client.is_empty() || args.client.iter().any(|wanted| wanted.to_lowercase() == client.to_lowercase())
     };
     matters.retain(|matter| wanted(&matter.client));
-    waiting.retain(|message| wanted(&message.client));
+    let turns = behind(&waiting, now);
+    let turn =
+        |(message, before): (_, Option<usize>)| Turn { message, behind: before.and_then(|place| waiting.get(place)) };
+    let waiting: Vec<Turn<'_>> =
+        waiting.iter().zip(turns).map(turn).filter(|turn| wanted(&turn.message.client)).collect();
     matters.sort_by_key(|matter| (Reverse(matter.severity), matter.kind, matter.client.clone(), matter.since.clone()));
     print(&match args.format {
         DoctorFormat::Text => text(&matters, &waiting, alerts.as_ref(), &health, now, shared.columns()),
@@ -83,7 +99,7 @@ pub(super) fn run(args: &ListArgs, shared: &Shared) -> Result<Exit, CliError> {
 
 fn text(
     matters: &[Matter],
-    waiting: &[Waiting],
+    waiting: &[Turn<'_>],
     alerts: Option<&Alerts>,
     health: &Health,
     now: Timestamp,
@@ -100,7 +116,7 @@ fn text(
         let Matter { severity, kind, client, since, run, title, .. } = matter;
         line(&format!("{severity}  {kind}  {client}: {title}"), "", "  ");
         let run = run.map(|run| format!(", run {run}")).unwrap_or_default();
-        line(&format!("since {since}{run}  [{}]", matter.key), "  ", "  ");
+        line(&format!("since {since}{run}  [{}]", matter.told_key()), "  ", "  ");
         for detail in &matter.details {
             line(detail, "  ", "  ");
         }
@@ -112,12 +128,14 @@ fn text(
     if waiting.is_empty() {
         line("No message waits.", "", "");
     }
-    for message in waiting {
+    for Turn { message, behind } in waiting {
         let standing = if alerts.is_some_and(|alerts| is_gone(message, alerts)) {
             "its channel is in no alerts.toml".to_owned()
         } else if message.claimed {
             "is being sent".to_owned()
-        } else if message.due <= now {
+        } else if let Some(before) = behind {
+            behind_in_words(before, now)
+        } else if message.is_due(now) {
             "is due now".to_owned()
         } else {
             format!("next try {}", short(message.due))
@@ -144,6 +162,10 @@ fn text(
     for refused in &health.refused {
         line(&format!("refused  {refused}"), "", "  ");
     }
+    for unusable in &health.unusable {
+        line("", "", "");
+        line(&format!("This process could not send by the channel {unusable}"), "", "  ");
+    }
     if let Some(words) = health.words() {
         line("", "", "");
         line(&words, "", "");
@@ -151,13 +173,23 @@ fn text(
     text
 }
 
+/// `waits behind message 3f9a01c2 of its channel, which is tried next 2026-11-21T04:00:00Z`
+pub(super) fn behind_in_words(before: &Waiting, now: Timestamp) -> String {
+    let when = match before {
+        _ if before.claimed => "is being sent".to_owned(),
+        _ if before.is_due(now) => "is due now".to_owned(),
+        _ => format!("is tried next {}", short(before.due)),
+    };
+    format!("waits behind message {} of its channel, which {when}", before.id.get(..8).unwrap_or(&before.id))
+}
+
 fn short(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn json(matters: &[Matter], waiting: &[Waiting], health: &Health, now: Timestamp) -> Result<String, CliError> {
+fn json(matters: &[Matter], waiting: &[Turn<'_>], health: &Health, now: Timestamp) -> Result<String, CliError> {
     let open = matters.iter().map(|matter| Opened {
-        key: &matter.key,
+        key: matter.told_key(),
         kind: matter.kind.as_str(),
         severity: matter.severity.to_string(),
         client: &matter.client,
@@ -168,7 +200,7 @@ fn json(matters: &[Matter], waiting: &[Waiting], health: &Health, now: Timestamp
         since: &matter.since,
         run: matter.run,
     });
-    let waiting = waiting.iter().map(|message| Message {
+    let waiting = waiting.iter().map(|Turn { message, behind }| Message {
         id: &message.id,
         channel: &message.to.channel,
         channel_file: &message.to.place,
@@ -178,6 +210,8 @@ fn json(matters: &[Matter], waiting: &[Waiting], health: &Health, now: Timestamp
         attempts: message.attempts,
         tried: message.tried.map(short),
         due: short(message.due),
+        behind: behind.map(|before| before.id.as_str()),
+        behind_due: behind.map(|before| short(before.due)),
         error: message.error.as_deref(),
         stuck: is_stuck(message, now),
         in_flight: message.claimed,

@@ -5,38 +5,25 @@
 
 use super::outbox::posted;
 use super::{NO_CHANNEL, new_id};
-use crate::alert::{self, Book, JobStanding, Partly, Route, Rules, Said, ScheduledServer, SeriesOf};
+use crate::alert::{self, Book, JobStanding, Partly, Placed, Route, Rules, ScheduledServer};
 use crate::catalog::channels::{self, Alerts, Channel, Known, When};
-use crate::catalog::guide::Guide;
 use crate::catalog::inventory::{self, ALERTS, Inventory};
-use crate::catalog::statements::{Read, Scope};
 use crate::cli::args::{Cli, Command, ScanArgs};
 use crate::cli::exit::CliError;
-use crate::cli::{guides, statements, watch};
-use crate::drift::EARLIER;
-use crate::history::outbox::{APPEARANCES, Appeared};
+use crate::cli::watch;
+use crate::history::outbox::Appeared;
 use crate::history::sqlite::Sqlite;
-use crate::history::{Archive as _, Beginning, HistoryError, JobRecord, RunNumber, Summary, Wanted};
-use crate::model::alert::Kind;
-use crate::model::matter::{KnownServer, MatterState};
-use crate::model::run::Run;
+use crate::history::{Archive as _, Beginning, JobRecord, Summary, Wanted};
+use crate::model::matter::KnownServer;
 use crate::model::target::Target;
 use crate::schedule::Schedule;
 use clap::Parser as _;
 use jiff::Timestamp;
+use said::Stated;
+use server::Server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
-
-/// How many runs back are loaded to find [`EARLIER`] of which anything was learned.
-const BACK: usize = 30;
-
-/// How many runs that showed what is open, or that it reads worse than, are compared with: the last of them. What began before
-/// stays open until fewer are.
-const RAISED_MOST: usize = 64;
-
-/// How many numbers of runs that were looked at are remembered of a server: of those that are [named](APPEARANCES) all.
-const LOOKED_MOST: usize = 3 * APPEARANCES;
 
 /// How often a look is begun anew because another process looked meanwhile.
 const AGAIN_MOST: usize = 10;
@@ -63,6 +50,8 @@ pub(in crate::cli) struct Looked {
     pub(in crate::cli) open: usize,
     /// Why not everything could be looked at.
     pub(in crate::cli) problem: Option<String>,
+    /// What is open and was not looked at, because this look was not given the file: in words.
+    pub(in crate::cli) left: Vec<String>,
 }
 
 /// What is known before the runs are looked at.
@@ -75,7 +64,10 @@ struct World {
     /// By which jobs they are scanned.
     jobs: Vec<ScheduledServer>,
     alerts: Alerts,
-    said: Option<Vec<Said>>,
+    /// None where it cannot be read.
+    stated: Option<Stated>,
+    /// The files that options name.
+    given: BTreeSet<String>,
     problem: Option<String>,
 }
 
@@ -87,37 +79,44 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
         return Err(CliError::Usage(NO_CHANNEL.to_owned()));
     }
     for _ in 0..AGAIN_MOST {
-        let mut book = Book::new(store.standing()?);
+        let mut book = Book::new(store.standing()?).of_inventory(&world.name);
         let rules = rules(&world.alerts.when);
-        let since = alert::scheduled(&mut book, &world.name, &world.jobs, now);
+        let appeared = store.appearances()?.servers;
+        let appeared: BTreeMap<(&str, &str), &Appeared> =
+            appeared.iter().map(|one| ((one.client.as_str(), one.name.as_str()), one)).collect();
         if let Some(inventory) = &world.inventory {
-            let appeared = store.appearances()?.servers;
-            let appeared: BTreeMap<(&str, &str), &Appeared> =
-                appeared.iter().map(|one| ((one.client.as_str(), one.name.as_str()), one)).collect();
-            for target in &inventory.targets {
-                if let Some(appeared) = appeared.get(&(target.client.as_str(), target.name.as_str())) {
-                    Server { store, appeared, loaded: BTreeMap::new(), begun: BTreeMap::new() }.look(
-                        &mut book,
-                        &world.name,
-                        &rules,
-                        now,
-                    )?;
-                }
+            let last = |client: &str, name: &str| {
+                let runs = appeared.get(&(client, name)).into_iter().flat_map(|one| &one.runs);
+                runs.map(|(_, number)| number.0).max().unwrap_or_default()
+            };
+            let others = inventory.elsewhere.iter().map(|other| other.client.as_str()).collect();
+            alert::renamed(&mut book, &world.name, &placed(inventory), &others, last, now);
+        }
+        let since = alert::scheduled(&mut book, &world.name, &world.jobs, now);
+        for target in world.inventory.iter().flat_map(|inventory| &inventory.targets) {
+            let formerly = book.server(&target.client, &target.name).map(|known| known.formerly.clone());
+            let server = Server::of(store, &appeared, (&target.client, &target.name), formerly.unwrap_or_default());
+            if let Some(server) = server {
+                server.look(&mut book, &world.name, &rules, now)?;
             }
         }
         // By their names, for the same servers may be looked at by another path too; and where these are not known, as they were.
         let is_ours = |server: &KnownServer| world.has(&server.client, &server.name) || server.inventory == world.name;
         alert::certificates(&mut book, is_ours, now, &rules);
-        if let Some(said) = &world.said {
+        let mut left = Vec::new();
+        if let Some(Stated { said, files }) = &world.stated {
             let is_asked = |client: &str, name: &str| world.has(client, name);
-            alert::statements(&mut book, said, is_asked, now, &rules);
+            let unread = alert::statements(&mut book, said, is_asked, |file| files.has(file), now, &rules);
+            left.extend(unread.iter().map(|(file, count)| said::left_in_words(file, *count)));
         }
-        alert::inventory(&mut book, &world.name, world.problem.as_deref(), now);
+        let unread = alert::inventory(&mut book, &world.name, world.problem.as_deref(), &world.given, now);
+        left.extend(unread.iter().map(|file| said::unread_in_words(file)));
         if let Some(inventory) = &world.inventory {
             let standing = jobs(store, inventory, &since, now)?;
             alert::jobs(&mut book, &world.name, &standing, now);
             let targets = inventory.targets.iter().map(|target| (target.client.as_str(), target.name.as_str()));
-            alert::servers(&mut book, &world.name, targets);
+            alert::servers(&mut book, &world.name, targets, now);
+            alert::placed(&mut book, &placed(inventory));
         }
         let mut look = book.look();
         look.messages = {
@@ -132,6 +131,7 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
                 notices: book.notices().len(),
                 open: book.open().count(),
                 problem: world.problem,
+                left,
             });
         }
     }
@@ -165,15 +165,18 @@ impl World {
                 let problem = CliError::Catalogs(found).render(false);
                 let files: Vec<PathBuf> = beside(asked.targets).chain(asked.alerts.iter().cloned()).collect();
                 let alerts = channels::load(&files, None)?;
-                let (inventory, servers, jobs, said) = (None, BTreeSet::new(), Vec::new(), None);
-                return Ok(Self { name, inventory, servers, jobs, alerts, said, problem: Some(problem) });
+                let (inventory, servers, jobs, stated) = (None, BTreeSet::new(), Vec::new(), None);
+                // Those of options have nothing to do with it.
+                let given = BTreeSet::new();
+                return Ok(Self { name, inventory, servers, jobs, alerts, stated, given, problem: Some(problem) });
             }
         };
         let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
         let files: Vec<PathBuf> = inventory.alerts.iter().chain(asked.alerts).cloned().collect();
         let alerts = channels::load(&files, Some(known))?;
-        let (said, problem) = match said(&inventory, &scan, now) {
-            Ok(said) => (Some(said), None),
+        let given = said::given(&scan);
+        let (stated, problem) = match said::read(&inventory, asked.targets, &scan, now) {
+            Ok(stated) => (Some(stated), None),
             Err(CliError::Files(found)) => (None, Some(CliError::Catalogs(found).render(false))),
             Err(error) => (None, Some(error.render(false))),
         };
@@ -184,7 +187,7 @@ impl World {
             job: watch::job_of(target),
         };
         let jobs = inventory.targets.iter().map(scheduled).collect();
-        Ok(Self { name, inventory: Some(inventory), servers, jobs, alerts, said, problem })
+        Ok(Self { name, inventory: Some(inventory), servers, jobs, alerts, stated, given, problem })
     }
 
     fn has(&self, client: &str, name: &str) -> bool {
@@ -229,33 +232,14 @@ fn scan_options(options: &[OsString]) -> Result<Box<ScanArgs>, CliError> {
     }
 }
 
-/// What people say of the servers of the inventory.
-fn said(inventory: &Inventory, scan: &ScanArgs, now: Timestamp) -> Result<Vec<Said>, CliError> {
-    let attestations: Vec<PathBuf> = inventory.attestations.iter().chain(&scan.stated.attestations).cloned().collect();
-    let waivers: Vec<PathBuf> = inventory.waivers.iter().chain(&scan.stated.waivers).cloned().collect();
-    let guides: Vec<Guide> =
-        if scan.what.guides.is_empty() { Vec::new() } else { guides::catalogs(&scan.what.guides)?.guides };
-    let scope = Scope::Inventory(&inventory.elsewhere);
-    let read: Read = statements::load([&attestations, &waivers], &inventory.targets, scope, &guides, now)?;
-    let attested = read.attestations.iter().filter(|one| one.known).map(|one| Said {
-        kind: Kind::Attestation,
-        client: one.client.clone(),
-        target: one.target.clone(),
-        about: one.about.clone(),
-        until: one.content.until,
-        who: one.content.by.clone(),
-        place: format!("{}:{}", one.file, one.line),
-    });
-    let waived = read.waivers.iter().filter(|one| one.known).map(|one| Said {
-        kind: Kind::Waiver,
-        client: one.client.clone(),
-        target: one.target.clone(),
-        about: one.about.clone(),
-        until: one.content.until,
-        who: one.content.approved_by.clone(),
-        place: format!("{}:{}", one.file, one.line),
-    });
-    Ok(attested.chain(waived).collect())
+/// The servers of an inventory, and where they are.
+fn placed(inventory: &Inventory) -> Vec<Placed> {
+    let placed = |target: &Target| Placed {
+        client: target.client.clone(),
+        name: target.name.clone(),
+        host: target.host.to_string(),
+    };
+    inventory.targets.iter().map(placed).collect()
 }
 
 /// The jobs of the inventory, each noted from now on where it never was: what is due later and does not happen is missed.
@@ -327,231 +311,6 @@ pub(in crate::cli) fn why_partial(store: &Sqlite, job: &str, began: &str) -> Res
     Ok(Partly::NotKept)
 }
 
-/// What a run that was not looked at yet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    /// The newest.
-    New,
-    /// It began before one that was looked at, and came to its end, or was gone on with, after that.
-    Late,
-}
-
-/// Which runs are to be looked at.
-#[derive(Debug, PartialEq, Eq)]
-struct Plan {
-    /// By their places, oldest first.
-    fresh: Vec<(usize, News)>,
-    /// The numbers of those that are not news any more.
-    passed: BTreeSet<i64>,
-}
-
-/// Tells what is news among the runs of a server, oldest first. A number is never given twice and numbers follow the order in which
-/// runs came into the store, so that a run is known by it whatever a clock said. What a clock that was ahead dates to come is left
-/// until then, and is no measure for others. A run with a greater number that began earlier than one that was looked at was taken
-/// in from elsewhere: that is old.
-fn plan(runs: &[(String, RunNumber)], seen: &(String, i64), looked: &BTreeSet<i64>, now: Timestamp) -> Plan {
-    let seen_is_to_come = is_to_come(&seen.0, now);
-    // What an older version looked at it knew by the time alone.
-    let was_looked_at = |started: &str, number: i64| {
-        looked.contains(&number)
-            || looked.len() >= APPEARANCES && looked.first().is_some_and(|first| number < *first)
-            || looked.is_empty()
-                && if seen_is_to_come { number <= seen.1 } else { (started, number) <= (seen.0.as_str(), seen.1) }
-    };
-    let past: Vec<(usize, &str, i64, bool)> = (runs.iter().enumerate())
-        .filter(|(_, (started, _))| !is_to_come(started, now))
-        .map(|(place, (started, number))| (place, started.as_str(), number.0, was_looked_at(started, number.0)))
-        .collect();
-    let newest = past.iter().rposition(|(.., is_known)| *is_known);
-    let mut plan = Plan { fresh: Vec::new(), passed: BTreeSet::new() };
-    for (order, (place, _, number, is_known)) in past.iter().enumerate() {
-        let later = past.get(order + 1..).unwrap_or_default();
-        if *is_known {
-            plan.passed.insert(*number);
-        } else if newest.is_none_or(|newest| order > newest) {
-            plan.fresh.push((*place, News::New));
-        } else if later.iter().all(|(_, _, other, is_known)| !is_known || other > number) {
-            plan.fresh.push((*place, News::Late));
-        } else {
-            plan.passed.insert(*number);
-        }
-    }
-    plan
-}
-
-/// Whether a run began later than now.
-fn is_to_come(started: &str, now: Timestamp) -> bool {
-    started.parse::<Timestamp>().is_ok_and(|started| started > now)
-}
-
-/// One server, and what was loaded of its runs.
-struct Server<'a> {
-    store: &'a Sqlite,
-    appeared: &'a Appeared,
-    loaded: BTreeMap<RunNumber, Option<Run>>,
-    /// How runs were begun.
-    begun: BTreeMap<RunNumber, Beginning>,
-}
-
-impl Server<'_> {
-    fn look(mut self, book: &mut Book, inventory: &str, rules: &Rules, now: Timestamp) -> Result<(), CliError> {
-        let Appeared { client, name, runs } = self.appeared;
-        let known = book.server(client, name);
-        let Some(seen) = known.and_then(|known| known.seen.clone()) else {
-            // What is past is not told; how it stands is.
-            return self.begin(book, inventory, rules, now);
-        };
-        let looked = known.map(|known| known.looked.clone()).unwrap_or_default();
-        let plan = plan(runs, &seen, &looked, now);
-        for (place, news) in plan.fresh {
-            let Some((_, number)) = runs.get(place) else { continue };
-            if self.load(*number)?.is_none() {
-                // Pruned meanwhile.
-                continue;
-            }
-            let mut series = self.earlier(book, place)?;
-            series.push(*number);
-            self.look_at(book, &series, inventory, rules, news == News::Late)?;
-        }
-        self.remember(book, plan.passed);
-        Ok(())
-    }
-
-    /// The first look at a server: its last run alone, and the last that saw it.
-    fn begin(mut self, book: &mut Book, inventory: &str, rules: &Rules, now: Timestamp) -> Result<(), CliError> {
-        let past =
-            self.appeared.runs.iter().filter(|(started, _)| !is_to_come(started, now)).map(|(_, number)| *number);
-        let past: Vec<RunNumber> = past.collect();
-        let mut seen = None;
-        for number in past.iter().rev().take(BACK) {
-            if self.load(*number)?.is_some_and(|run| !run.targets.iter().any(alert::is_blind)) {
-                seen = Some(*number);
-                break;
-            }
-        }
-        let newest = past.last().copied();
-        for number in seen.into_iter().filter(|seen| Some(*seen) != newest).chain(newest) {
-            self.load(number)?;
-            self.look_at(book, &[number], inventory, rules, false)?;
-        }
-        self.remember(book, past.into_iter().map(|number| number.0).collect());
-        Ok(())
-    }
-
-    /// Remembers which runs need not be looked at any more.
-    fn remember(&self, book: &mut Book, passed: BTreeSet<i64>) {
-        let Some(mut known) = book.server(&self.appeared.client, &self.appeared.name).cloned() else { return };
-        known.looked.extend(passed);
-        while known.looked.len() > LOOKED_MOST {
-            known.looked.pop_first();
-        }
-        book.remember(known);
-    }
-
-    /// The runs before one that are worth comparing with: those that showed what is open, and the last that saw anything.
-    fn earlier(&mut self, book: &Book, place: usize) -> Result<Vec<RunNumber>, CliError> {
-        let runs = self.appeared.runs.get(..place).unwrap_or_default();
-        let mut series: Vec<RunNumber> = Vec::new();
-        for (_, number) in runs.iter().rev().take(BACK) {
-            if series.len() == EARLIER {
-                break;
-            }
-            if self.load(*number)?.is_some_and(|run| !run.targets.iter().any(alert::is_blind)) {
-                series.push(*number);
-            }
-        }
-        series.reverse();
-        let mut raised: BTreeSet<RunNumber> = book
-            .of_server(&self.appeared.client, &self.appeared.name)
-            .filter(|matter| matter.kind == Kind::Drift)
-            .flat_map(|matter| {
-                let against = match matter.state {
-                    MatterState::Worse { against, .. } => against,
-                    _ => None,
-                };
-                matter.run.into_iter().chain(against)
-            })
-            .filter_map(|run| i64::try_from(run).ok().map(RunNumber))
-            .collect();
-        for number in &series {
-            raised.remove(number);
-        }
-        let mut older = Vec::new();
-        // Few: what is open of a server began in one run, or some.
-        for number in raised.into_iter().rev().take(RAISED_MOST).rev() {
-            // `prune` spares them; one that is gone all the same is not there to be compared with.
-            if self.load(number)?.is_some() {
-                older.push(number);
-            }
-        }
-        older.extend(series);
-        Ok(older)
-    }
-
-    fn look_at(
-        &mut self,
-        book: &mut Book,
-        series: &[RunNumber],
-        inventory: &str,
-        rules: &Rules,
-        is_late: bool,
-    ) -> Result<(), CliError> {
-        let Some(last) = series.last() else { return Ok(()) };
-        let own = self.beginning(*last)?;
-        let Appeared { client, name, .. } = self.appeared;
-        let known = book.server(client, name).and_then(|known| known.seen.clone());
-        let failed = book.of_server(client, name).filter(|matter| matter.kind == Kind::Failure);
-        let failed = failed.filter_map(|matter| i64::try_from(matter.run?).ok()).map(RunNumber);
-        let failed: Vec<RunNumber> = failed.collect();
-        let mut same: BTreeSet<u64> = BTreeSet::new();
-        for number in series.iter().copied().chain(known.map(|(_, number)| RunNumber(number))).chain(failed) {
-            if is_same(&self.beginning(number)?, &own) {
-                same.extend(u64::try_from(number.0));
-            }
-        }
-        let runs: Vec<(u64, &Run)> = series
-            .iter()
-            .filter_map(|number| Some((u64::try_from(number.0).ok()?, self.loaded.get(number)?.as_ref()?)))
-            .collect();
-        let asks_as = |number| same.contains(&number);
-        let series = SeriesOf { runs: &runs, asks_as: &asks_as, is_scheduled: is_by_watch(&own), is_late };
-        alert::server(book, series, inventory, rules);
-        Ok(())
-    }
-
-    /// How a run was begun; without options where it is gone.
-    fn beginning(&mut self, number: RunNumber) -> Result<Beginning, CliError> {
-        if let Some(known) = self.begun.get(&number) {
-            return Ok(known.clone());
-        }
-        let beginning = match self.store.beginning(number) {
-            Ok(beginning) => beginning,
-            Err(HistoryError::NoRun { .. }) => Beginning::default(),
-            Err(error) => return Err(error.into()),
-        };
-        self.begun.insert(number, beginning.clone());
-        Ok(beginning)
-    }
-
-    /// A run of this server alone.
-    fn load(&mut self, number: RunNumber) -> Result<Option<&Run>, CliError> {
-        if !self.loaded.contains_key(&number) {
-            let Appeared { client, name, .. } = self.appeared;
-            let wanted = Wanted { clients: vec![client.clone()], names: vec![name.clone()] };
-            let run = match self.store.load(number, &wanted) {
-                Ok(mut run) => {
-                    run.targets.retain(|target| target.target.client == *client && target.target.name == *name);
-                    (!run.targets.is_empty()).then_some(run)
-                }
-                Err(HistoryError::NoRun { .. }) => None,
-                Err(error) => return Err(error.into()),
-            };
-            self.loaded.insert(number, run);
-        }
-        Ok(self.loaded.get(&number).and_then(Option::as_ref))
-    }
-}
-
 /// Whether two runs were asked the same: by the same options, but for those of what is written, or both by the watch, whose options
 /// are the user's word.
 fn is_same(one: &Beginning, other: &Beginning) -> bool {
@@ -581,6 +340,9 @@ fn what_is_asked(beginning: &Beginning) -> Option<String> {
     let ScanArgs { hosts, roles, select, job, facts, what, prove, stated, timing, .. } = *scan;
     Some(format!("{:?}", (hosts, roles, targets, select, job, facts, what, prove, stated, timing)))
 }
+
+mod said;
+mod server;
 
 #[cfg(test)]
 mod tests;

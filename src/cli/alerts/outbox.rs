@@ -1,11 +1,12 @@
 //! Messages that wait, and their delivery: one channel does not wait for another, and messages of one channel go in their order.
 //! A mail goes to each recipient in that order, and who cannot be given it for now holds up no other.
 
+use super::list::behind_in_words;
 use super::{ONE_TRY, new_id};
-use crate::catalog::channels::{Alerts, Channel};
+use crate::catalog::channels::{Alerts, Channel, Means};
 use crate::cli::exit::CliError;
 use crate::history::Archive as _;
-use crate::history::outbox::{Addressee, Came, Claimed, Failed, Refusal, Waiting};
+use crate::history::outbox::{Addressee, Came, Claimed, Failed, Refusal, Waiting, behind};
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::model::alert::Message;
 use crate::notify::{self, Blame, Receipt, Undelivered};
@@ -13,6 +14,7 @@ use crate::report;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,6 +132,27 @@ impl Outbox {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).store.waiting()?)
     }
 
+    /// Which messages wait behind others of their channel: a line for each of those others.
+    pub(in crate::cli) fn held(&self, alerts: &Alerts, now: Timestamp) -> Result<Vec<String>, CliError> {
+        let waiting = self.waiting()?;
+        let mut held: BTreeMap<usize, usize> = BTreeMap::new();
+        for (message, behind) in waiting.iter().zip(behind(&waiting, now)) {
+            if let Some(before) = behind.filter(|_| is_of(message, alerts)) {
+                *held.entry(before).or_default() += 1;
+            }
+        }
+        let line = |(before, count): (usize, usize)| {
+            let before = waiting.get(before)?;
+            let verb = behind_in_words(before, now);
+            Some(format!(
+                "{}: {count} {}",
+                before.to.channel,
+                if count == 1 { verb } else { verb.replacen("waits", "wait", 1) }
+            ))
+        };
+        Ok(held.into_iter().filter_map(line).collect())
+    }
+
     /// How it stands with messages.
     pub(in crate::cli) fn health(&self, alerts: &Alerts, now: Timestamp) -> Result<Health, CliError> {
         let refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner).store.refusals()?;
@@ -185,19 +208,6 @@ impl Sent {
             }
         }
     }
-}
-
-#[cfg(not(test))]
-use crate::notify::deliver;
-
-/// A channel of this name is one at which a mistake of ours shows, in tests alone.
-#[cfg(test)]
-const BREAKS: &str = "breaks";
-
-#[cfg(test)]
-async fn deliver(channel: &Channel, message: &Message, reached: &[String]) -> Result<notify::Receipt, Undelivered> {
-    assert!(channel.name != BREAKS, "as a mistake would");
-    notify::deliver(channel, message, reached).await
 }
 
 /// Messages as they wait: each with the channel of the file, which is known by its name here, and in as many as the channel
@@ -300,6 +310,8 @@ pub(in crate::cli) struct Health {
     pub(in crate::cli) errors: Vec<String>,
     /// Recipients who were refused a message for good, and were given none since.
     pub(in crate::cli) refused: Vec<String>,
+    /// Channels by which this process could not send now, for want of a secret or a program: `NAME: why; what to do`.
+    pub(in crate::cli) unusable: Vec<String>,
 }
 
 impl Health {
@@ -310,7 +322,8 @@ impl Health {
         alerts: Option<&Alerts>,
         now: Timestamp,
     ) -> Self {
-        let mut health = Self::default();
+        let channels = alerts.iter().flat_map(|alerts| &alerts.channels);
+        let mut health = Self { unusable: channels.filter_map(unusable).collect(), ..Self::default() };
         for Refusal { to, whom, said, at, client, made } in refusals {
             if alerts.is_none_or(|alerts| is_asked(to, whom, alerts)) {
                 let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -366,6 +379,18 @@ impl Health {
 fn is_asked(to: &Addressee, whom: &str, alerts: &Alerts) -> bool {
     let channel = alerts.channels.iter().find(|channel| addressee(channel) == *to);
     channel.is_some_and(|channel| notify::recipients(channel).iter().any(|one| one == whom))
+}
+
+/// Why this process could not send by a channel now: it would be told late, when there is something to tell.
+fn unusable(channel: &Channel) -> Option<String> {
+    let name = &channel.name;
+    if let Err(error) = channel.check() {
+        return Some(format!("{name}: {error}; {}", error.advice()));
+    }
+    match &channel.means {
+        Means::Command(_) => notify::check(channel).err().map(|error| format!("{name}: {error}; {}", error.advice)),
+        _ => None,
+    }
 }
 
 /// Whether a message has waited for too long.
@@ -437,6 +462,8 @@ mod tests {
             error: Some("no".to_owned()),
             refused: false,
             claimed: false,
+            partly: false,
+            keys: Vec::new(),
         }
     }
 
@@ -456,33 +483,6 @@ mod tests {
         for (place, channel) in [("ours", "noc"), ("empty", "noc"), ("nowhere", "mail")] {
             assert_eq!(of(place, channel).gone, [format!("{channel} of {}", file(place))]);
         }
-    }
-
-    #[tokio::test]
-    async fn a_mistake_in_a_delivery_loses_no_message_and_holds_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("history.db");
-        let mut store = Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap();
-        let broken = Channel { name: BREAKS.to_owned(), ..channel("slack") };
-        let message = |id: &str| Message {
-            id: id.to_owned(),
-            made: "2026-11-21T02:00:00Z".to_owned(),
-            test: false,
-            client: "c".to_owned(),
-            notices: notices(1, "d"),
-        };
-        let messages = ["1", "2"].map(|id| (addressee(&broken), message(id))).to_vec();
-        assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
-        let outbox = Outbox::open(&place).unwrap();
-        let sent = outbox.send(&broken, None).await.unwrap();
-        assert_eq!((sent.delivered, sent.troubles.len()), (0, 1), "what is behind it waits with it");
-        assert!(sent.troubles[0].contains("a mistake of portreeve's"), "{:?}", sent.troubles);
-        let waiting = outbox.waiting().unwrap();
-        assert_eq!(waiting.iter().map(|one| (one.attempts, one.claimed)).collect::<Vec<_>>(), [(1, false), (0, false)]);
-        assert!(waiting[0].due > Timestamp::now() && !waiting[0].refused);
-        // Hurried it is tried again, and once.
-        let sent = outbox.send(&broken, Some(Timestamp::now() + SignedDuration::from_millis(2))).await.unwrap();
-        assert!(!sent.troubles.is_empty() && outbox.waiting().unwrap()[0].attempts >= 2);
     }
 
     fn refused(lasting: bool, retry_after: Option<Duration>) -> Undelivered {
@@ -543,7 +543,7 @@ mod tests {
             notices: notices(1, ""),
         };
         let messages = ["1", "2"].map(|id| (addressee(&channel), message(id)));
-        let look = crate::history::outbox::Look { messages: messages.into(), ..Default::default() };
+        let look = Look { messages: messages.into(), ..Default::default() };
         assert!(Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap().note_look(&look).unwrap());
         let outbox = Outbox::open(&place).unwrap();
         let sent = outbox.send_by(&channel, None, |_, message, _| breaks(message).boxed()).await.unwrap();

@@ -15,12 +15,14 @@ pub(in crate::cli) enum AlertsCommand {
     Test(TestArgs),
     /// List what is open, and the messages that wait.
     ///
-    /// The exit code is 3 where a message has waited for longer than a day, or is for a channel that is in no alerts.toml.
+    /// Days that are left are those of now. With --targets or --alerts it says too by which channels this process could not send,
+    /// as where a secret is missing. The exit code is 3 where a message has waited for longer than a day, or is for a channel that is in no alerts.toml.
     List(ListArgs),
     /// Look at the runs, the inventory and the day, and send what is to be told: for cron, where no `portreeve watch` runs.
     ///
-    /// The first look tells what is open by then in one message for each channel. The exit code is 0 where everything that waited
-    /// was taken, and 3 where something waits still.
+    /// The first look at an inventory tells what is open by then in one message for each channel. Give it the --alerts of the watch,
+    /// and behind -- the options of its scans: what stands in a file that it was not given stays as it is, and it says so. The exit
+    /// code is 0 where everything that waited was taken, and 3 where something waits still or a channel's secret cannot be read.
     Check(CheckArgs),
     /// Send what waits now, also what would be tried later.
     Send(SendArgs),

@@ -5,7 +5,7 @@ mod turn;
 use super::{Done, Sqlite, Wrong, new_uid};
 use crate::history::holder::Holder;
 use crate::history::outbox::{
-    APPEARANCES, Addressee, Appearances, Appeared, Came, Claimed, Failed, Look, Refusal, Standing, Waiting,
+    APPEARANCES, Addressee, Appearances, Appeared, Came, Claimed, Failed, Look, Refusal, Standing, Waiting, is_due,
 };
 use crate::history::{HistoryError, RunNumber, State};
 use crate::model::alert::Message;
@@ -15,9 +15,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use turn::{Queue, Queued, Turn};
-
-/// What is due later than this was noted by a clock that was ahead: no wait is as long.
-const LONGEST_WAIT_MS: i64 = 26 * 60 * 60 * 1000;
 
 /// In the column `refused`: nobody is given it any more, and it is kept for whom it was refused. `reached` has that one, `error` what
 /// was said.
@@ -137,13 +134,18 @@ fn moment(milliseconds: i64) -> Timestamp {
 /// The messages that wait.
 pub(super) fn waiting(store: &Sqlite) -> Done<Vec<Waiting>> {
     let mut statement = store.connection.prepare_cached(
-        "SELECT id, channel, client, made, notices, attempts, tried, due, error, refused, claimed, place FROM outbox
+        "SELECT id, channel, client, made, notices, attempts, tried, due, error, refused, claimed, place,
+         CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE refused = 1) THEN body END, reached FROM outbox
          WHERE refused <> ?1 ORDER BY number",
     )?;
     let mut rows = statement.query([OVER])?;
     let mut waiting = Vec::new();
     while let Some(row) = rows.next()? {
         let claimed: Option<String> = row.get(10)?;
+        let keys = match row.get::<_, Option<String>>(12)? {
+            Some(body) => read::<Message>(&body)?.notices.into_iter().map(|notice| notice.key).collect(),
+            None => Vec::new(),
+        };
         waiting.push(Waiting {
             id: row.get(0)?,
             to: Addressee { place: row.get(11)?, channel: row.get(1)? },
@@ -156,6 +158,8 @@ pub(super) fn waiting(store: &Sqlite) -> Done<Vec<Waiting>> {
             error: row.get(8)?,
             refused: row.get(9)?,
             claimed: claimed.is_some_and(|who| is_alive(store, &who)),
+            keys,
+            partly: row.get::<_, String>(13)? != "[]",
         });
     }
     Ok(waiting)
@@ -208,11 +212,7 @@ pub(super) fn claim(
             let tried: Option<i64> = row.get(3)?;
             let hurried = hurry.is_some_and(|since| tried.is_none_or(|tried| tried < since.as_millisecond()));
             let reached: Vec<String> = read(&row.get::<_, String>(4)?)?;
-            let message = Queued {
-                is_due: hurried || due <= now || due > now + LONGEST_WAIT_MS,
-                refused: row.get(2)?,
-                reached: &reached,
-            };
+            let message = Queued { is_due: hurried || is_due(due, now), refused: row.get(2)?, reached: &reached };
             let keys = || -> Done<BTreeSet<String>> {
                 let message: Message = read(&row.get::<_, String>(5)?)?;
                 Ok(message.notices.into_iter().map(|notice| notice.key).collect())
@@ -348,6 +348,7 @@ pub(super) fn drop_messages(store: &Transaction<'_>, ids: &[String]) -> Done<usi
 mod tests {
     use super::*;
     use crate::history::Archive as _;
+    use crate::history::outbox::behind;
     use crate::history::sqlite::Mode;
     use crate::model::alert::{Kind, Notice, Phase};
     use crate::model::matter::{Matter, MatterState};
@@ -385,7 +386,8 @@ mod tests {
             action: None,
             since: "2026-11-21T02:00:00Z".to_owned(),
             run: None,
-            state: MatterState::Inventory,
+            state: MatterState::Inventory { files: BTreeSet::new() },
+            told_as: None,
         }
     }
 
@@ -503,6 +505,35 @@ mod tests {
             assert_eq!(claimed(&mut store, None).as_deref(), Some(id));
             store.delivered(id, &Came::default()).unwrap();
         }
+    }
+
+    #[test]
+    fn which_message_another_waits_behind_is_told_as_they_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let of = |id: &str, keys: &[&str]| {
+            let notices: Vec<Notice> = keys.iter().map(|key| matter(key).notice(Phase::Raised)).collect();
+            (noc("a"), Message { notices, ..message(id) })
+        };
+        let messages =
+            vec![of("1", &["x"]), of("2", &["x", "y"]), of("3", &["y"]), of("4", &["z"]), (noc("b"), message("5"))];
+        assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
+        let told = |store: &Sqlite| behind(&store.waiting().unwrap(), now());
+        assert_eq!(told(&store), [None; 5], "all are due");
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
+        assert_eq!(told(&store), [None, Some(0), Some(0), Some(0), None], "it is being sent");
+        store.not_delivered("1", &failed("2026-11-21T04:00:00Z", true)).unwrap();
+        // The third waits for what the second tells, and both for the first.
+        assert_eq!(told(&store), [None, Some(0), Some(0), None, None]);
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("4"));
+        store.not_delivered("4", &failed("2026-11-21T03:10:00Z", false)).unwrap();
+        assert_eq!(claimed(&mut store, None), None);
+        store.delivered("1", &Came::default()).unwrap();
+        assert_eq!(told(&store), [None; 4]);
+        assert_eq!(claimed(&mut store, None).as_deref(), Some("2"));
+        store.not_delivered("2", &failed("2026-11-21T04:00:00Z", false)).unwrap();
+        assert_eq!(told(&store), [None, Some(0), Some(0), None], "what is tried again later holds up all");
+        assert_eq!(claimed(&mut store, None), None);
     }
 
     #[test]

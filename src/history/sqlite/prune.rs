@@ -151,6 +151,7 @@ mod tests {
             action: None,
             since: run.started.clone(),
             run: Some(3),
+            told_as: None,
             state: MatterState::Worse { subject, after: None, against: Some(2) },
         };
         assert!(store.note_look(&Look { open: vec![matter], ..Look::default() }).unwrap());

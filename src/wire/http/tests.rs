@@ -60,7 +60,6 @@ fn a_field_is_not_hidden_by_a_control_byte_in_it() {
         (&b"Server: Microsoft-IIS/10.0\x01"[..], "Server: Microsoft-IIS/10.0"),
         (b"Server: a\x1b[2J", "Server: a"),
         (b"server : \x7fx", "server: "),
-        (b"Server:\x00", "Server: "),
         (b"Server: a\r\n \x01b", "Server: a"),
     ] {
         let head = head(&[b"HTTP/1.1 200 OK\r\nDate: now\r\n", sent, b"\r\nVary: *\r\n\r\n"].concat());

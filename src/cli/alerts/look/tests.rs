@@ -1,4 +1,5 @@
-use super::{News, Plan, is_same, name, plan, why_partial};
+use super::server::{News, Plan, plan};
+use super::{is_same, name, why_partial};
 use crate::alert::Partly;
 use crate::drift::tests::world::World;
 use crate::history::sqlite::{Mode, Sqlite};
