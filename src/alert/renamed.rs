@@ -37,7 +37,9 @@ pub fn renamed(
 ) {
     let wanted: BTreeSet<(&str, &str)> = targets.iter().map(|one| (one.client.as_str(), one.name.as_str())).collect();
     let known: Vec<KnownServer> = book.servers().cloned().collect();
-    let is_known = |one: &Placed| known.iter().any(|server| server.client == one.client && server.name == one.name);
+    let names: BTreeSet<(&str, &str)> =
+        known.iter().map(|server| (server.client.as_str(), server.name.as_str())).collect();
+    let is_known = |one: &Placed| names.contains(&(one.client.as_str(), one.name.as_str()));
     let gone: Vec<&KnownServer> = (known.iter())
         .filter(|server| covers(inventory, &server.inventory))
         .filter(|server| !wanted.contains(&(server.client.as_str(), server.name.as_str())))

@@ -16,7 +16,8 @@ pub(in crate::cli) enum AlertsCommand {
     /// List what is open, and the messages that wait.
     ///
     /// Days that are left are those of now. With --targets or --alerts it says too by which channels this process could not send,
-    /// as where a secret is missing. The exit code is 3 where a message has waited for longer than a day, or is for a channel that is in no alerts.toml.
+    /// as where a secret is missing. The exit code is 3 where a message has waited for longer than a day, or is for a channel that
+    /// is in no alerts.toml.
     List(ListArgs),
     /// Look at the runs, the inventory and the day, and send what is to be told: for cron, where no `portreeve watch` runs.
     ///

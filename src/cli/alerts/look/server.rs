@@ -116,6 +116,11 @@ impl<'a> Server<'a> {
         (!server.appeared.runs.is_empty()).then_some(server)
     }
 
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> &[(String, RunNumber)] {
+        &self.appeared.runs
+    }
+
     pub(super) fn look(
         mut self,
         book: &mut Book,

@@ -1,11 +1,13 @@
-use super::server::{News, Plan, plan};
+use super::server::{News, Plan, Server, plan};
 use super::{is_same, name, why_partial};
 use crate::alert::Partly;
 use crate::drift::tests::world::World;
+use crate::history::outbox::Appeared;
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::{Archive as _, Beginning, RunNumber};
+use crate::model::matter::Former;
 use crate::model::run::{Run, Trouble};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn begun(line: &str) -> Beginning {
@@ -102,6 +104,28 @@ fn what_was_looked_at_so_long_ago_that_its_number_is_forgotten_is_no_news() {
     assert_eq!(news(&runs, ("11-21T02", 139), &looked).0, []);
     let known: BTreeSet<i64> = news(&runs, ("11-21T02", 139), &looked).1.into_iter().collect();
     assert_eq!(known, BTreeSet::from([39, 40, 139]));
+}
+
+#[test]
+fn a_server_has_the_runs_of_its_former_name_and_none_of_whoever_has_that_name_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+    let appeared = |name: &str, numbers: &[i64]| Appeared {
+        client: "c".to_owned(),
+        name: name.to_owned(),
+        runs: numbers.iter().map(|number| (format!("2026-11-{number:02}T02:00:00Z"), RunNumber(*number))).collect(),
+    };
+    let all = [appeared("old", &[1, 2, 4, 5]), appeared("new", &[1, 3, 5])];
+    let all: BTreeMap<(&str, &str), &Appeared> =
+        all.iter().map(|one| ((one.client.as_str(), one.name.as_str()), one)).collect();
+    let numbers = |name: &str, formerly: &[Former]| -> Vec<i64> {
+        let server = Server::of(&store, &all, ("c", name), formerly.to_vec());
+        server.map_or_else(Vec::new, |server| server.runs().iter().map(|(_, number)| number.0).collect())
+    };
+    let former = Former { client: "c".to_owned(), name: "old".to_owned(), until: 2 };
+    assert_eq!(numbers("new", &[former]), [1, 2, 3, 5], "nor of whoever had its name before");
+    assert_eq!(numbers("new", &[]), [1, 3, 5]);
+    assert_eq!(numbers("never", &[]), [0; 0]);
 }
 
 #[test]
