@@ -253,9 +253,9 @@ proptest! {
 #[test]
 fn a_day_may_be_called_by_its_name_where_somebody_types_it_and_not_in_a_file() {
     let now = "2026-11-21T23:30:00Z".parse().unwrap();
-    let called = |text: &str| super::day_called(text, now).map(|day| day.to_string());
+    let called = |text: &str| day_called(text, now).map(|day| day.to_string());
     assert_eq!(called("today").as_deref(), Some("2026-11-21"));
     assert_eq!(called(" Yesterday ").as_deref(), Some("2026-11-20"));
     assert_eq!((called("tomorrow"), called("2026-11-21")), (None, None));
-    assert!(super::parse_day("today").is_err(), "it would be another day tomorrow");
+    assert!(parse_day("today").is_err(), "it would be another day tomorrow");
 }
