@@ -161,9 +161,10 @@ fn a_watch_scans_whatever_becomes_of_its_channels_and_says_what_waits() {
     watching.signal(Signal::SIGHUP);
     until("it is there again", || status(&estate)["alerts"]["gone"][0].is_null());
     // A status that cannot be written ends nothing.
+    let place = estate.path("status.json");
     until("a folder is in its place", || {
-        let _ = fs::remove_file(estate.path("status.json"));
-        fs::create_dir(estate.path("status.json")).is_ok()
+        let _ = fs::remove_file(&place);
+        fs::create_dir(&place).is_ok()
     });
     watching.signal(Signal::SIGHUP);
     receiver.comes_back();

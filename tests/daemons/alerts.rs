@@ -304,7 +304,7 @@ fn exim_defers_one_recipient_and_the_other_gets_all_once() {
     fs::set_permissions(rig.write("password", PASSWORD), Permissions::from_mode(0o600)).unwrap();
     let target = |client: &str| {
         format!(
-            "[[target]]\nclient = \"{client}\"\nname = \"server\"\nhost = \"h.invalid\"\nroles = [\"iis\"]\n\
+            "[[target]]\nclient = \"{client}\"\nname = \"server\"\nhost = \"{client}.invalid\"\nroles = [\"iis\"]\n\
              schedule = {{ cron = \"17 3 29 2 *\", zone = \"UTC\" }}\n"
         )
     };
@@ -322,7 +322,7 @@ fn exim_defers_one_recipient_and_the_other_gets_all_once() {
         let output = command.arg("--store").arg(rig.path("history.db")).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    assert_eq!(check().0, Some(0));
+    assert_eq!(check(), (Some(0), String::new()));
     let store = rusqlite::Connection::open(rig.path("history.db")).unwrap();
     for (mails, client) in ["First", "Second"].into_iter().enumerate() {
         let settled = "UPDATE job SET settled = '2015-01-01T00:00:00Z' WHERE id LIKE ?1";
