@@ -225,6 +225,21 @@ fn the_last_runs_are_counted_for_each_client() {
     }
     let narrowed = report(folder, &["--client", "Northwind Dental", "--name", "rmm"]);
     assert!(text(&narrowed, "headline").starts_with("This is only a part of Northwind Dental: rmm"), "{narrowed}");
+    // What was chosen of one client is nothing that the other reads.
+    let pages = folder.join("pages");
+    fs::create_dir(&pages).unwrap();
+    let mut command = about(folder, &["report", "--quiet", "--fail-on", "never", "--forms", "html,json,markdown,csv"]);
+    command.args(["--name", "northwind dental/rm*", "--name", "harbour logistics/help*"]).args(UNTIL);
+    command.arg("--by-client").arg(&pages).output().unwrap();
+    let files: Vec<_> = fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 8, "{files:?}");
+    for file in files {
+        let page = fs::read_to_string(&file).unwrap();
+        let own = file.file_name().unwrap().to_str().unwrap().starts_with("northwind");
+        let (own, foreign) = if own { ("rmm", ["arbour", "help"]) } else { ("helpdesk", ["orthwind", "rm*"]) };
+        assert!(page.contains("only a part of") && page.contains(own), "{page}");
+        assert!(foreign.iter().all(|name| !page.contains(name)), "{page}");
+    }
 }
 
 #[test]

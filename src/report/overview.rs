@@ -87,7 +87,25 @@ pub struct Estate {
     /// By their places in the courses.
     servers: Vec<Option<Server>>,
     inventory: Option<BTreeSet<(String, String)>>,
-    only: Option<String>,
+    narrowed: Narrowed,
+}
+
+/// By what the user chose servers. His words are no part of this: they may name servers of other clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Narrowed {
+    /// Only some clients.
+    pub clients: bool,
+    /// Only servers of some names.
+    pub names: bool,
+}
+
+/// Which servers a report is of, where it is not of all: only such as it tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// All servers of these clients.
+    Clients(Vec<String>),
+    /// These servers, by client and name.
+    Servers(Vec<(String, String)>),
 }
 
 /// A report over many servers.
@@ -95,8 +113,8 @@ pub struct Estate {
 pub struct Overview {
     /// Whose servers, where they are of one client.
     pub client: Option<String>,
-    /// By what they were chosen, where it is not all of them.
-    pub only: Option<String>,
+    /// Which they are, where it is not all of them.
+    pub only: Option<Only>,
     /// Which time it is about; RFC 3339, UTC.
     pub since: String,
     /// The time of the report; RFC 3339, UTC.
@@ -161,13 +179,13 @@ impl Estate {
             servers.push(Some(server::of((&courses, &told), (period, target), (&choice, own), (&loaded, open))));
         }
         let inventory = given.map(|given| given.into_keys().collect());
-        Ok(Self { period, courses, told, dropped, servers, inventory, only: None })
+        Ok(Self { period, courses, told, dropped, servers, inventory, narrowed: Narrowed::default() })
     }
 
-    /// Says that these are only some of the servers, and by what they were chosen.
+    /// Says that these are only some of the servers.
     #[must_use]
-    pub fn only(self, only: Option<String>) -> Self {
-        Self { only, ..self }
+    pub fn narrowed(self, narrowed: Narrowed) -> Self {
+        Self { narrowed, ..self }
     }
 
     /// The clients, in the order of their names: those of servers, and those of targets that were never scanned.
@@ -198,7 +216,7 @@ impl Estate {
         });
         Overview {
             client: client.map(str::to_owned),
-            only: self.only.clone(),
+            only: self.only(client, &servers, inventory.as_ref()),
             since: self.period.since.to_string(),
             until: self.period.until.to_string(),
             steps: plan::steps(&servers),
@@ -206,6 +224,17 @@ impl Estate {
             servers,
             inventory,
         }
+    }
+
+    /// Which servers a report is of, by its own servers alone.
+    fn only(&self, client: Option<&str>, servers: &[Server], inventory: Option<&Compared>) -> Option<Only> {
+        if self.narrowed.names {
+            let told = servers.iter().map(|server| (server.client.clone(), server.name.clone()));
+            let never = inventory.into_iter().flat_map(|inventory| &inventory.never).cloned();
+            let all: BTreeSet<(String, String)> = told.chain(never).collect();
+            return Some(Only::Servers(all.into_iter().collect()));
+        }
+        (self.narrowed.clients && client.is_none()).then(|| Only::Clients(self.clients()))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::verdict::Verdict;
 use crate::report::overview::{self as model, words};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of the format, the value of `format`.
 const FORMAT: &str = "portreeve-report";
@@ -29,13 +29,16 @@ pub struct Report {
     version: u32,
     /// Whose servers; null where the report is over all clients.
     client: Option<String>,
+    /// Which servers it is of, where somebody chose some; null where it is of all, or of all of this client.
+    only: Option<Only>,
     /// The begin of the period that changes and trend are told of: RFC 3339, UTC.
     since: String,
     /// The time of the report: RFC 3339, UTC. Days are counted from it.
     until: String,
     /// All of it in a few sentences.
     headline: String,
-    /// Every server was seen wholly by its last try, none is overdue, and none of the inventory was never scanned.
+    /// It is of all servers, every one was seen wholly by its last try, none is overdue, and none of the inventory was never
+    /// scanned.
     whole: bool,
     /// Failures that are not waived, by severity; those that could not be told again included. Violated rules are high.
     open: Open,
@@ -47,6 +50,27 @@ pub struct Report {
     trend: Trend,
     /// What the inventory and the history do not both have; null where no inventory was given.
     inventory: Option<Inventory>,
+}
+
+/// Which servers a report is of, where it is not of all.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Only {
+    /// Their clients.
+    clients: Vec<String>,
+    /// The servers; null where they are all of these clients.
+    servers: Option<Vec<Named>>,
+}
+
+impl From<&model::Only> for Only {
+    fn from(only: &model::Only) -> Self {
+        match only {
+            model::Only::Clients(clients) => Self { clients: clients.clone(), servers: None },
+            model::Only::Servers(servers) => {
+                let clients: BTreeSet<&String> = servers.iter().map(|(client, _)| client).collect();
+                Self { clients: clients.into_iter().cloned().collect(), servers: Some(named(servers)) }
+            }
+        }
+    }
 }
 
 /// Failures by severity.
@@ -319,19 +343,21 @@ struct Named {
     name: String,
 }
 
+fn named(list: &[(String, String)]) -> Vec<Named> {
+    list.iter().map(|(client, name)| Named { client: client.clone(), name: name.clone() }).collect()
+}
+
 impl From<&model::Overview> for Report {
     fn from(overview: &model::Overview) -> Self {
-        let named = |list: &[(String, String)]| -> Vec<Named> {
-            list.iter().map(|(client, name)| Named { client: client.clone(), name: name.clone() }).collect()
-        };
         Self {
             format: FORMAT,
             version: VERSION,
             client: overview.client.clone(),
+            only: overview.only.as_ref().map(Only::from),
             since: overview.since.clone(),
             until: overview.until.clone(),
             headline: words::headline(overview),
-            whole: words::not_whole(overview).is_none(),
+            whole: overview.only.is_none() && words::not_whole(overview).is_none(),
             open: Open::of(|severity| words::open(overview, severity)),
             servers: overview.servers.iter().map(Server::from).collect(),
             steps: overview.steps.iter().map(Step::from).collect(),

@@ -48,7 +48,7 @@ pub struct Server {
     pub certificates: Vec<Certificate>,
     /// What people say of it; what needs somebody comes first.
     pub(in crate::report) statements: Vec<Row>,
-    /// The guides that were used.
+    /// The guides that were used and concern it.
     pub guides: Vec<GuideUsed>,
     /// The run with which it is compared.
     pub before: Option<Mark>,
@@ -169,7 +169,7 @@ pub(super) fn of(
         failures: Vec::new(),
         certificates: now.as_ref().map(|target| certificates(target, period.until)).unwrap_or_default(),
         statements: now.as_ref().map(|target| rows(target, Some(today))).unwrap_or_default(),
-        guides: loaded.now.as_ref().map(|run| run.guides.clone()).unwrap_or_default(),
+        guides: loaded.now.as_ref().map(guides).unwrap_or_default(),
         before: mark(courses, choice.before),
         drift: loaded.before.as_ref().zip(loaded.now.as_ref()).and_then(|(before, now)| drift(before, now)),
         seen,
@@ -205,6 +205,14 @@ fn why(run: Option<&Run>) -> String {
     let Some(target) = run.and_then(|run| run.targets.first()) else { return "the run cannot be read".to_owned() };
     let troubles: Vec<String> = target.troubles.iter().map(Trouble::describe).collect();
     if troubles.is_empty() { "nothing came from it".to_owned() } else { troubles.join("; ") }
+}
+
+/// The guides that concern the server: others that the run used may be of another client.
+fn guides(run: &Run) -> Vec<GuideUsed> {
+    let own = |guide: &&GuideUsed| {
+        run.targets.first().is_some_and(|target| target.findings.iter().any(|one| one.guide == guide.id))
+    };
+    run.guides.iter().filter(own).cloned().collect()
 }
 
 fn drift(before: &Run, now: &Run) -> Option<TargetDrift> {

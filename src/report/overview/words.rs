@@ -1,6 +1,6 @@
 //! What a report over many servers says in words, decided once for all its forms.
 
-use super::{Failure, Overview, Server, Step, Sureness};
+use super::{Failure, Only, Overview, Server, Step, Sureness};
 use crate::catalog::inventory::NO_CLIENT;
 use crate::model::drift::{Class, DriftTally};
 use crate::model::expected::RuleVerdict;
@@ -21,13 +21,35 @@ pub(in crate::report) fn headline(overview: &Overview) -> String {
 /// The same without why it is not the whole picture, which must stand beside it.
 pub(in crate::report) fn summary(overview: &Overview) -> String {
     let told = of_servers(overview);
-    match (&overview.only, &overview.client) {
-        (Some(only), Some(client)) if client != NO_CLIENT => {
-            format!("This is only a part of {client}: {only}; its other servers are not told of. {told}")
+    only_some(overview).map_or_else(|| told.clone(), |only| format!("{only} {told}"))
+}
+
+/// How many names are told where a report is of some servers only.
+const SOME: usize = 6;
+
+/// That a report is of some servers only, in a sentence; nothing where it is of all.
+pub(in crate::report) fn only_some(overview: &Overview) -> Option<String> {
+    let only = some(overview)?;
+    Some(match (&overview.only, &overview.client) {
+        (Some(Only::Clients(_)), _) => format!("These are only some of the clients: {only}."),
+        (_, Some(client)) if client != NO_CLIENT => {
+            format!("This is only a part of {client}: {only}; its other servers are not told of.")
         }
-        (Some(only), _) => format!("These are only some of the servers: {only}. {told}"),
-        (None, _) => told,
+        _ => format!("These are only some of the servers: {only}."),
+    })
+}
+
+/// The names of what a report is of, the first of them; nothing where it is of all.
+fn some(overview: &Overview) -> Option<String> {
+    let names: Vec<String> = match overview.only.as_ref()? {
+        Only::Clients(clients) => clients.clone(),
+        Only::Servers(servers) => servers.iter().map(|(client, name)| called(overview, client, name)).collect(),
+    };
+    let mut told: Vec<String> = names.iter().take(SOME).cloned().collect();
+    if names.len() > SOME {
+        told.push(format!("{} more", number(names.len() - SOME)));
     }
+    Some(listed(&told))
 }
 
 fn of_servers(overview: &Overview) -> String {
@@ -220,9 +242,10 @@ pub(in crate::report) fn subject(overview: &Overview) -> String {
         (Some(client), Some(_)) if client == NO_CLIENT => "Some servers".to_owned(),
         (Some(client), _) => client.clone(),
         (None, None) => "All clients".to_owned(),
-        (None, Some(_)) => "Some servers of all clients".to_owned(),
+        (None, Some(Only::Clients(_))) => "Some clients".to_owned(),
+        (None, Some(Only::Servers(_))) => "Some servers of all clients".to_owned(),
     };
-    match &overview.only {
+    match some(overview) {
         Some(only) => format!("{whose}, only {only}"),
         None => whose,
     }
