@@ -6,24 +6,29 @@
 //!
 //! - What failed when it was last told, and can no longer be told, still stands as a failure, marked as not confirmed. So does what
 //!   the last run did not ask, because it was asked for less than the one that told it.
+//!   What is wrong with it is what was seen then.
+//! - A certificate whose place could not be read by the last sight is told as it was read last, with the day.
 //! - What has run out since the scan counts for nothing: a waiver or an attestation is read on the day of the report.
 //! - A failure is as old as the first run of the series in which it was never seen to pass; what a run did not see breaks nothing.
 
 mod age;
 mod asked;
+mod certificates;
 mod choice;
 mod failure;
 mod plan;
 mod server;
+mod shelf;
 mod standing;
 mod trend;
 pub(super) mod words;
 
 pub use asked::{Asked, AskedOptions};
+pub use certificates::Certificate;
 pub use choice::{Choice, choices};
 pub use failure::{Failure, Since};
 pub use plan::Step;
-pub use server::{Certificate, Lost, Server};
+pub use server::{Lost, Server};
 pub use trend::{Point, Sureness, Trend, TrendMark};
 
 use crate::history::RunNumber;
@@ -63,14 +68,6 @@ pub struct Loaded {
     pub before: Option<Run>,
     /// The last try, where it saw nothing.
     pub failed: Option<Run>,
-}
-
-/// What the last sight of a target was not asked for, and the runs that tell of it.
-#[derive(Clone, Copy)]
-struct Open<'a> {
-    unasked: &'a asked::Unasked,
-    /// By the places of the sights.
-    older: &'a BTreeMap<usize, Option<Run>>,
 }
 
 /// What snapshots say of items and rules.
@@ -168,15 +165,13 @@ impl Estate {
             }
             let loaded = load(&choice)?;
             let unasked = asked::unasked(&courses, &told, own, (&mut book, &mut dropped))?;
-            let mut older: BTreeMap<usize, Option<Run>> = BTreeMap::new();
-            for (_, sight) in &unasked.failing {
-                if !older.contains_key(sight) {
-                    let alone = Choice { target: choice.target, now: Some(*sight), ..Choice::default() };
-                    older.insert(*sight, load(&alone)?.now);
-                }
-            }
-            let open = Open { unasked: &unasked, older: &older };
-            servers.push(Some(server::of((&courses, &told), (period, target), (&choice, own), (&loaded, open))));
+            let older = |sight: usize| {
+                let alone = Choice { target: choice.target, now: Some(sight), ..Choice::default() };
+                Ok(load(&alone)?.now.and_then(|run| run.targets.into_iter().next()))
+            };
+            let shelf = shelf::Shelf::new(older, period.until);
+            let server = server::of((&courses, &told), (period, target), (&choice, own), (&loaded, &unasked), shelf)?;
+            servers.push(Some(server));
         }
         let inventory = given.map(|given| given.into_keys().collect());
         Ok(Self { period, courses, told, dropped, servers, inventory, narrowed: Narrowed::default() })

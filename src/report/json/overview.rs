@@ -123,7 +123,7 @@ struct Server {
     seen: Option<Mark>,
     /// The last try, where it saw nothing.
     lost: Option<Lost>,
-    /// Why the picture is older than it should be; null where it is not.
+    /// Why no scan is as new as it should be; null where one is. A try that saw nothing is one.
     overdue: Option<String>,
     /// What kept the last sight from being whole.
     missing: Vec<String>,
@@ -186,6 +186,10 @@ struct Certificate {
     not_after: String,
     /// Whole days from the report to its end; negative when it is over.
     days_left: i64,
+    /// The run that saw it last.
+    seen: Mark,
+    /// The last try did not see it, so it may be another one by now.
+    old: bool,
 }
 
 /// An attestation or a waiver.
@@ -252,7 +256,7 @@ struct Failure {
     client: String,
     /// The server.
     server: String,
-    /// What is wrong.
+    /// What is wrong; where it could not be told by the last run, as it was seen last, and why not.
     wrong: String,
     /// The first run of the series in which it was not seen to pass.
     since: Mark,
@@ -410,6 +414,8 @@ impl From<&model::Server> for Server {
                     subject: one.subject.clone(),
                     not_after: one.not_after.clone(),
                     days_left: one.days_left,
+                    seen: (&one.seen).into(),
+                    old: one.old,
                 })
                 .collect(),
             statements: server

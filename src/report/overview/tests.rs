@@ -13,6 +13,8 @@ use crate::report::fixture::overview::{
 use crate::report::{csv, html, json, markdown, terminal};
 use std::collections::BTreeSet;
 
+mod lost;
+
 fn server<'a>(overview: &'a Overview, name: &str) -> &'a super::Server {
     overview.servers.iter().find(|server| server.name == name).unwrap()
 }

@@ -164,13 +164,36 @@ pub(in crate::report) fn doubts(server: &Server) -> Vec<(&'static str, String)> 
         let why = lost.why.trim_end_matches('.');
         doubts.push((title, format!("{when}: {why}. {}. That is no good news and no bad news.", picture())));
     }
-    if let Some(overdue) = server.overdue.as_ref().filter(|_| server.lost.is_none()) {
-        doubts.push(("Overdue", format!("{}. {}.", capitalised(overdue), picture())));
+    match (&server.overdue, &server.lost) {
+        (Some(overdue), None) => doubts.push(("Overdue", format!("{}. {}.", capitalised(overdue), picture()))),
+        (Some(overdue), Some(_)) => doubts.push(("Overdue", format!("{}.", capitalised(overdue)))),
+        (None, _) => {}
     }
     doubts.extend(
         server.missing.iter().map(|what| ("Seen in part", format!("{}.", capitalised(what.trim_end_matches('.'))))),
     );
     doubts
+}
+
+/// What is to be known of a server's picture, where it may be the same of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::report) struct Alike {
+    /// What became of it, of many servers.
+    pub(in crate::report) what: &'static str,
+    /// Why.
+    pub(in crate::report) why: String,
+}
+
+/// The one thing that is to be known of a server's picture; nothing where it is more than one.
+pub(in crate::report) fn alike(server: &Server) -> Option<Alike> {
+    let (what, why) = match (&server.seen, &server.lost) {
+        (None, Some(lost)) => ("were never seen", lost.why.clone()),
+        (Some(_), Some(lost)) if server.missing.is_empty() => ("were not seen by their last scan", lost.why.clone()),
+        (Some(_), None) if !server.missing.is_empty() => ("were seen only in part", server.missing.join("; ")),
+        _ => return None,
+    };
+    let why = why.trim_end_matches('.').to_owned();
+    server.overdue.is_none().then_some(Alike { what, why })
 }
 
 /// `less than a day`, `1 day`, `12 days`.
@@ -225,7 +248,7 @@ pub(in crate::report) fn remarks(failure: &Failure) -> Vec<String> {
         remarks.push(format!("the waiver ended with {until}"));
     }
     if !failure.outside {
-        remarks.push("seen from inside".to_owned());
+        remarks.push("seen at a private address, not from the Internet".to_owned());
     }
     remarks
 }
