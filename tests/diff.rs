@@ -7,7 +7,7 @@ mod support;
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
-use support::{Mock, WEB, array, ended, portreeve, stderr, stdout, text};
+use support::{Mock, WEB, another_run, array, ended, portreeve, stderr, stdout, text};
 
 fn about(mock: &Mock, arguments: &[&str]) -> Command {
     let mut command = portreeve();
@@ -26,32 +26,17 @@ fn worse_run(mock: &Mock) -> String {
     let file = mock.path("last.jsonl");
     ended(&about(mock, &["export", "last", file.to_str().unwrap()]).output().unwrap(), 0);
     let mut item = None;
-    let uid = "0123456789abcdef0123456789abcdef";
-    let lines: Vec<String> = fs::read_to_string(&file)
-        .unwrap()
-        .lines()
-        .map(|line| {
-            let mut line: Value = serde_json::from_str(line).unwrap();
-            if line.get("run").is_some() {
-                line["run"]["uid"] = uid.into();
-                line["run"]["run"]["started"] = "2099-01-01T00:00:00Z".into();
-            }
-            if line.get("end").is_some() {
-                line["end"]["uid"] = uid.into();
-            }
-            if line.get("target").is_some() {
-                let findings = line["target"]["findings"].as_array_mut().unwrap();
-                let finding = findings.iter_mut().find(|finding| finding["verdict"] == "pass").unwrap();
-                finding["verdict"] = "fail".into();
-                for check in finding["checks"].as_array_mut().unwrap() {
-                    check["verdict"] = "fail".into();
-                }
-                item = Some(text(finding, "item").to_owned());
-            }
-            line.to_string()
-        })
-        .collect();
-    fs::write(&file, format!("{}\n", lines.join("\n"))).unwrap();
+    let exported = fs::read_to_string(&file).unwrap();
+    let changed = another_run(&exported, 1, "2099-01-01T00:00:00Z", |target| {
+        let findings = target["findings"].as_array_mut().unwrap();
+        let finding = findings.iter_mut().find(|finding| finding["verdict"] == "pass").unwrap();
+        finding["verdict"] = "fail".into();
+        for check in finding["checks"].as_array_mut().unwrap() {
+            check["verdict"] = "fail".into();
+        }
+        item = Some(text(finding, "item").to_owned());
+    });
+    fs::write(&file, changed).unwrap();
     let output = about(mock, &["import", file.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     item.unwrap()

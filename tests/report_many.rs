@@ -8,7 +8,7 @@ use assert_cmd::Command;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use support::{HANGS, Mock, SMALL, WEB, array, ended, portreeve, stderr, stdout, text};
+use support::{HANGS, Mock, SMALL, WEB, another_run, array, ended, portreeve, stderr, stdout, text};
 
 /// A command about the store in this folder.
 fn about(folder: &Path, arguments: &[&str]) -> Command {
@@ -40,26 +40,8 @@ fn again(folder: &Path, client: &str, (uid, day): (u8, &str), change: impl Fn(&m
     let first = array(&runs, "runs").iter().rev().find(|run| !text(run, "started").starts_with("2099")).unwrap();
     let (number, file) = (first["run"].to_string(), folder.join("run.jsonl"));
     ended(&about(folder, &["export", &number, file.to_str().unwrap()]).output().unwrap(), 0);
-    let uid = format!("{uid:032x}");
-    let lines: Vec<String> = fs::read_to_string(&file)
-        .unwrap()
-        .lines()
-        .map(|line| {
-            let mut line: Value = serde_json::from_str(line).unwrap();
-            if line.get("run").is_some() {
-                line["run"]["uid"] = uid.as_str().into();
-                line["run"]["run"]["started"] = format!("{day}T02:00:00Z").into();
-            }
-            if line.get("end").is_some() {
-                line["end"]["uid"] = uid.as_str().into();
-            }
-            if let Some(target) = line.get_mut("target") {
-                change(target);
-            }
-            line.to_string()
-        })
-        .collect();
-    fs::write(&file, format!("{}\n", lines.join("\n"))).unwrap();
+    let exported = fs::read_to_string(&file).unwrap();
+    fs::write(&file, another_run(&exported, uid, &format!("{day}T02:00:00Z"), change)).unwrap();
     let output = about(folder, &["import", file.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
@@ -225,6 +207,21 @@ fn the_last_runs_are_counted_for_each_client() {
     }
     let narrowed = report(folder, &["--client", "Northwind Dental", "--name", "rmm"]);
     assert!(text(&narrowed, "headline").starts_with("This is only a part of Northwind Dental: rmm"), "{narrowed}");
+    // What was chosen of one client is nothing that the other reads.
+    let pages = folder.join("pages");
+    fs::create_dir(&pages).unwrap();
+    let mut command = about(folder, &["report", "--quiet", "--fail-on", "never", "--forms", "html,json,markdown,csv"]);
+    command.args(["--name", "northwind dental/rm*", "--name", "harbour logistics/help*"]).args(UNTIL);
+    command.arg("--by-client").arg(&pages).output().unwrap();
+    let files: Vec<_> = fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 8, "{files:?}");
+    for file in files {
+        let page = fs::read_to_string(&file).unwrap();
+        let own = file.file_name().unwrap().to_str().unwrap().starts_with("northwind");
+        let (own, foreign) = if own { ("rmm", ["arbour", "help"]) } else { ("helpdesk", ["orthwind", "rm*"]) };
+        assert!(page.contains("only a part of") && page.contains(own), "{page}");
+        assert!(foreign.iter().all(|name| !page.contains(name)), "{page}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::model::expected::RuleVerdict;
 use crate::model::run::Run;
 use crate::model::target::Target;
 use crate::model::verdict::Verdict;
-use crate::report::overview::{Asked, AskedOptions, Choice, Estate, Loaded, Overview, Period};
+use crate::report::overview::{Asked, AskedOptions, Choice, Estate, Loaded, Narrowed, Overview, Period};
 use crate::report::{self, text::clean};
 use clap::Parser as _;
 use jiff::Timestamp;
@@ -48,9 +48,9 @@ pub(super) fn run(args: &ReportArgs, shared: &Shared) -> Result<Exit, CliError> 
         return Err(none(format!("{} holds no run{of}{by}", shown(store.path()))));
     }
     let period = period(&args.time, &courses, until)?;
-    let only = (!wanted.names.is_empty()).then(|| wanted.names.join(", "));
+    let narrowed = Narrowed { clients: !wanted.clients.is_empty(), names: !wanted.names.is_empty() };
     let (places, estate) =
-        (Places::create(&args.show)?, estate(&store, courses, period, targets.as_deref())?.only(only.clone()));
+        (Places::create(&args.show)?, estate(&store, courses, period, targets.as_deref())?.narrowed(narrowed));
     let clients = estate.clients();
     if clients.is_empty() {
         return Err(none("no run that is kept has come to the end of any of these targets".to_owned()));
@@ -65,7 +65,7 @@ pub(super) fn run(args: &ReportArgs, shared: &Shared) -> Result<Exit, CliError> 
         let own = Wanted { clients: vec![client.to_owned()], names: wanted.names.clone() };
         let courses = store.courses(&own, until.as_second())?;
         let period = self::period(&args.time, &courses, until)?;
-        let estate = self::estate(&store, courses, period, targets.as_deref())?.only(only.clone());
+        let estate = self::estate(&store, courses, period, targets.as_deref())?.narrowed(narrowed);
         Ok(estate.overview(Some(client)))
     };
     let written = both(places.finish(&overview), by_client(&args.show, of_client, &clients, shared));

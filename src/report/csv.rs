@@ -57,7 +57,7 @@ pub fn drift(drift: &Drift) -> Result<String, csv::Error> {
 }
 
 /// The action plan as CSV. The same on many servers has one rank. Servers whose picture is old, or of which there is none, come
-/// last, so that a short table does not pass for a clean one.
+/// last, so that a short table does not pass for a clean one; where it is of some servers only, the last row says so.
 pub fn plan(overview: &Overview) -> Result<String, csv::Error> {
     let failures = overview.steps.iter().flat_map(|step| {
         step.failures.iter().map(|failure| {
@@ -92,14 +92,22 @@ pub fn plan(overview: &Overview) -> Result<String, csv::Error> {
         let wrong = "It is in the inventory, and in no run.".to_owned();
         not_seen(client, name, ("NEVER SCANNED", wrong, String::new()))
     });
-    table(&PLAN_COLUMNS, failures.chain(unseen).chain(never))
+    let only = words::only_some(overview).map(|only| {
+        let client = overview.client.clone().unwrap_or_default();
+        row([(2, client), (5, "ONLY SOME SERVERS".to_owned()), (6, only)])
+    });
+    table(&PLAN_COLUMNS, failures.chain(unseen).chain(never).chain(only))
 }
 
 /// A row of the action plan of a server whose picture is old, or of which there is none.
 fn not_seen(client: &str, name: &str, (title, wrong, run): (&str, String, String)) -> [String; PLAN_COLUMNS.len()] {
-    let mut row: [String; PLAN_COLUMNS.len()] = std::array::from_fn(|_| String::new());
     let todo = "Scan it, and see that it is reached.".to_owned();
-    let cells = [(2, client.to_owned()), (3, name.to_owned()), (5, title.to_owned()), (6, wrong), (7, todo), (10, run)];
+    row([(2, client.to_owned()), (3, name.to_owned()), (5, title.to_owned()), (6, wrong), (7, todo), (10, run)])
+}
+
+/// A row of the action plan with these cells, by their places, and no other.
+fn row<const CELLS: usize>(cells: [(usize, String); CELLS]) -> [String; PLAN_COLUMNS.len()] {
+    let mut row: [String; PLAN_COLUMNS.len()] = std::array::from_fn(|_| String::new());
     for (place, cell) in cells {
         if let Some(place) = row.get_mut(place) {
             *place = cell;

@@ -196,7 +196,9 @@ fn ends(page: &mut Page, overview: &Overview) {
         .iter()
         .flat_map(|server| {
             server.certificates.iter().map(move |one| {
-                vec![called(server), text(&one.port), text(&one.subject), text(&words::day(&one.not_after)), one.left()]
+                let left = one.left();
+                let left = one.seen_last().map_or_else(|| left.clone(), |seen| format!("{left}; {seen}"));
+                vec![called(server), text(&one.port), text(&one.subject), text(&words::day(&one.not_after)), left]
             })
         })
         .collect();

@@ -6,24 +6,29 @@
 //!
 //! - What failed when it was last told, and can no longer be told, still stands as a failure, marked as not confirmed. So does what
 //!   the last run did not ask, because it was asked for less than the one that told it.
+//!   What is wrong with it is what was seen then.
+//! - A certificate whose place could not be read by the last sight is told as it was read last, with the day.
 //! - What has run out since the scan counts for nothing: a waiver or an attestation is read on the day of the report.
 //! - A failure is as old as the first run of the series in which it was never seen to pass; what a run did not see breaks nothing.
 
 mod age;
 mod asked;
+mod certificates;
 mod choice;
 mod failure;
 mod plan;
 mod server;
+mod shelf;
 mod standing;
 mod trend;
 pub(super) mod words;
 
 pub use asked::{Asked, AskedOptions};
+pub use certificates::Certificate;
 pub use choice::{Choice, choices};
 pub use failure::{Failure, Since};
 pub use plan::Step;
-pub use server::{Certificate, Lost, Server};
+pub use server::{Lost, Server};
 pub use trend::{Point, Sureness, Trend, TrendMark};
 
 use crate::history::RunNumber;
@@ -65,14 +70,6 @@ pub struct Loaded {
     pub failed: Option<Run>,
 }
 
-/// What the last sight of a target was not asked for, and the runs that tell of it.
-#[derive(Clone, Copy)]
-struct Open<'a> {
-    unasked: &'a asked::Unasked,
-    /// By the places of the sights.
-    older: &'a BTreeMap<usize, Option<Run>>,
-}
-
 /// What snapshots say of items and rules.
 pub type AllTold = HashMap<SnapshotNumber, Vec<Arc<Told>>>;
 
@@ -87,7 +84,25 @@ pub struct Estate {
     /// By their places in the courses.
     servers: Vec<Option<Server>>,
     inventory: Option<BTreeSet<(String, String)>>,
-    only: Option<String>,
+    narrowed: Narrowed,
+}
+
+/// By what the user chose servers. His words are no part of this: they may name servers of other clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Narrowed {
+    /// Only some clients.
+    pub clients: bool,
+    /// Only servers of some names.
+    pub names: bool,
+}
+
+/// Which servers a report is of, where it is not of all: only such as it tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// All servers of these clients.
+    Clients(Vec<String>),
+    /// These servers, by client and name.
+    Servers(Vec<(String, String)>),
 }
 
 /// A report over many servers.
@@ -95,8 +110,8 @@ pub struct Estate {
 pub struct Overview {
     /// Whose servers, where they are of one client.
     pub client: Option<String>,
-    /// By what they were chosen, where it is not all of them.
-    pub only: Option<String>,
+    /// Which they are, where it is not all of them.
+    pub only: Option<Only>,
     /// Which time it is about; RFC 3339, UTC.
     pub since: String,
     /// The time of the report; RFC 3339, UTC.
@@ -150,24 +165,22 @@ impl Estate {
             }
             let loaded = load(&choice)?;
             let unasked = asked::unasked(&courses, &told, own, (&mut book, &mut dropped))?;
-            let mut older: BTreeMap<usize, Option<Run>> = BTreeMap::new();
-            for (_, sight) in &unasked.failing {
-                if !older.contains_key(sight) {
-                    let alone = Choice { target: choice.target, now: Some(*sight), ..Choice::default() };
-                    older.insert(*sight, load(&alone)?.now);
-                }
-            }
-            let open = Open { unasked: &unasked, older: &older };
-            servers.push(Some(server::of((&courses, &told), (period, target), (&choice, own), (&loaded, open))));
+            let older = |sight: usize| {
+                let alone = Choice { target: choice.target, now: Some(sight), ..Choice::default() };
+                Ok(load(&alone)?.now.and_then(|run| run.targets.into_iter().next()))
+            };
+            let shelf = shelf::Shelf::new(older, period.until);
+            let server = server::of((&courses, &told), (period, target), (&choice, own), (&loaded, &unasked), shelf)?;
+            servers.push(Some(server));
         }
         let inventory = given.map(|given| given.into_keys().collect());
-        Ok(Self { period, courses, told, dropped, servers, inventory, only: None })
+        Ok(Self { period, courses, told, dropped, servers, inventory, narrowed: Narrowed::default() })
     }
 
-    /// Says that these are only some of the servers, and by what they were chosen.
+    /// Says that these are only some of the servers.
     #[must_use]
-    pub fn only(self, only: Option<String>) -> Self {
-        Self { only, ..self }
+    pub fn narrowed(self, narrowed: Narrowed) -> Self {
+        Self { narrowed, ..self }
     }
 
     /// The clients, in the order of their names: those of servers, and those of targets that were never scanned.
@@ -198,7 +211,7 @@ impl Estate {
         });
         Overview {
             client: client.map(str::to_owned),
-            only: self.only.clone(),
+            only: self.only(client, &servers, inventory.as_ref()),
             since: self.period.since.to_string(),
             until: self.period.until.to_string(),
             steps: plan::steps(&servers),
@@ -206,6 +219,17 @@ impl Estate {
             servers,
             inventory,
         }
+    }
+
+    /// Which servers a report is of, by its own servers alone.
+    fn only(&self, client: Option<&str>, servers: &[Server], inventory: Option<&Compared>) -> Option<Only> {
+        if self.narrowed.names {
+            let told = servers.iter().map(|server| (server.client.clone(), server.name.clone()));
+            let never = inventory.into_iter().flat_map(|inventory| &inventory.never).cloned();
+            let all: BTreeSet<(String, String)> = told.chain(never).collect();
+            return Some(Only::Servers(all.into_iter().collect()));
+        }
+        (self.narrowed.clients && client.is_none()).then(|| Only::Clients(self.clients()))
     }
 }
 

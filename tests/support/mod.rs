@@ -84,6 +84,27 @@ pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("no text `{key}` in {value}"))
 }
 
+/// An exported run as another one, which began then, with each of its targets changed by `change`.
+pub(crate) fn another_run(exported: &str, uid: u8, started: &str, mut change: impl FnMut(&mut Value)) -> String {
+    let uid = format!("{uid:032x}");
+    let changed = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        if line.get("run").is_some() {
+            line["run"]["uid"] = uid.as_str().into();
+            line["run"]["run"]["started"] = started.into();
+        }
+        if line.get("end").is_some() {
+            line["end"]["uid"] = uid.as_str().into();
+        }
+        if let Some(target) = line.get_mut("target") {
+            change(target);
+        }
+        line.to_string()
+    };
+    let lines: Vec<String> = exported.lines().map(changed).collect();
+    format!("{}\n", lines.join("\n"))
+}
+
 /// A mock server of one test, and a folder for its files.
 pub(crate) struct Mock {
     pub(crate) running: Running,

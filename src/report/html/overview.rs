@@ -102,7 +102,7 @@ impl Step<'_> {
     }
 
     fn on(&self) -> String {
-        let place = if self.of.outside { "seen from outside" } else { "seen from inside" };
+        let place = if self.of.outside { "seen from outside" } else { "seen at a private address" };
         format!("{}, {place}", counted(self.of.failures.len(), "server", "servers"))
     }
 

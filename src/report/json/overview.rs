@@ -10,7 +10,7 @@ use crate::model::verdict::Verdict;
 use crate::report::overview::{self as model, words};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of the format, the value of `format`.
 const FORMAT: &str = "portreeve-report";
@@ -29,13 +29,16 @@ pub struct Report {
     version: u32,
     /// Whose servers; null where the report is over all clients.
     client: Option<String>,
+    /// Which servers it is of, where somebody chose some; null where it is of all, or of all of this client.
+    only: Option<Only>,
     /// The begin of the period that changes and trend are told of: RFC 3339, UTC.
     since: String,
     /// The time of the report: RFC 3339, UTC. Days are counted from it.
     until: String,
     /// All of it in a few sentences.
     headline: String,
-    /// Every server was seen wholly by its last try, none is overdue, and none of the inventory was never scanned.
+    /// It is of all servers, every one was seen wholly by its last try, none is overdue, and none of the inventory was never
+    /// scanned.
     whole: bool,
     /// Failures that are not waived, by severity; those that could not be told again included. Violated rules are high.
     open: Open,
@@ -47,6 +50,27 @@ pub struct Report {
     trend: Trend,
     /// What the inventory and the history do not both have; null where no inventory was given.
     inventory: Option<Inventory>,
+}
+
+/// Which servers a report is of, where it is not of all.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Only {
+    /// Their clients.
+    clients: Vec<String>,
+    /// The servers; null where they are all of these clients.
+    servers: Option<Vec<Named>>,
+}
+
+impl From<&model::Only> for Only {
+    fn from(only: &model::Only) -> Self {
+        match only {
+            model::Only::Clients(clients) => Self { clients: clients.clone(), servers: None },
+            model::Only::Servers(servers) => {
+                let clients: BTreeSet<&String> = servers.iter().map(|(client, _)| client).collect();
+                Self { clients: clients.into_iter().cloned().collect(), servers: Some(named(servers)) }
+            }
+        }
+    }
 }
 
 /// Failures by severity.
@@ -99,7 +123,7 @@ struct Server {
     seen: Option<Mark>,
     /// The last try, where it saw nothing.
     lost: Option<Lost>,
-    /// Why the picture is older than it should be; null where it is not.
+    /// Why no scan is as new as it should be; null where one is. A try that saw nothing is one.
     overdue: Option<String>,
     /// What kept the last sight from being whole.
     missing: Vec<String>,
@@ -162,6 +186,10 @@ struct Certificate {
     not_after: String,
     /// Whole days from the report to its end; negative when it is over.
     days_left: i64,
+    /// The run that saw it last.
+    seen: Mark,
+    /// The last try did not see it, so it may be another one by now.
+    old: bool,
 }
 
 /// An attestation or a waiver.
@@ -228,7 +256,7 @@ struct Failure {
     client: String,
     /// The server.
     server: String,
-    /// What is wrong.
+    /// What is wrong; where it could not be told by the last run, as it was seen last, and why not.
     wrong: String,
     /// The first run of the series in which it was not seen to pass.
     since: Mark,
@@ -319,19 +347,21 @@ struct Named {
     name: String,
 }
 
+fn named(list: &[(String, String)]) -> Vec<Named> {
+    list.iter().map(|(client, name)| Named { client: client.clone(), name: name.clone() }).collect()
+}
+
 impl From<&model::Overview> for Report {
     fn from(overview: &model::Overview) -> Self {
-        let named = |list: &[(String, String)]| -> Vec<Named> {
-            list.iter().map(|(client, name)| Named { client: client.clone(), name: name.clone() }).collect()
-        };
         Self {
             format: FORMAT,
             version: VERSION,
             client: overview.client.clone(),
+            only: overview.only.as_ref().map(Only::from),
             since: overview.since.clone(),
             until: overview.until.clone(),
             headline: words::headline(overview),
-            whole: words::not_whole(overview).is_none(),
+            whole: overview.only.is_none() && words::not_whole(overview).is_none(),
             open: Open::of(|severity| words::open(overview, severity)),
             servers: overview.servers.iter().map(Server::from).collect(),
             steps: overview.steps.iter().map(Step::from).collect(),
@@ -384,6 +414,8 @@ impl From<&model::Server> for Server {
                     subject: one.subject.clone(),
                     not_after: one.not_after.clone(),
                     days_left: one.days_left,
+                    seen: (&one.seen).into(),
+                    old: one.old,
                 })
                 .collect(),
             statements: server

@@ -1,6 +1,8 @@
 //! What fails on a server, and since when.
 
-use super::{AllTold, Mark, Open, Server, age, choice};
+use super::asked::Unasked;
+use super::shelf::Shelf;
+use super::{AllTold, Mark, Server, choice};
 use crate::catalog::rule::NOT_ATTACKED;
 use crate::history::courses::{Courses, RULE_SEVERITY, Sight};
 use crate::model::expected::RuleFinding;
@@ -63,7 +65,7 @@ pub struct Since {
 struct Before {
     /// The first run in which it failed.
     since: Option<usize>,
-    /// The last run in which it failed.
+    /// The last sight in which it failed, by its place.
     last: Option<usize>,
     /// A run before did not fail.
     bounded: bool,
@@ -74,11 +76,14 @@ struct Before {
 /// Goes back through the sights of a target that tell anything of it, given from the oldest to the newest.
 fn back<'a>(courses: &Courses, told: &'a AllTold, sights: &[usize]) -> HashMap<&'a About, Before> {
     let mut found: HashMap<&About, Before> = HashMap::new();
-    let told_by = |place: &usize| courses.sights.get(*place).filter(|sight| choice::tells(courses, sight));
-    let tells: Vec<&Sight> = sights.iter().filter_map(told_by).collect();
+    let told_by = |place: &usize| {
+        let sight = courses.sights.get(*place).filter(|sight| choice::tells(courses, sight))?;
+        Some((*place, sight))
+    };
+    let tells: Vec<(usize, &Sight)> = sights.iter().filter_map(told_by).collect();
     // The same words night after night are read once.
-    for same in tells.chunk_by(|one, next| one.snapshot == next.snapshot).rev() {
-        let (Some(first), Some(last)) = (same.first(), same.last()) else { continue };
+    for same in tells.chunk_by(|(_, one), (_, next)| one.snapshot == next.snapshot).rev() {
+        let (Some((_, first)), Some((last, _))) = (same.first(), same.last()) else { continue };
         let number = courses.snapshots.get(first.snapshot).map(|snapshot| snapshot.number);
         for one in number.and_then(|number| told.get(&number)).into_iter().flatten() {
             let before =
@@ -89,7 +94,7 @@ fn back<'a>(courses: &Courses, told: &'a AllTold, sights: &[usize]) -> HashMap<&
             match one.verdict {
                 Verdict::Fail => {
                     before.since = Some(first.run);
-                    before.last = before.last.or(Some(last.run));
+                    before.last = before.last.or(Some(*last));
                 }
                 Verdict::Pass | Verdict::NotApplicable => (before.settled, before.bounded) = (true, true),
                 Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation => {}
@@ -100,28 +105,31 @@ fn back<'a>(courses: &Courses, told: &'a AllTold, sights: &[usize]) -> HashMap<&
 }
 
 /// Everything that fails on a target, what failed when it was last told, and what the last run was not asked for.
-pub(super) fn all(
+pub(super) fn all<E, F: FnMut(usize) -> Result<Option<TargetRun>, E>>(
     (courses, told): (&Courses, &AllTold),
     (sights, seen): (&[usize], &Mark),
     (target, server): (&TargetRun, &Server),
-    (open, today): (Open<'_>, Date),
-) -> Vec<Failure> {
+    (unasked, shelf): (&Unasked, &mut Shelf<F>),
+) -> Result<Vec<Failure>, E> {
     let before = back(courses, told, sights);
     let teller = Teller { courses, before: &before, server };
-    let mut failures: Vec<Failure> =
-        parts(target).filter_map(|(about, part)| teller.failure(about, &part, (target, seen), false)).collect();
-    for (about, place) in &open.unasked.failing {
-        let run = courses.sights.get(*place).map(|sight| sight.run);
-        let Some(seen) = teller.mark(run) else { continue };
-        let loaded = open.older.get(place).and_then(|run| run.as_ref()?.targets.first());
-        let mut older = loaded.cloned();
-        if let Some(older) = &mut older {
-            age::on(older, today);
-            let found = parts(older).find(|(own, _)| own == about);
-            failures.extend(found.and_then(|(about, part)| teller.failure(about, &part, (older, &seen), true)));
-        }
+    let mut failures = Vec::new();
+    for (about, part) in parts(target) {
+        let last = before.get(&about).and_then(|known| known.last).filter(|_| part.is_untold());
+        let then = match last {
+            Some(sight) => shelf.of(sight)?,
+            None => None,
+        };
+        let then = then.and_then(|then| Some((then, parts(then).find(|(own, _)| *own == about)?.1)));
+        failures.extend(teller.failure(about, &part, (target, seen), then));
     }
-    failures
+    for (about, sight) in &unasked.failing {
+        let (Some(seen), Some(older)) = (teller.mark(Some(*sight)), shelf.of(*sight)?) else { continue };
+        let found = parts(older).find(|(own, _)| own == about);
+        let failure = found.and_then(|(about, part)| teller.failure(about, &part, (older, &seen), None));
+        failures.extend(failure.map(|one| Failure { unconfirmed: Some(seen), unasked: true, ..one }));
+    }
+    Ok(failures)
 }
 
 /// The items and rules of a target.
@@ -140,29 +148,35 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn mark(&self, run: Option<usize>) -> Option<Mark> {
+    /// The run of a sight.
+    fn mark(&self, sight: Option<usize>) -> Option<Mark> {
+        self.run(sight.and_then(|sight| self.courses.sights.get(sight)).map(|sight| sight.run))
+    }
+
+    fn run(&self, run: Option<usize>) -> Option<Mark> {
         let line = run.and_then(|run| self.courses.runs.get(run))?;
         Some(Mark { started: line.started.clone(), run: line.number.0 })
     }
 
-    /// The failure, where it is one: seen by this run, or by an earlier one where this one cannot tell.
+    /// The failure, where it is one: seen by this run, or by an earlier one where this one cannot tell. `then` is what that one saw.
     fn failure(
         &self,
         about: About,
         part: &Part<'_>,
         (target, seen): (&TargetRun, &Mark),
-        unasked: bool,
+        then: Option<(&TargetRun, Part<'_>)>,
     ) -> Option<Failure> {
-        let verdict = part.verdict;
         let known = self.before.get(&about);
-        let last = known.and_then(|known| self.mark(known.last));
-        let untold = matches!(verdict, Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation);
-        let unconfirmed = if unasked { Some(seen.clone()) } else { last.filter(|_| untold) };
-        if verdict != Verdict::Fail && unconfirmed.is_none() {
+        let unconfirmed = known.and_then(|known| self.mark(known.last)).filter(|_| part.is_untold());
+        if part.verdict != Verdict::Fail && unconfirmed.is_none() {
             return None;
         }
+        let (failing, wrong) = match &then {
+            Some((then, known)) => ((*then, known.checks), not_told_since(known, part)),
+            None => ((target, part.checks), wrong(part.checks, part.verdict)),
+        };
         let since = Since {
-            mark: known.and_then(|known| self.mark(known.since)).unwrap_or_else(|| seen.clone()),
+            mark: known.and_then(|known| self.run(known.since)).unwrap_or_else(|| seen.clone()),
             at_least: known.is_none_or(|known| !known.bounded),
         };
         let until =
@@ -172,19 +186,18 @@ impl Teller<'_> {
             server: self.server.name.clone(),
             title: part.title.clone(),
             severity: part.severity,
-            exploited: verdict == Verdict::Fail
-                && part.checks.iter().any(|check| check.verdict == Verdict::Fail && check.rule.ends_with(NOT_ATTACKED)),
+            exploited: then.as_ref().map_or_else(|| part.is_attacked(), |(_, known)| known.is_attacked()),
             outside: !self.server.inside,
-            wrong: wrong(part.checks, verdict),
+            wrong,
             todo: part.todo.clone(),
             since,
             // A run that cannot tell has no failure to accept; the failure still stands, and so does its waiver.
             waived: until(&[Effect::Counts, Effect::Unneeded]),
             waiver_ended: until(&[Effect::Expired]),
             unconfirmed,
-            unasked,
+            unasked: false,
             seen: seen.clone(),
-            verify: verify(target, part.checks, &about),
+            verify: verify(failing.0, failing.1, &about),
             about,
         })
     }
@@ -225,6 +238,28 @@ impl<'a> Part<'a> {
             )],
             waiver: finding.waiver.as_deref(),
         }
+    }
+
+    /// It is neither seen to fail nor to hold.
+    fn is_untold(&self) -> bool {
+        matches!(self.verdict, Verdict::Inconclusive | Verdict::NeedsEvidence | Verdict::NeedsAttestation)
+    }
+
+    /// A version that is known to be attacked was seen.
+    fn is_attacked(&self) -> bool {
+        let attacked = |check: &Check| check.verdict == Verdict::Fail && check.rule.ends_with(NOT_ATTACKED);
+        self.verdict == Verdict::Fail && self.checks.iter().any(attacked)
+    }
+}
+
+/// What was wrong when it was seen to fail, and why it cannot be told since.
+fn not_told_since(then: &Part<'_>, now: &Part<'_>) -> String {
+    let (was, why) = (wrong(then.checks, then.verdict), wrong(now.checks, now.verdict));
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    if was.is_empty() {
+        format!("it could not be told by the last scan{why}")
+    } else {
+        format!("{was}. The last scan could not tell{why}")
     }
 }
 

@@ -1,12 +1,13 @@
 //! One server: its newest picture, how old that is, and what changed.
 
+use super::asked::Unasked;
+use super::shelf::Shelf;
 use super::standing::{DAY, overdue};
-use super::{AllTold, Choice, Failure, Loaded, Mark, Open, Period, age, failure, words};
+use super::{AllTold, Certificate, Choice, Failure, Loaded, Mark, Period, age, certificates, failure};
 use crate::drift::{Series, compare};
 use crate::history::courses::Courses;
 use crate::model::drift::TargetDrift;
 use crate::model::expected::RuleTally;
-use crate::model::fact::Fact;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun, Trouble};
 use crate::model::target::Target;
 use crate::model::verdict::Severity;
@@ -48,7 +49,7 @@ pub struct Server {
     pub certificates: Vec<Certificate>,
     /// What people say of it; what needs somebody comes first.
     pub(in crate::report) statements: Vec<Row>,
-    /// The guides that were used.
+    /// The guides that were used and concern it.
     pub guides: Vec<GuideUsed>,
     /// The run with which it is compared.
     pub before: Option<Mark>,
@@ -63,26 +64,6 @@ pub struct Lost {
     pub mark: Mark,
     /// Why.
     pub why: String,
-}
-
-/// A certificate that ends soon, or has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// The port, such as `tcp/443`.
-    pub port: String,
-    /// Whose it is.
-    pub subject: String,
-    /// The end of its validity, RFC 3339, UTC.
-    pub not_after: String,
-    /// Whole days from the report to its end; negative when it is over.
-    pub days_left: i64,
-}
-
-impl Certificate {
-    /// `9 days left`, `over for 3 days`.
-    pub fn left(&self) -> String {
-        words::left(self.days_left)
-    }
 }
 
 impl Server {
@@ -133,12 +114,13 @@ fn time(mark: &Mark) -> Option<Timestamp> {
 }
 
 /// The server of this choice.
-pub(super) fn of(
+pub(super) fn of<E, F: FnMut(usize) -> Result<Option<TargetRun>, E>>(
     (courses, told): (&Courses, &AllTold),
     (period, planned): (Period, Option<&Target>),
     (choice, sights): (&Choice, &[usize]),
-    (loaded, open): (&Loaded, Open<'_>),
-) -> Server {
+    (loaded, unasked): (&Loaded, &Unasked),
+    mut shelf: Shelf<F>,
+) -> Result<Server, E> {
     let today: Date = period.until.to_zoned(TimeZone::UTC).date();
     let mut now = loaded.now.as_ref().and_then(|run| run.targets.first().cloned());
     if let Some(target) = &mut now {
@@ -150,42 +132,51 @@ pub(super) fn of(
     let tries: Vec<i64> =
         sights.iter().filter_map(|place| courses.runs.get(courses.sights.get(*place)?.run)).map(|run| run.at).collect();
     let at = seen.as_ref().and_then(time);
-    let overdue = match (&now, at) {
-        (Some(target), Some(at)) => overdue((&target.target, planned), (at, period.until), &tries, period.stale_after),
-        (Some(_), None) => Some("when it was seen cannot be read".to_owned()),
-        (None, _) => None,
+    let lost = mark(courses, choice.failed).map(|mark| Lost { mark, why: why(loaded.failed.as_ref()) });
+    // A server that was tried each night in vain was not seen; it is not overdue.
+    let tried = lost.as_ref().map_or(at, |lost| time(&lost.mark));
+    let overdue = match (&now, at, tried) {
+        (Some(target), Some(at), Some(tried)) => {
+            overdue((&target.target, planned), (at, tried, period.until), &tries, period.stale_after)
+        }
+        (Some(_), ..) => Some("when it was seen cannot be read".to_owned()),
+        (None, ..) => None,
     };
     let mut server = Server {
         client: named.client,
         name: named.name,
         host: known.map(|target| target.target.host.to_string()).unwrap_or_default(),
         age_days: at.map_or(0, |at| (period.until.as_second() - at.as_second()).div_euclid(DAY)),
-        lost: mark(courses, choice.failed).map(|mark| Lost { mark, why: why(loaded.failed.as_ref()) }),
+        lost,
         overdue,
         missing: now.iter().flat_map(|target| &target.troubles).map(Trouble::describe).collect(),
         inside: now.as_ref().is_some_and(|target| target.addresses.iter().any(|address| address.health.inside)),
         tally: Tally::of(now.iter().flat_map(|target| &target.findings)),
         rules: RuleTally::of(now.iter().flat_map(|target| &target.rules)),
         failures: Vec::new(),
-        certificates: now.as_ref().map(|target| certificates(target, period.until)).unwrap_or_default(),
+        certificates: Vec::new(),
         statements: now.as_ref().map(|target| rows(target, Some(today))).unwrap_or_default(),
-        guides: loaded.now.as_ref().map(|run| run.guides.clone()).unwrap_or_default(),
+        guides: loaded.now.as_ref().map(guides).unwrap_or_default(),
         before: mark(courses, choice.before),
         drift: loaded.before.as_ref().zip(loaded.now.as_ref()).and_then(|(before, now)| drift(before, now)),
         seen,
     };
     if let (Some(target), Some(seen)) = (&now, &server.seen) {
-        let mut failures = failure::all((courses, told), (sights, seen), (target, &server), (open, today));
+        let about = (target, seen, sights);
+        let less = (!unasked.failing.is_empty() || unasked.others > 0, server.lost.is_some());
+        let certificates = certificates::all(courses, about, less, period.until, &mut shelf)?;
+        let mut failures = failure::all((courses, told), (sights, seen), (target, &server), (unasked, &mut shelf))?;
         failures.sort_by_key(|one| (one.waived.is_some(), Reverse(one.severity), Reverse(one.exploited)));
         server.failures = failures;
-        server.missing.extend(less(open));
+        server.certificates = certificates;
+        server.missing.extend(self::less(unasked));
     }
-    server
+    Ok(server)
 }
 
 /// What the last sight was not asked for.
-fn less(open: Open<'_>) -> Option<String> {
-    let (failing, others) = (open.unasked.failing.len(), open.unasked.others);
+fn less(unasked: &Unasked) -> Option<String> {
+    let (failing, others) = (unasked.failing.len(), unasked.others);
     let parts: Vec<String> = [(failing, "item that failed", "items that failed"), (others, "other", "others")]
         .into_iter()
         .filter(|(count, ..)| *count > 0)
@@ -207,25 +198,15 @@ fn why(run: Option<&Run>) -> String {
     if troubles.is_empty() { "nothing came from it".to_owned() } else { troubles.join("; ") }
 }
 
+/// The guides that concern the server: others that the run used may be of another client.
+fn guides(run: &Run) -> Vec<GuideUsed> {
+    let own = |guide: &&GuideUsed| {
+        run.targets.first().is_some_and(|target| target.findings.iter().any(|one| one.guide == guide.id))
+    };
+    run.guides.iter().filter(own).cloned().collect()
+}
+
 fn drift(before: &Run, now: &Run) -> Option<TargetDrift> {
     let series = Series::new([(None, before), (None, now)])?;
     compare(&series).targets.into_iter().next()
-}
-
-/// The certificates that end soon, each once: a server has the same one on many ports, and says so for each name.
-fn certificates(target: &TargetRun, until: Timestamp) -> Vec<Certificate> {
-    let mut found: Vec<Certificate> = Vec::new();
-    for observation in &target.observations {
-        let Some(Fact::Certificate(fact)) = observation.attempt.fact() else { continue };
-        let Ok(end) = fact.not_after.parse::<Timestamp>() else { continue };
-        let days_left = (end.as_second() - until.as_second()).div_euclid(DAY);
-        let port = format!("tcp/{}", observation.question.port());
-        let new = !found.iter().any(|known| known.port == port && known.not_after == fact.not_after);
-        if days_left <= age::SOON && new {
-            let (subject, not_after) = (fact.subject.to_string(), fact.not_after.clone());
-            found.push(Certificate { port, subject, not_after, days_left });
-        }
-    }
-    found.sort_by_key(|one| one.days_left);
-    found
 }

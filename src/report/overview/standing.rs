@@ -37,18 +37,20 @@ pub(super) fn allowed(tries: &[i64], stale_after: Option<i64>) -> i64 {
 /// one was given, for that of the run may have been changed since.
 pub(super) fn overdue(
     (target, planned): (&Target, Option<&Target>),
-    (seen, until): (Timestamp, Timestamp),
+    (seen, tried, until): (Timestamp, Timestamp, Timestamp),
     tries: &[i64],
     stale_after: Option<i64>,
 ) -> Option<String> {
-    let age = until.as_second().saturating_sub(seen.as_second());
+    // How old a picture may be is the word of whoever says it; else what counts is whether it was tried.
+    let counted_from = if stale_after.is_some() { seen } else { tried };
+    let age = until.as_second().saturating_sub(counted_from.as_second());
     let days = age / DAY;
     let old = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
     let known = planned.unwrap_or(target);
     if stale_after.is_none()
         && let Some(schedule) = known.schedule.as_ref().and_then(|written| Schedule::of(written).ok())
     {
-        let due = schedule.next(seen, &schedule.job(&known.client))?.at;
+        let due = schedule.next(tried, &schedule.job(&known.client))?.at;
         let late = due.checked_add(GRACE).ok()? < until;
         return late.then(|| {
             let due = due.strftime("%-d %B %Y, %H:%M UTC");
@@ -62,6 +64,7 @@ pub(super) fn overdue(
     };
     (age > allowed).then(|| match stale_after {
         Some(_) => format!("the last sight is {old} old"),
-        None => format!("the last sight is {old} old, and scans were more frequent before"),
+        None if tried == seen => format!("the last sight is {old} old, and scans were more frequent before"),
+        None => format!("the last try was {old} ago, and scans were more frequent before"),
     })
 }

@@ -1,5 +1,5 @@
 use super::asked::{Asked, AskedOptions};
-use super::{Estate, Overview, Sureness, words};
+use super::{Estate, Narrowed, Overview, Sureness, words};
 use crate::history::courses::Seen;
 use crate::history::{Archive as _, Beginning, Wanted};
 use crate::model::run::{Run, Tally};
@@ -12,6 +12,8 @@ use crate::report::fixture::overview::{
 };
 use crate::report::{csv, html, json, markdown, terminal};
 use std::collections::BTreeSet;
+
+mod lost;
 
 fn server<'a>(overview: &'a Overview, name: &str) -> &'a super::Server {
     overview.servers.iter().find(|server| server.name == name).unwrap()
@@ -327,16 +329,25 @@ fn many_servers_whose_scan_is_overdue_are_told_together() {
 #[test]
 fn a_report_of_some_servers_says_so_in_every_form() {
     let client = "Harbour Dental Group";
-    let overview = month().only(Some("automate-01".to_owned())).overview(Some(client));
+    let estate = month().narrowed(Narrowed { clients: false, names: true });
+    let overview = estate.overview(Some(client));
     for text in [
         html::overview(&overview).unwrap(),
         json::overview(&overview).unwrap(),
         markdown::overview(&overview),
+        csv::plan(&overview).unwrap(),
         terminal::overview(&overview, 160, false, true),
     ] {
-        assert!(text.contains("only a part of"), "{text}");
+        assert!(text.contains("only a part of") && !text.contains("iis-legacy"), "{text}");
     }
-    assert_eq!(words::subject(&overview), format!("{client}, only automate-01"));
+    assert_eq!(words::subject(&overview), format!("{client}, only automate-01 and control-01"));
+    let told: serde_json::Value = serde_json::from_str(&json::overview(&overview).unwrap()).unwrap();
+    assert_eq!(told["only"]["servers"][0], serde_json::json!({ "client": client, "name": "automate-01" }));
+    assert_eq!((&told["whole"], &told["only"]["clients"]), (&false.into(), &serde_json::json!([client])));
+    assert!(words::subject(&estate.overview(None)).starts_with("Some servers of all clients, only "));
+    let some = month().narrowed(Narrowed { clients: true, names: false });
+    assert!(some.overview(Some(client)).only.is_none(), "it is all of the client");
+    assert!(words::subject(&some.overview(None)).starts_with("Some clients, only Harbour Dental Group and "));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::asked::Dropped;
 use super::standing::{DAY, allowed};
 use super::{AllTold, Period, choice};
 use crate::history::courses::{Courses, Told};
+use crate::model::run::GuideUsed;
 use crate::model::statement::About;
 use crate::model::verdict::{Severity, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,10 +175,13 @@ pub(super) fn of(courses: &Courses, (told, dropped): (&AllTold, &Dropped), perio
         if let (Some(now), Some(run)) = (servers.get_mut(sight.target), courses.runs.get(sight.run)) {
             if choice::tells(courses, sight) {
                 let made_by = (run.guides, run.tool_version.clone());
-                if at >= since && now.made_by.as_ref().is_some_and(|before| *before != made_by) {
-                    marks.extend(now.made_by.iter().flat_map(|before| otherwise(courses, before, &made_by)));
+                let said_by = |place: usize| told.get(&courses.snapshots.get(place)?.number);
+                let said = said_by(sight.snapshot);
+                if let Some(before) = now.made_by.as_ref().filter(|before| at >= since && **before != made_by) {
+                    let own: BTreeSet<&str> =
+                        said.into_iter().chain(now.snapshot.and_then(said_by)).flat_map(|told| guides(told)).collect();
+                    marks.extend(otherwise(courses, before, &made_by, &own));
                 }
-                let said = courses.snapshots.get(sight.snapshot).and_then(|snapshot| told.get(&snapshot.number));
                 let dropped = dropped.get(&place).map(Vec::as_slice).unwrap_or_default();
                 now.take(sight.snapshot, said.map(Vec::as_slice).unwrap_or_default(), dropped);
                 (now.seen, now.lost, now.made_by) = (at, false, Some(made_by));
@@ -245,14 +249,23 @@ fn point<'a>(
     point
 }
 
-/// What is otherwise about what a verdict was made by.
-fn otherwise(courses: &Courses, before: &(usize, String), now: &(usize, String)) -> Vec<String> {
+/// The guides of what was told.
+fn guides(told: &[Arc<Told>]) -> impl Iterator<Item = &str> {
+    told.iter().filter_map(|one| match &one.about {
+        About::Item { guide, .. } => Some(guide.as_str()),
+        About::Rule(_) => None,
+    })
+}
+
+/// What is otherwise about what a verdict was made by. Only of the server's own guides: others may be of another client.
+fn otherwise(courses: &Courses, before: &(usize, String), now: &(usize, String), own: &BTreeSet<&str>) -> Vec<String> {
     let mut told = Vec::new();
     if before.1 != now.1 {
         told.push(format!("portreeve {} instead of {}", now.1, before.1));
     }
     let of = |place: usize| courses.guides.get(place).map(Vec::as_slice).unwrap_or_default();
-    for guide in of(now.0) {
+    let is_own = |guide: &&GuideUsed| own.contains(guide.id.as_str());
+    for guide in of(now.0).iter().filter(is_own) {
         match of(before.0).iter().find(|known| known.id == guide.id) {
             Some(known) if known.sha256 == guide.sha256 => {}
             Some(known) if known.revision == guide.revision => {
@@ -264,7 +277,7 @@ fn otherwise(courses: &Courses, before: &(usize, String), now: &(usize, String))
             None => told.push(format!("guide {} used for the first time", guide.id)),
         }
     }
-    for guide in of(before.0).iter().filter(|guide| of(now.0).iter().all(|known| known.id != guide.id)) {
+    for guide in of(before.0).iter().filter(is_own).filter(|guide| of(now.0).iter().all(|known| known.id != guide.id)) {
         told.push(format!("guide {} no longer used", guide.id));
     }
     told

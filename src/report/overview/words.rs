@@ -1,6 +1,6 @@
 //! What a report over many servers says in words, decided once for all its forms.
 
-use super::{Failure, Overview, Server, Step, Sureness};
+use super::{Failure, Only, Overview, Server, Step, Sureness};
 use crate::catalog::inventory::NO_CLIENT;
 use crate::model::drift::{Class, DriftTally};
 use crate::model::expected::RuleVerdict;
@@ -21,13 +21,35 @@ pub(in crate::report) fn headline(overview: &Overview) -> String {
 /// The same without why it is not the whole picture, which must stand beside it.
 pub(in crate::report) fn summary(overview: &Overview) -> String {
     let told = of_servers(overview);
-    match (&overview.only, &overview.client) {
-        (Some(only), Some(client)) if client != NO_CLIENT => {
-            format!("This is only a part of {client}: {only}; its other servers are not told of. {told}")
+    only_some(overview).map_or_else(|| told.clone(), |only| format!("{only} {told}"))
+}
+
+/// How many names are told where a report is of some servers only.
+const SOME: usize = 6;
+
+/// That a report is of some servers only, in a sentence; nothing where it is of all.
+pub(in crate::report) fn only_some(overview: &Overview) -> Option<String> {
+    let only = some(overview)?;
+    Some(match (&overview.only, &overview.client) {
+        (Some(Only::Clients(_)), _) => format!("These are only some of the clients: {only}."),
+        (_, Some(client)) if client != NO_CLIENT => {
+            format!("This is only a part of {client}: {only}; its other servers are not told of.")
         }
-        (Some(only), _) => format!("These are only some of the servers: {only}. {told}"),
-        (None, _) => told,
+        _ => format!("These are only some of the servers: {only}."),
+    })
+}
+
+/// The names of what a report is of, the first of them; nothing where it is of all.
+fn some(overview: &Overview) -> Option<String> {
+    let names: Vec<String> = match overview.only.as_ref()? {
+        Only::Clients(clients) => clients.clone(),
+        Only::Servers(servers) => servers.iter().map(|(client, name)| called(overview, client, name)).collect(),
+    };
+    let mut told: Vec<String> = names.iter().take(SOME).cloned().collect();
+    if names.len() > SOME {
+        told.push(format!("{} more", number(names.len() - SOME)));
     }
+    Some(listed(&told))
 }
 
 fn of_servers(overview: &Overview) -> String {
@@ -142,13 +164,36 @@ pub(in crate::report) fn doubts(server: &Server) -> Vec<(&'static str, String)> 
         let why = lost.why.trim_end_matches('.');
         doubts.push((title, format!("{when}: {why}. {}. That is no good news and no bad news.", picture())));
     }
-    if let Some(overdue) = server.overdue.as_ref().filter(|_| server.lost.is_none()) {
-        doubts.push(("Overdue", format!("{}. {}.", capitalised(overdue), picture())));
+    match (&server.overdue, &server.lost) {
+        (Some(overdue), None) => doubts.push(("Overdue", format!("{}. {}.", capitalised(overdue), picture()))),
+        (Some(overdue), Some(_)) => doubts.push(("Overdue", format!("{}.", capitalised(overdue)))),
+        (None, _) => {}
     }
     doubts.extend(
         server.missing.iter().map(|what| ("Seen in part", format!("{}.", capitalised(what.trim_end_matches('.'))))),
     );
     doubts
+}
+
+/// What is to be known of a server's picture, where it may be the same of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::report) struct Alike {
+    /// What became of it, of many servers.
+    pub(in crate::report) what: &'static str,
+    /// Why.
+    pub(in crate::report) why: String,
+}
+
+/// The one thing that is to be known of a server's picture; nothing where it is more than one.
+pub(in crate::report) fn alike(server: &Server) -> Option<Alike> {
+    let (what, why) = match (&server.seen, &server.lost) {
+        (None, Some(lost)) => ("were never seen", lost.why.clone()),
+        (Some(_), Some(lost)) if server.missing.is_empty() => ("were not seen by their last scan", lost.why.clone()),
+        (Some(_), None) if !server.missing.is_empty() => ("were seen only in part", server.missing.join("; ")),
+        _ => return None,
+    };
+    let why = why.trim_end_matches('.').to_owned();
+    server.overdue.is_none().then_some(Alike { what, why })
 }
 
 /// `less than a day`, `1 day`, `12 days`.
@@ -203,7 +248,7 @@ pub(in crate::report) fn remarks(failure: &Failure) -> Vec<String> {
         remarks.push(format!("the waiver ended with {until}"));
     }
     if !failure.outside {
-        remarks.push("seen from inside".to_owned());
+        remarks.push("seen at a private address, not from the Internet".to_owned());
     }
     remarks
 }
@@ -220,9 +265,10 @@ pub(in crate::report) fn subject(overview: &Overview) -> String {
         (Some(client), Some(_)) if client == NO_CLIENT => "Some servers".to_owned(),
         (Some(client), _) => client.clone(),
         (None, None) => "All clients".to_owned(),
-        (None, Some(_)) => "Some servers of all clients".to_owned(),
+        (None, Some(Only::Clients(_))) => "Some clients".to_owned(),
+        (None, Some(Only::Servers(_))) => "Some servers of all clients".to_owned(),
     };
-    match &overview.only {
+    match some(overview) {
         Some(only) => format!("{whose}, only {only}"),
         None => whose,
     }

@@ -4,6 +4,7 @@ use super::page::{BOLD, CYAN, DIM, GREEN, PLAIN, Page, RED, YELLOW};
 use crate::model::drift::Class;
 use crate::model::verdict::Severity;
 use crate::report::drift::{Entry, entries};
+use crate::report::overview::words::Alike;
 use crate::report::overview::{Overview, Point, Server, Step, Sureness, words};
 use crate::report::plot::sparkline;
 use crate::report::reading::instant;
@@ -139,14 +140,50 @@ fn old(page: &mut Page, overview: &Overview) {
     if !late.is_empty() {
         together(page, overview, &late);
     }
-    for server in old.iter().take(SHOWN) {
-        let name = words::called(overview, &server.client, &server.name);
-        for (place, (title, text)) in words::doubts(server).into_iter().enumerate() {
-            let lead = if place == 0 { format!("{name}  ") } else { String::new() };
-            page.block(2, &[(&lead, BOLD), (title, YELLOW), (": ", PLAIN)], 4, PLAIN, &text);
+    let mut alike: Vec<(Option<Alike>, Vec<&Server>)> = Vec::new();
+    for server in old {
+        let own = words::alike(server);
+        match alike.iter_mut().find(|(known, _)| own.is_some() && *known == own) {
+            Some((_, servers)) => servers.push(server),
+            None => alike.push((own, vec![server])),
         }
     }
-    more(page, old.len());
+    for (why, servers) in alike.iter().take(SHOWN) {
+        if let (Some(why), [_, _, ..]) = (why, servers.as_slice()) {
+            same(page, overview, (why, servers));
+        } else {
+            servers.iter().for_each(|server| alone(page, overview, server));
+        }
+    }
+    more(page, alike.len());
+}
+
+/// What is to be said of one server's picture.
+fn alone(page: &mut Page, overview: &Overview, server: &Server) {
+    let name = words::called(overview, &server.client, &server.name);
+    for (place, (title, text)) in words::doubts(server).into_iter().enumerate() {
+        let lead = if place == 0 { format!("{name}  ") } else { String::new() };
+        page.block(2, &[(&lead, BOLD), (title, YELLOW), (": ", PLAIN)], 4, PLAIN, &text);
+    }
+}
+
+/// Servers of which the same is to be said, in one paragraph: where a line is down, it is down for all behind it.
+fn same(page: &mut Page, overview: &Overview, (alike, servers): (&Alike, &[&Server])) {
+    let mut names: Vec<String> = servers
+        .iter()
+        .take(SHOWN)
+        .map(|server| {
+            let name = words::called(overview, &server.client, &server.name);
+            let picture = server.seen.as_ref().filter(|_| server.lost.is_some());
+            picture.map_or_else(|| name.clone(), |seen| format!("{name} (picture of {})", words::day(&seen.started)))
+        })
+        .collect();
+    if servers.len() > SHOWN {
+        names.push(format!("{} more", number(servers.len() - SHOWN)));
+    }
+    let count = format!("{} servers", number(servers.len()));
+    let text = format!(": {}. {}.", listed(&names), capitalised(&alike.why));
+    page.block(2, &[(&count, BOLD), (" ", PLAIN), (alike.what, YELLOW)], 4, PLAIN, &text);
 }
 
 /// Whether all that is to be said of a server's picture is that a scan is overdue.
@@ -311,8 +348,9 @@ fn ends(page: &mut Page, overview: &Overview) {
         let name = words::called(overview, &server.client, &server.name);
         for one in &server.certificates {
             let left = words::left(one.days_left);
-            let text =
-                format!("certificate on {} ends on {}, {left}: {}", one.port, words::day(&one.not_after), one.subject);
+            let seen = one.seen_last().map(|seen| format!("; {seen}")).unwrap_or_default();
+            let ends = words::day(&one.not_after);
+            let text = format!("certificate on {} ends on {ends}, {left}: {}{seen}", one.port, one.subject);
             lines.push((one.days_left, name.clone(), text));
         }
         for row in server.statements.iter().filter(|row| row.pressing) {
