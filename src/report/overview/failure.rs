@@ -121,7 +121,7 @@ pub(super) fn all<E, F: FnMut(usize) -> Result<Option<TargetRun>, E>>(
             None => None,
         };
         let then = then.and_then(|then| Some((then, parts(then).find(|(own, _)| *own == about)?.1)));
-        failures.extend(teller.failure(about, &part, (target, seen), then));
+        failures.extend(teller.failure(about, &part, (target, seen), then.as_ref()));
     }
     for (about, sight) in &unasked.failing {
         let (Some(seen), Some(older)) = (teller.mark(Some(*sight)), shelf.of(*sight)?) else { continue };
@@ -164,14 +164,14 @@ impl Teller<'_> {
         about: About,
         part: &Part<'_>,
         (target, seen): (&TargetRun, &Mark),
-        then: Option<(&TargetRun, Part<'_>)>,
+        then: Option<&(&TargetRun, Part<'_>)>,
     ) -> Option<Failure> {
         let known = self.before.get(&about);
         let unconfirmed = known.and_then(|known| self.mark(known.last)).filter(|_| part.is_untold());
         if part.verdict != Verdict::Fail && unconfirmed.is_none() {
             return None;
         }
-        let (failing, wrong) = match &then {
+        let (failing, wrong) = match then {
             Some((then, known)) => ((*then, known.checks), not_told_since(known, part)),
             None => ((target, part.checks), wrong(part.checks, part.verdict)),
         };
@@ -186,7 +186,7 @@ impl Teller<'_> {
             server: self.server.name.clone(),
             title: part.title.clone(),
             severity: part.severity,
-            exploited: then.as_ref().map_or_else(|| part.is_attacked(), |(_, known)| known.is_attacked()),
+            exploited: then.map_or_else(|| part.is_attacked(), |(_, known)| known.is_attacked()),
             outside: !self.server.inside,
             wrong,
             todo: part.todo.clone(),

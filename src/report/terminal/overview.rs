@@ -152,7 +152,9 @@ fn old(page: &mut Page, overview: &Overview) {
         if let (Some(why), [_, _, ..]) = (why, servers.as_slice()) {
             same(page, overview, (why, servers));
         } else {
-            servers.iter().for_each(|server| alone(page, overview, server));
+            for server in servers {
+                alone(page, overview, server);
+            }
         }
     }
     more(page, alike.len());
