@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Of a client whose name wants to be a header, with details that want to end the mail.
 fn message() -> Message {
     let mut message = super::message::message();
-    message.client = "Nørthwind Dental\r\nBcc: everybody@msp.example".to_owned();
+    "Nørthwind Dental\r\nBcc: everybody@msp.example".clone_into(&mut message.client);
     let notice = &mut message.notices[0];
-    notice.client = "Nørthwind Dental".to_owned();
+    "Nørthwind Dental".clone_into(&mut notice.client);
     notice.details.extend([".".to_owned(), "\r\n.\r\nQUIT\r\n".to_owned()]);
     message
 }

@@ -94,7 +94,7 @@ mod tests {
             let limit = if block["type"] == "header" { HEADER } else { SECTION };
             assert!(!text.is_empty() && text.chars().count() <= limit, "{} characters", text.chars().count());
             assert!(block["type"] == "header" || !text.contains(['<', '>']), "{text}");
-            let is_paired = |line: &str| line.matches('`').count() % 2 == 0 && !line.contains("``");
+            let is_paired = |line: &str| line.matches('`').count().is_multiple_of(2) && !line.contains("``");
             assert!(block["type"] == "header" || text.lines().all(is_paired), "{text}");
             assert!(text.chars().all(|c| c == '\n' || !crate::report::text::is_special(c)), "{text:?}");
         }
