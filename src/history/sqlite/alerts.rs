@@ -519,6 +519,7 @@ mod tests {
             vec![of("1", &["x"]), of("2", &["x", "y"]), of("3", &["y"]), of("4", &["z"]), (noc("b"), message("5"))];
         assert!(store.note_look(&Look { messages, ..Look::default() }).unwrap());
         let told = |store: &Sqlite| behind(&store.waiting().unwrap(), now());
+        let failed = |due: &str, refused| Failed { reached: Vec::new(), ..failed(due, refused) };
         assert_eq!(told(&store), [None; 5], "all are due");
         assert_eq!(claimed(&mut store, None).as_deref(), Some("1"));
         assert_eq!(told(&store), [None, Some(0), Some(0), Some(0), None], "it is being sent");
@@ -534,6 +535,9 @@ mod tests {
         store.not_delivered("2", &failed("2026-11-21T04:00:00Z", false)).unwrap();
         assert_eq!(told(&store), [None, Some(0), Some(0), None], "what is tried again later holds up all");
         assert_eq!(claimed(&mut store, None), None);
+        let partly = Failed { reached: vec!["a@example.com".to_owned()], ..failed("2026-11-21T04:00:00Z", false) };
+        store.not_delivered("2", &partly).unwrap();
+        assert_eq!(told(&store), [None; 4], "what reached some holds up the others alone");
     }
 
     #[test]
