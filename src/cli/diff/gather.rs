@@ -93,24 +93,33 @@ enum Group {
 
 impl Window {
     fn group(&self, client: &str) -> Group {
-        if self.old.is_none() || self.new.is_none() {
-            Group::Unmatched(client.to_owned())
-        } else if self.is_quiet() {
-            Group::Quiet
-        } else {
-            Group::Around { between: numbers(&self.between), earlier: numbers(&self.earlier) }
+        let (Some(old), Some(new)) = (self.old, self.new) else { return Group::Unmatched(client.to_owned()) };
+        let newest_first = [&new].into_iter().chain(&self.between).chain([&old]).chain(&self.earlier);
+        let newest_first: Vec<Option<i64>> = newest_first.map(|at| at.said).collect();
+        let changes =
+            newest_first.windows(2).filter(|pair| !matches!(pair, [one, other] if is_same(*one, *other))).count();
+        if changes >= CHANGES_OF_FLAPPING {
+            return Group::Around { between: numbers(&self.between), earlier: numbers(&self.earlier) };
         }
+        // Nothing flaps. What the older run could not tell is looked for before it, where something else is said.
+        if is_same(old.said, new.said) {
+            return Group::Quiet;
+        }
+        let mut last = old.said;
+        let mut earlier = Vec::new();
+        for at in &self.earlier {
+            if !is_same(last, at.said) {
+                earlier.push(at.run);
+            }
+            last = at.said;
+        }
+        Group::Around { between: Vec::new(), earlier }
     }
+}
 
-    /// Whether both runs say the same, and the runs around them do not change often enough for anything to flap.
-    fn is_quiet(&self) -> bool {
-        let newest_first = self.new.iter().chain(&self.between).chain(&self.old).chain(&self.earlier);
-        let said: Vec<Option<i64>> = newest_first.map(|at| at.said).collect();
-        // What a run did not finish is like nothing.
-        let differ = |pair: &&[Option<i64>]| !matches!(pair, [Some(one), Some(other)] if one == other);
-        let both = [self.old, self.new].map(|at| at.and_then(|at| at.said));
-        both[0].is_some() && both[0] == both[1] && said.windows(2).filter(differ).count() < CHANGES_OF_FLAPPING
-    }
+/// Whether the same is said. What a run did not finish is like nothing.
+fn is_same(one: Option<i64>, other: Option<i64>) -> bool {
+    one.is_some() && one == other
 }
 
 fn numbers(runs: &[At]) -> Vec<RunNumber> {
