@@ -200,7 +200,8 @@ impl Engine {
 fn is_unexplained(troubles: &[Trouble], address: IpAddr) -> bool {
     troubles.iter().all(|trouble| match trouble {
         Trouble::NoRoute { address: other } => *other != address,
-        Trouble::Unresolved { .. } | Trouble::Evidence { .. } => true,
+        // That no witness was heard behind it explains nothing either.
+        Trouble::Unresolved { .. } | Trouble::Evidence { .. } | Trouble::Witness { .. } => true,
         _ => false,
     })
 }

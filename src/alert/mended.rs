@@ -4,12 +4,13 @@ use super::Book;
 use super::server::{Newest, SeriesOf, reasons, since, turn};
 use crate::drift::{WINDOW, is_meant_open, moved};
 use crate::model::drift::{Change, Class, Reason, Sighting, Subject, TargetDrift};
+use crate::model::fact::{Fact, PortState};
 use crate::model::matter::{Matter, MatterState};
-use crate::model::observation::ObservationId;
-use crate::model::ports::Ports;
+use crate::model::observation::{Observation, ObservationId};
+use crate::model::ports::{Ports, Transport};
 use crate::model::question::Question;
-use crate::model::run::{Run, TargetRun};
-use crate::model::verdict::{Check, Verdict};
+use crate::model::run::{Run, TargetRun, Trouble};
+use crate::model::verdict::{Check, Confidence, Verdict};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -32,7 +33,7 @@ pub(super) fn look(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, place
             .collect();
         if !left.is_empty() {
             // What was wrong there was not looked at, however well the other addresses do.
-            if is_gone_for_long(series, &left) && failing(new.target, subject).is_empty() {
+            if (series.asks_as)(raised) && is_gone_for_long(series, &left) && failing(new.target, subject).is_empty() {
                 let at: Vec<String> = left.iter().map(ToString::to_string).collect();
                 let title =
                     format!("{subject} on {}: its name does not lead to {} any more", new.name(), at.join(", "));
@@ -41,9 +42,16 @@ pub(super) fn look(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, place
             }
             continue;
         }
+        let subject_then = subject;
         let subject = &subject.clone().moved(|address| moves.get(&address).copied().unwrap_or(address));
         if let Some(change) = covering(&better, subject) {
-            if is_still_worse(series, *against, subject) {
+            if is_still_worse(series, *against, subject) || is_doubtful(new.target, subject) {
+                continue;
+            }
+            // A name that leads to one of several in turn leads to the other again.
+            let from: Vec<IpAddr> =
+                places(showed, subject_then).into_iter().filter(|at| moves.contains_key(at)).collect();
+            if !from.is_empty() && !is_gone_for_long(series, &from) {
                 continue;
             }
             let title = format!("{} on {}: {}", change.subject, new.name(), turn(change));
@@ -141,15 +149,62 @@ fn failing(target: &TargetRun, subject: &Subject) -> BTreeSet<ObservationId> {
     }
 }
 
-/// Whether the name led to none of these addresses in the last runs: a name that leads to several in turn does so again.
-fn is_gone_for_long(series: SeriesOf<'_>, left: &[IpAddr]) -> bool {
-    let last: Vec<&Run> = series.runs.iter().rev().take(WINDOW).map(|(_, run)| *run).collect();
-    let leads =
-        |run: &&Run| run.targets.iter().flat_map(|target| &target.addresses).any(|one| left.contains(&one.address));
-    last.len() == WINDOW && !last.iter().any(leads)
+/// Whether the name led to none of these addresses in the last runs that had all addresses of their kind: a name that leads to several
+/// in turn does so again.
+pub(super) fn is_gone_for_long(series: SeriesOf<'_>, left: &[IpAddr]) -> bool {
+    let knows = |target: &&TargetRun| {
+        let is_whole = !target.troubles.iter().any(|trouble| matches!(trouble, Trouble::Unresolved { .. }));
+        let family = |at: &IpAddr| target.addresses.iter().any(|one| one.address.is_ipv6() == at.is_ipv6());
+        is_whole && left.iter().all(family)
+    };
+    let runs = series.runs.iter().rev().filter_map(|(_, run)| run.targets.first());
+    let last: Vec<&TargetRun> = runs.take(WINDOW).collect();
+    let leads = |target: &&TargetRun| target.addresses.iter().any(|one| left.contains(&one.address));
+    last.len() == WINDOW && last.iter().all(knows) && !last.iter().any(leads)
 }
 
-/// Whether nothing was asked of a subject at its address, where everything was asked that was to be.
+/// Whether what is said of an item or a rule now is hardly believed: as where the way out may be what is silent.
+fn is_doubtful(target: &TargetRun, subject: &Subject) -> bool {
+    match subject {
+        Subject::Item { guide, item } => {
+            let finding = target.findings.iter().find(|finding| finding.guide == *guide && finding.item == *item);
+            finding.is_some_and(|finding| finding.confidence == Confidence::Low)
+        }
+        Subject::Rule { rule, .. } => {
+            let finding = target.rules.iter().find(|finding| finding.rule.to_string() == *rule);
+            finding.is_some_and(|finding| finding.check.confidence == Confidence::Low)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a TCP port was seen not to be open, in a run that asked everything at its address.
+pub(super) fn is_closed(target: &TargetRun, address: IpAddr, port: u16) -> bool {
+    let of_port = |one: &Observation| match (one.question, one.attempt.fact()) {
+        (Question::Port { ports }, Some(Fact::Port(fact))) if ports.contains(Transport::Tcp, port) => Some(fact.state),
+        _ => None,
+    };
+    let state = target.observations.iter().filter(|one| one.address == address).find_map(of_port);
+    target.is_whole_at(address) && matches!(state, Some(PortState::Closed | PortState::Filtered | PortState::Rejected))
+}
+
+/// The port behind which a subject is.
+fn port_of(subject: &Subject) -> Option<u16> {
+    match subject {
+        Subject::Service { ports, .. } => Some(ports.first()),
+        Subject::TlsVersion { port, .. }
+        | Subject::Suites { port, .. }
+        | Subject::Certificate { port, .. }
+        | Subject::Product { port, .. }
+        | Subject::RdpNla { port, .. }
+        | Subject::Smb1 { port, .. }
+        | Subject::Http { port, .. } => Some(*port),
+        _ => None,
+    }
+}
+
+/// Whether nothing was asked of a subject at its address, where everything was asked that was to be. What is behind an open port was not
+/// asked where its service did not say for once what it is: that ends nothing.
 fn is_unasked(target: &TargetRun, subject: &Subject) -> bool {
     let Some(address) = subject.address() else { return false };
     let is_of = |question: Question| match (subject, question) {
@@ -170,8 +225,11 @@ fn is_unasked(target: &TargetRun, subject: &Subject) -> bool {
         _ => false,
     };
     let mut asked = target.observations.iter().filter(|one| one.address == address);
-    let is_known = !matches!(subject, Subject::Address { .. });
-    is_known && target.is_whole_at(address) && !asked.any(|one| is_of(one.question))
+    let is_unasked = match port_of(subject) {
+        Some(port) => is_closed(target, address, port),
+        None => of_ports(subject).is_some() && target.is_whole_at(address),
+    };
+    is_unasked && !asked.any(|one| is_of(one.question))
 }
 
 /// Whether a subject still reads worse than in this run: better than it was is not yet as good as it had been. Where that run is

@@ -21,7 +21,7 @@ pub struct Placed {
     pub client: String,
     /// What the technicians call it.
     pub name: String,
-    /// Its host as the inventory names it.
+    /// Its host as the inventory names it, with what tells it from others there.
     pub host: String,
 }
 
@@ -60,7 +60,7 @@ pub fn renamed(
         let until = last(from.0, from.1).max(server.looked.last().copied().unwrap_or_default());
         if let Some(to) = clients.get(from.0) {
             moved.entry(&server.client).or_default().extend(book.rename(from, (to, &server.name), until));
-        } else if let Some(one) = same_host(server, &gone, &new) {
+        } else if let Some(one) = same_host(server, &gone, &new, &known) {
             let keys = book.rename(from, (&one.client, &one.name), until);
             let title = |count: &str| format!("{} is called {} now: {count} open of it go on", server.name, one.name);
             say(book, &keys, title, None, now);
@@ -105,12 +105,21 @@ fn successor<'a>(client: &str, gone: &[&KnownServer], new: &[&'a Placed], known:
 }
 
 /// The one server that is new where this one was, where it is alone there.
-fn same_host<'a>(server: &KnownServer, gone: &[&KnownServer], new: &[&'a Placed]) -> Option<&'a Placed> {
+fn same_host<'a>(
+    server: &KnownServer,
+    gone: &[&KnownServer],
+    new: &[&'a Placed],
+    known: &[KnownServer],
+) -> Option<&'a Placed> {
     let host = server.host.as_ref()?;
     let are_gone = gone.iter().filter(|other| other.client == server.client && other.host.as_ref() == Some(host));
     let mut there = new.iter().filter(|one| one.client == server.client && one.host == *host);
     let first = there.next()?;
-    (are_gone.count() == 1 && there.next().is_none()).then_some(*first)
+    let is_kept = |other: &KnownServer| {
+        other.host.as_ref() == Some(host)
+            && !gone.iter().any(|one| (&one.client, &one.name) == (&other.client, &other.name))
+    };
+    (are_gone.count() == 1 && there.next().is_none() && !known.iter().any(is_kept)).then_some(*first)
 }
 
 /// One word for all that goes on, with the key of what is gravest.

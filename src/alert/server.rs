@@ -415,9 +415,12 @@ fn failure(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>) {
     }
     // Only what is worse, and that it answers again: of the rest one word is as good as another.
     let silent = |what: &str| [UNREACHABLE, UNRESOLVED, NO_ROUTE].contains(&what);
-    if severity > Severity::Medium {
+    if severity > known.severity || !silent(before) && severity > Severity::Medium {
         book.escalate(matter);
-    } else if silent(before) && !silent(what) && new.target.has_answered() {
+    } else if silent(before) && silent(what) {
+        // No way to it, by one cause or another: one word is enough.
+        book.update(Matter { since: known.since.clone(), severity: known.severity, ..matter });
+    } else if silent(before) && new.target.has_answered() {
         book.escalate(Matter { title: format!("{} answers again, but {words}", new.name()), ..matter });
     }
 }
@@ -455,7 +458,9 @@ fn certificates(
     for before in known {
         let place = (before.address, before.port, before.sni);
         let seen = shown.iter().any(|one| (one.address, one.port, one.sni) == place);
-        let is_gone = as_before && new.target.is_whole_at(before.address) && !asked.contains(&place);
+        let is_asked = asked.contains(&place);
+        let is_gone = as_before && !is_asked && mended::is_closed(new.target, before.address, before.port)
+            || mended::is_gone_for_long(series, &[before.address]);
         if !seen && !is_gone {
             shown.push(before);
         }

@@ -111,11 +111,15 @@ mod tests {
     use super::*;
     use crate::cli::session::empty_run;
     use crate::drift::EARLIER;
+    use crate::drift::tests::world::{ADDRESS, World};
     use crate::history::sqlite::Sqlite;
     use crate::history::{Archive as _, Beginning, RunNumber, Wanted};
-    use crate::model::run::Run;
-    use crate::model::run::{TargetRun, Trouble};
+    use crate::model::address::is_inside;
+    use crate::model::drift::{Change, Class, Sighting};
+    use crate::model::ports::{Ports, Transport};
+    use crate::model::run::{Run, TargetRun, Trouble};
     use crate::model::target::{Host, Target};
+    use crate::model::vantage::{Passage, Way};
     use crate::model::verdict::{Check, Confidence, Finding, Severity, Verdict};
 
     fn run(client: &str, verdict: Verdict, troubles: &[Trouble]) -> Run {
@@ -389,7 +393,8 @@ mod tests {
             proptest::prop_assume!(old != new);
             let folder = tempfile::tempdir().unwrap();
             let mut store = store(folder.path());
-            let numbers: Vec<RunNumber> = (0..14).map(|night| keep(&mut store, night, &nights(&servers, night))).collect();
+            let numbers: Vec<RunNumber> =
+                (0..14).map(|night| keep(&mut store, night, &nights(&servers, night))).collect();
             let everything = Wanted::default();
             let runs = store.runs(&everything).unwrap();
             let of = |store: &Sqlite| of_runs(store, &runs, (numbers[old], numbers[new]), &everything).unwrap();
@@ -409,6 +414,29 @@ mod tests {
             rusqlite::Connection::open(folder.path().join("history.db")).unwrap().execute("DELETE FROM still", []).unwrap();
             proptest::prop_assert_eq!(of(&store), told);
         }
+    }
+
+    /// The same words through a network that drops what is asked are another sight.
+    #[test]
+    fn what_was_seen_through_another_network_is_looked_at_though_the_words_are_the_same() {
+        let seen = |state: &str, is_blocked: bool| {
+            let mut run = World::sound().with(&[&format!("tcp/5900 {state}")]).run();
+            if is_blocked {
+                let ports = Ports::one(Transport::Tcp, 5900).unwrap();
+                let inside = is_inside(ADDRESS.parse().unwrap());
+                run.vantage.ways.add(Way { ports, v6: false, inside, passage: Passage::Blocked, sender: None });
+            }
+            run
+        };
+        let nights = [seen("filtered", false), seen("filtered", true), seen("open", false)];
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let numbers: Vec<RunNumber> = (0..3).map(|night| keep(&mut store, night, &nights[night])).collect();
+        let runs = store.runs(&Wanted::default()).unwrap();
+        let drift = of_runs(&store, &runs, (numbers[1], numbers[2]), &Wanted::default()).unwrap();
+        let is_port = |change: &&Change| change.subject.to_string().contains("tcp/5900");
+        let change = drift.targets[0].changes.iter().find(is_port).unwrap();
+        assert_eq!((change.class, change.sighting), (Class::Worse, Sighting::Regained), "{change:#?}");
     }
 
     #[test]

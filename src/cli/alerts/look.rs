@@ -234,10 +234,14 @@ fn scan_options(options: &[OsString]) -> Result<Box<ScanArgs>, CliError> {
 
 /// The servers of an inventory, and where they are.
 fn placed(inventory: &Inventory) -> Vec<Placed> {
-    let placed = |target: &Target| Placed {
-        client: target.client.clone(),
-        name: target.name.clone(),
-        host: target.host.to_string(),
+    let placed = |target: &Target| {
+        // Behind one address there may be several servers, told apart by their ports and by the name that is sent.
+        let mut host = target.host.to_string();
+        for moved in &target.moved {
+            host.push_str(&format!(" {}={}", moved.from, moved.to));
+        }
+        host.extend(target.sni.iter().flat_map(|name| [" ", name]));
+        Placed { client: target.client.clone(), name: target.name.clone(), host }
     };
     inventory.targets.iter().map(placed).collect()
 }

@@ -105,6 +105,7 @@ impl Outbox {
             let (to, recipients) = (addressee(channel), recipients.clone());
             self.with(move |inner| Ok(inner.store.forget_refusals(&to, &recipients)?)).await?;
         }
+        let mut hurry = hurry;
         loop {
             let (to, all) = (addressee(channel), recipients.clone());
             let claimed = self.with(move |inner| {
@@ -117,6 +118,10 @@ impl Outbox {
             let whole = async { deliver(channel, &claimed.message, &left_out).await };
             let tried = tokio::time::timeout(ONE_TRY, AssertUnwindSafe(whole).catch_unwind()).await;
             let tried = tried.map_or_else(|_| Err(too_slow()), |whole| whole.unwrap_or_else(|_| Err(mistake())));
+            if tried.is_err() && hurry.is_some_and(|since| Timestamp::now() <= since) {
+                // The clock was put back: what was tried now reads as tried before, and would be tried without end.
+                hurry = None;
+            }
             let settled = sent.settled(claimed, &recipients, tried, Timestamp::now());
             // What holds up the others is told by the next claim, which finds nothing due.
             self.with(move |inner| {

@@ -9,6 +9,7 @@ use crate::drift::{EARLIER, Series, compare};
 use crate::history::{Archive, At, Mark, Named, RunNumber, State, Summary, Wanted};
 use crate::model::drift::{Drift, RunMark, TargetDrift};
 use crate::model::run::Run;
+use crate::model::vantage::Ways;
 use crate::report;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,34 +93,38 @@ enum Group {
 }
 
 impl Window {
-    fn group(&self, client: &str) -> Group {
+    /// All runs of it, newest first.
+    fn runs(&self) -> impl Iterator<Item = &At> {
+        self.new.iter().chain(&self.between).chain(&self.old).chain(&self.earlier)
+    }
+
+    /// `network` tells through which network each run saw.
+    fn group(&self, client: &str, network: &BTreeMap<RunNumber, usize>) -> Group {
         let (Some(old), Some(new)) = (self.old, self.new) else { return Group::Unmatched(client.to_owned()) };
-        let newest_first = [&new].into_iter().chain(&self.between).chain([&old]).chain(&self.earlier);
-        let newest_first: Vec<Option<i64>> = newest_first.map(|at| at.said).collect();
+        // What a run did not finish is like nothing.
+        let is_same = |one: &At, other: &At| {
+            one.said.is_some() && one.said == other.said && network.get(&one.run) == network.get(&other.run)
+        };
+        let newest_first: Vec<&At> = self.runs().collect();
         let changes =
-            newest_first.windows(2).filter(|pair| !matches!(pair, [one, other] if is_same(*one, *other))).count();
+            newest_first.windows(2).filter(|pair| !matches!(pair, [one, other] if is_same(one, other))).count();
         if changes >= CHANGES_OF_FLAPPING {
             return Group::Around { between: numbers(&self.between), earlier: numbers(&self.earlier) };
         }
         // Nothing flaps. What the older run could not tell is looked for before it, where something else is said.
-        if is_same(old.said, new.said) {
+        if is_same(&old, &new) {
             return Group::Quiet;
         }
-        let mut last = old.said;
+        let mut last = old;
         let mut earlier = Vec::new();
         for at in &self.earlier {
-            if !is_same(last, at.said) {
+            if !is_same(&last, at) {
                 earlier.push(at.run);
             }
-            last = at.said;
+            last = *at;
         }
         Group::Around { between: Vec::new(), earlier }
     }
-}
-
-/// Whether the same is said. What a run did not finish is like nothing.
-fn is_same(one: Option<i64>, other: Option<i64>) -> bool {
-    one.is_some() && one == other
 }
 
 fn numbers(runs: &[At]) -> Vec<RunNumber> {
@@ -203,7 +208,18 @@ pub(super) fn of_runs(
     }
     look(store, &between, &mut windows, EARLIER / 2, |window| &mut window.between)?;
     look(store, &before, &mut windows, EARLIER, |window| &mut window.earlier)?;
-    let mut drift = gathered(store, (old, new), windows)?;
+    // What was seen through another network is not the same, whatever is said of it.
+    let mut networks: Vec<Ways> = Vec::new();
+    let mut network: BTreeMap<RunNumber, usize> = BTreeMap::new();
+    for run in windows.values().flat_map(Window::runs).map(|at| at.run).collect::<BTreeSet<_>>() {
+        let ways = store.load_places(run, &BTreeSet::new())?.vantage.ways;
+        let known = networks.iter().position(|known| *known == ways);
+        network.insert(run, known.unwrap_or(networks.len()));
+        if known.is_none() {
+            networks.push(ways);
+        }
+    }
+    let mut drift = gathered(store, (old, new), windows, &network)?;
     let mut clients: BTreeMap<&str, usize> = BTreeMap::new();
     for (client, _) in &order {
         let next = clients.len();
@@ -225,10 +241,15 @@ pub(super) fn of_runs(
 }
 
 /// What reads otherwise, server by server or many together.
-fn gathered(store: &dyn Archive, (old, new): (RunNumber, RunNumber), windows: Windows) -> Result<Drift, CliError> {
+fn gathered(
+    store: &dyn Archive,
+    (old, new): (RunNumber, RunNumber),
+    windows: Windows,
+    network: &BTreeMap<RunNumber, usize>,
+) -> Result<Drift, CliError> {
     let mut groups: BTreeMap<Group, Windows> = BTreeMap::new();
     for (server, window) in windows {
-        groups.entry(window.group(&server.0)).or_default().insert(server, window);
+        groups.entry(window.group(&server.0, network)).or_default().insert(server, window);
     }
     let bare = |number| store.load_places(number, &BTreeSet::new());
     let (before, after) = (bare(old)?, bare(new)?);

@@ -205,11 +205,12 @@ pub(in crate::report) fn days(days: i64) -> String {
     }
 }
 
-/// `9 days left`, `over for 3 days`.
+/// `9 days left`, `over for 3 days`: whole days are counted from the moment of the report, so that what ended an hour ago is not over
+/// for a day.
 pub(in crate::report) fn left(days_left: i64) -> String {
     match days_left {
-        ..0 => format!("over for {}", days(-days_left)),
-        0 => "today".to_owned(),
+        ..0 => format!("over for {}", days(-days_left - 1)),
+        0 => "within a day".to_owned(),
         left => format!("{} left", days(left)),
     }
 }

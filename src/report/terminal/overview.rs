@@ -349,7 +349,7 @@ fn ends(page: &mut Page, overview: &Overview) {
     for server in &overview.servers {
         let name = words::called(overview, &server.client, &server.name);
         for one in &server.certificates {
-            let left = words::left(one.days_left);
+            let left = one.left();
             let seen = one.seen_last().map(|seen| format!("; {seen}")).unwrap_or_default();
             let ends = words::day(&one.not_after);
             let text = format!("certificate on {} ends on {ends}, {left}: {}{seen}", one.port, one.subject);
