@@ -48,17 +48,16 @@ pub(super) fn look(book: &mut Book, series: SeriesOf<'_>, new: Newest<'_>, place
             if is_still_worse(series, *against, subject) || is_doubtful(new.target, subject) {
                 continue;
             }
-            // A name that leads to one of several in turn leads to the other again.
-            let from: Vec<IpAddr> =
-                places(showed, subject_then).into_iter().filter(|at| moves.contains_key(at)).collect();
-            if !from.is_empty() && !is_gone_for_long(series, &from) {
-                continue;
-            }
             let title = format!("{} on {}: {}", change.subject, new.name(), turn(change));
             if is_by_ourselves(change) {
                 let why = format!("The server was not seen to be mended. {}", reasons(change).join(" "));
                 book.withdraw(&matter.key, title, why);
-            } else {
+                continue;
+            }
+            // A name that leads to one of several in turn leads to the other again.
+            let from: Vec<IpAddr> =
+                places(showed, subject_then).into_iter().filter(|at| moves.contains_key(at)).collect();
+            if from.is_empty() || is_gone_for_long(series, &from) {
                 book.resolve(&matter.key, title, reasons(change), Some(new.number));
             }
             continue;
