@@ -227,7 +227,8 @@ fn a_channel_for_a_client_that_is_gone_keeps_nobody_from_being_told() {
         assert!(stderr(&check).contains("alerts.toml") && stderr(&check).contains("Client 1"), "{}", stderr(&check));
     }
     let raised = || -> Vec<String> {
-        let notices = receiver.taken().iter().flat_map(|message| array(message, "notices").clone()).collect::<Vec<_>>();
+        let notices =
+            receiver.taken().into_iter().flat_map(|message| array(&message, "notices").to_vec()).collect::<Vec<_>>();
         let raised = notices.iter().filter(|notice| text(notice, "phase") == "raised");
         raised.map(|notice| text(notice, "title").to_owned()).collect()
     };
