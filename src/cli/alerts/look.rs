@@ -144,10 +144,9 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
         for target in world.inventory.iter().flat_map(|inventory| &inventory.targets) {
             let formerly = book.server(&target.client, &target.name).map(|known| known.formerly.clone());
             let server = Server::of(store, &appeared, (&target.client, &target.name), formerly.unwrap_or_default());
-            if let Some(server) = server {
-                if let Some(failing) = server.look(&mut book, &world.name, &rules, now)? {
-                    (first.servers, first.failing) = (first.servers + 1, first.failing + failing);
-                }
+            let Some(server) = server else { continue };
+            if let Some(failing) = server.look(&mut book, &world.name, &rules, now)? {
+                (first.servers, first.failing) = (first.servers + 1, first.failing + failing);
             }
         }
         // By their names, for the same servers may be looked at by another path too; and where these are not known, as they were.

@@ -10,6 +10,7 @@ use crate::history::{Archive as _, Beginning, HistoryError, RunNumber, Wanted};
 use crate::model::alert::Kind;
 use crate::model::matter::{Former, MatterState};
 use crate::model::run::Run;
+use crate::model::statement::Waived;
 use crate::model::verdict::{Finding, Verdict};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,8 +79,8 @@ pub(super) fn plan(runs: &[(String, RunNumber)], seen: &(String, i64), looked: &
 }
 
 /// Whether an item fails, and no waiver accepts that.
-fn fails(finding: &&Finding) -> bool {
-    let is_waived = finding.waiver.as_deref().is_some_and(|waived| waived.counts());
+fn fails(finding: &Finding) -> bool {
+    let is_waived = finding.waiver.as_deref().is_some_and(Waived::counts);
     finding.verdict == Verdict::Fail && !is_waived
 }
 
@@ -177,9 +178,9 @@ impl<'a> Server<'a> {
             self.look_at(book, &[number], inventory, rules, false)?;
         }
         self.remember(book, past.into_iter().map(|number| number.0).collect());
-        let failing = |run: &Run| run.targets.iter().flat_map(|target| &target.findings).filter(fails).count();
+        let all = |run: &Run| run.targets.iter().flat_map(|target| &target.findings).filter(|one| fails(one)).count();
         let shown = seen.and_then(|seen| self.loaded.get(&seen)?.as_ref());
-        Ok(shown.map_or(0, failing))
+        Ok(shown.map_or(0, all))
     }
 
     /// Remembers which runs need not be looked at any more.
