@@ -21,7 +21,7 @@ mod server;
 pub use book::Book;
 pub use clock::{Said, certificates, statements};
 pub use day::as_of;
-pub use jobs::{GRACE, JobStanding, Partly, ScheduledServer, inventory, jobs, scheduled, servers};
+pub use jobs::{GRACE, JobStanding, Partly, ScheduledServer, channels, inventory, jobs, scheduled, servers};
 pub use message::{NOTICES_MOST, Route, messages};
 pub use renamed::{Placed, placed, renamed};
 pub use server::{SeriesOf, is_blind, server};
@@ -67,9 +67,10 @@ fn key_of(matter: &Matter) -> String {
         MatterState::NotWhole { .. } => server::WHOLE.to_owned(),
         MatterState::Certificate { sha256, .. } => sha256.clone(),
         MatterState::Statement { item, .. } => clock::subject(item),
-        MatterState::JobFailed { job, .. } | MatterState::JobMissed { job, .. } => job.clone(),
-        // It is about no server.
-        MatterState::Inventory { .. } => return matter.key.clone(),
+        // They are about no server.
+        MatterState::JobFailed { .. } | MatterState::JobMissed { .. } | MatterState::Inventory { .. } => {
+            return matter.key.clone();
+        }
     };
     key(&matter.client, matter.target.as_deref(), matter.kind, &subject)
 }

@@ -330,6 +330,9 @@ pub trait Archive: Send {
     /// Keeps what is known of a job, in the place of what was known before.
     fn note_job(&mut self, job: &JobRecord) -> Result<(), HistoryError>;
 
+    /// Keeps what is first known of a job; nothing where anything is known of it by now.
+    fn note_new_job(&mut self, job: &JobRecord) -> Result<(), HistoryError>;
+
     /// Holds a job until this archive is let go of, or the process ends; `false` where another process is at it.
     fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError>;
 

@@ -158,6 +158,11 @@ impl Book {
     /// An open matter is more urgent than it was told, or another thing than it was: it is told again, and has begun when it began.
     pub fn escalate(&mut self, matter: Matter) {
         let Some(known) = self.open.get(&matter.key) else { return self.raise(matter) };
+        if known.is_renewed() {
+            let matter = Matter { told_as: known.told_as.clone(), ..matter };
+            self.tell(matter.notice(Phase::Raised));
+            return self.put(matter);
+        }
         let matter = Matter {
             since: known.since.clone(),
             severity: known.severity.max(matter.severity),
@@ -177,6 +182,17 @@ impl Book {
         }
     }
 
+    /// What was told is over, as urgently as it was told, though there is less of it left: the matter stays, and whatever is told of
+    /// it next begins anew.
+    pub fn settle(&mut self, mut matter: Matter, title: String, details: Vec<String>) {
+        let Some(known) = self.open.get(&matter.key) else { return };
+        let mut notice = known.notice(Phase::Resolved);
+        (notice.title, notice.details, notice.action) = (title, details, None);
+        matter.told_as.clone_from(&known.told_as);
+        self.tell(notice);
+        self.put(matter);
+    }
+
     /// A matter was seen to be mended: in one line, how, and by which run.
     pub fn resolve(&mut self, key: &str, title: String, details: Vec<String>, run: Option<u64>) {
         self.end(key, Phase::Resolved, title, details, run);
@@ -190,6 +206,10 @@ impl Book {
     fn end(&mut self, key: &str, phase: Phase, title: String, mut details: Vec<String>, run: Option<u64>) {
         let Some(matter) = self.open.remove(key) else { return };
         self.touched.insert(key.to_owned());
+        if matter.is_renewed() {
+            // It was told as ended.
+            return;
+        }
         if self.new.remove(key) {
             self.notices.retain(|notice| notice.key != matter.told_key());
             if phase == Phase::Withdrawn {

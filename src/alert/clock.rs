@@ -242,8 +242,8 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
     }
     let Some(told) = told else {
         if renewed {
-            let title = format!("The {} of {} on {} holds until {}", one.word(), one.about, one.target, one.until);
-            book.resolve(key, title, vec![format!("Renewed by {}, {}.", one.who, one.place)], None);
+            let (title, details) = holds(one);
+            book.resolve(key, title, details, None);
         }
         return;
     };
@@ -263,18 +263,44 @@ fn statement(book: &mut Book, key: &str, one: &Said, today: Date, now: Timestamp
         action: Some(format!("{next}, and renew it with `portreeve {} --renew`.", one.command())),
         since: now.to_string(),
         run: None,
-        state: MatterState::Statement { item: one.about.clone(), until: one.until, told, file: Some(one.file.clone()) },
+        state: MatterState::Statement {
+            item: one.about.clone(),
+            until: one.until,
+            told,
+            file: Some(one.file.clone()),
+            renewed: false,
+        },
         told_as: None,
     };
     match open.as_ref().map(|known| &known.state) {
         None => book.raise(matter),
         Some(MatterState::Statement { told: known, .. }) if !renewed && told < *known => book.escalate(matter),
-        // Somebody renewed it, though not for long: that is no news but for the day it was told by.
-        Some(_) if renewed => {
-            book.update(Matter { since: open.map_or_else(String::new, |known| known.since), ..matter });
-        }
+        Some(_) if renewed => renewed_for_a_while(book, open, matter, one),
         Some(_) => {}
     }
+}
+
+/// Somebody renewed it, though not for long. Where its end was told as more urgent than it is now, that is over; else it is no news
+/// but for the day it was told by.
+fn renewed_for_a_while(book: &mut Book, open: Option<Matter>, mut matter: Matter, one: &Said) {
+    let Some(open) = open else { return };
+    let is_over = matter.severity < open.severity;
+    if let MatterState::Statement { renewed, .. } = &mut matter.state {
+        *renewed = is_over || open.is_renewed();
+    }
+    if is_over && !open.is_renewed() {
+        let (title, details) = holds(one);
+        book.settle(matter, title, details);
+    } else {
+        let severity = open.severity;
+        book.update(Matter { since: open.since, severity, ..matter });
+    }
+}
+
+/// That it was renewed.
+fn holds(one: &Said) -> (String, Vec<String>) {
+    let title = format!("The {} of {} on {} holds until {}", one.word(), one.about, one.target, one.until);
+    (title, vec![format!("Renewed by {}, {}.", one.who, one.place)])
 }
 
 /// Where it stands now, and until when: somebody may have moved it, or let it end sooner.

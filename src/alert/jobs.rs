@@ -12,6 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// So long after it was due a scan has not happened: whoever is called by the clock every few minutes has been by then.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(30);
 
+/// A scan that runs for so long does nothing any more, however seldom it is due; and for so long, where two more were due, it matters
+/// as much as one that did not happen.
+const HANGS: SignedDuration = SignedDuration::from_hours(48);
+const LONG: SignedDuration = SignedDuration::from_hours(24);
+
 /// A job, and what is known of it.
 #[derive(Clone, Debug)]
 pub struct JobStanding {
@@ -67,7 +72,54 @@ pub fn inventory(
     files: &BTreeSet<String>,
     now: Timestamp,
 ) -> BTreeSet<String> {
-    let own = key(EVERYBODY, None, Kind::Failure, inventory);
+    let wrong = Wrong {
+        key: key(EVERYBODY, None, Kind::Failure, inventory),
+        title: "The inventory cannot be read",
+        over: "The inventory can be read again",
+        means: "A watch that runs goes on with what it read before; one that is started now scans nothing.",
+        action: "Mend the file that is named; `portreeve watch --list` reads it without scanning.",
+    };
+    file(book, wrong, problem, files, now)
+}
+
+/// The same for the channels: a mistake in what one is for keeps nobody from being told, and does not mend itself.
+pub fn channels(
+    book: &mut Book,
+    inventory: &str,
+    problem: Option<&str>,
+    files: &BTreeSet<String>,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let wrong = Wrong {
+        key: key(EVERYBODY, None, Kind::Failure, &format!("channels of {inventory}")),
+        title: "A channel for alerts is for a client that no inventory has",
+        over: "Every channel for alerts is for clients that there are",
+        means: "Until it is mended, all else is told as before, and nothing to that channel of that client.",
+        action: "Take the client out of the file that is named, or write it as the inventory does; `portreeve watch --list` \
+                 reads it without scanning.",
+    };
+    file(book, wrong, problem, files, now)
+}
+
+/// What is said of a file that is wrong.
+struct Wrong {
+    key: String,
+    title: &'static str,
+    /// That it is right again.
+    over: &'static str,
+    /// What comes of it.
+    means: &'static str,
+    action: &'static str,
+}
+
+fn file(
+    book: &mut Book,
+    wrong: Wrong,
+    problem: Option<&str>,
+    files: &BTreeSet<String>,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let Wrong { key: own, title, over, means, action } = wrong;
     let open = book.get(&own).cloned();
     let known = match open.as_ref().map(|matter| &matter.state) {
         Some(MatterState::Inventory { files }) => files.clone(),
@@ -76,7 +128,7 @@ pub fn inventory(
     let Some(why) = problem else {
         let left: BTreeSet<String> = known.difference(files).cloned().collect();
         if left.is_empty() {
-            book.resolve(&own, "The inventory can be read again".to_owned(), Vec::new(), None);
+            book.resolve(&own, over.to_owned(), Vec::new(), None);
         }
         return left;
     };
@@ -86,12 +138,9 @@ pub fn inventory(
         severity: Severity::High,
         client: EVERYBODY.to_owned(),
         target: None,
-        title: "The inventory cannot be read".to_owned(),
-        details: vec![
-            why.to_owned(),
-            "A watch that runs goes on with what it read before; one that is started now scans nothing.".to_owned(),
-        ],
-        action: Some("Mend the file that is named; `portreeve watch --list` reads it without scanning.".to_owned()),
+        title: title.to_owned(),
+        details: vec![why.to_owned(), means.to_owned()],
+        action: Some(action.to_owned()),
         since: now.to_string(),
         run: None,
         state: MatterState::Inventory { files: known.union(files).cloned().collect() },
@@ -279,6 +328,8 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
         let begun = began.is_some_and(|began| began >= due.nominal);
         matter.details.push(if begun && job.running {
             "One that makes up for it goes on now.".to_owned()
+        } else if let Some(began) = began.filter(|_| job.running) {
+            format!("The one that began {began} still runs.")
         } else if begun {
             "One was begun and did not come to its end: its process is gone.".to_owned()
         } else {
@@ -292,19 +343,78 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
             Some(known) if known.title == matter.title => {
                 book.update(Matter { details: matter.details, ..known });
             }
+            Some(known) if known.severity < matter.severity || is_of_one_that_hung(&known) => book.escalate(matter),
             _ => book.raise(matter),
         }
-    } else if record.skipped > 0 && !record.ended.as_ref().is_some_and(|ended| job.is_old(ended)) {
-        matter.severity = Severity::Medium;
-        matter.title = format!(
-            "{} of {} did not happen, because the one before still ran",
-            counted(i64::from(record.skipped), "scan", "scans"),
-            job.client
-        );
-        matter.action = Some("Let them be due less often, or scan fewer servers in one job.".to_owned());
-        book.raise(matter);
+        return;
+    }
+    if let Some(began) = began.filter(|_| job.running && record.ended.is_none())
+        && let Some(severity) = hangs(job, began, now)
+    {
+        hung(book, Matter { severity, ..matter }, job, began, now);
     } else if record.ended.is_some() && record.exit.is_some() && !is_stopped {
         let title = format!("A scan of {} has come to its end again", job.client);
+        book.resolve(&own, title, Vec::new(), None);
+    }
+    skipped(book, inventory, job, record, now);
+}
+
+/// How much it matters that a scan still runs; none while it may take so long: until two more were due, or for this long.
+fn hangs(job: &JobStanding, began: Timestamp, now: Timestamp) -> Option<Severity> {
+    let ran = now.duration_since(began);
+    let due = job.schedule.count(began, now.saturating_sub(GRACE).unwrap_or(now));
+    match (due >= 2, ran >= HANGS, ran >= LONG) {
+        (_, true, _) | (true, _, true) => Some(Severity::High),
+        (true, false, false) => Some(Severity::Medium),
+        (false, false, _) => None,
+    }
+}
+
+/// How its title goes on.
+const HUNG: &str = "has not come to its end";
+
+fn is_of_one_that_hung(known: &Matter) -> bool {
+    known.title.ends_with(HUNG)
+}
+
+/// A scan that goes on and on: nothing else of its job is scanned meanwhile.
+fn hung(book: &mut Book, mut matter: Matter, job: &JobStanding, began: Timestamp, now: Timestamp) {
+    matter.title = format!("The scan of {} that began {began} {HUNG}", job.client);
+    let hours = counted(now.duration_since(began).as_hours(), "hour", "hours");
+    let due = i64::try_from(job.schedule.count(began, now)).unwrap_or(i64::MAX);
+    matter.details.push(format!("It has run for {hours}; since it began {} were due.", counted(due, "scan", "scans")));
+    matter.action = Some(
+        "See whether its process still does anything, and end it if not: the watch goes on with the next. One that takes so \
+         long by itself should scan fewer servers, or be due less often."
+            .to_owned(),
+    );
+    match book.get(&matter.key).cloned() {
+        None => book.raise(matter),
+        Some(known) if known.severity < matter.severity => book.escalate(matter),
+        Some(known) if known.title == matter.title => book.update(Matter { details: matter.details, ..known }),
+        // What was missed before it is told, and graver; it ends with the same.
+        Some(_) => {}
+    }
+}
+
+/// Scans that did not happen because the one before still ran: another matter than scans that nobody began.
+fn skipped(book: &mut Book, inventory: &str, job: &JobStanding, record: &JobRecord, now: Timestamp) {
+    let own = key(&job.client, None, Kind::Missed, &format!("skipped {}", job.id));
+    if record.skipped > 0 && !record.ended.as_ref().is_some_and(|ended| job.is_old(ended)) {
+        let state = MatterState::JobMissed { job: job.id.clone(), inventory: inventory.to_owned() };
+        let matter = job.matter(Kind::Missed, Severity::Medium, now, state);
+        book.raise(Matter {
+            key: own,
+            title: format!(
+                "{} of {} did not happen, because the one before still ran",
+                counted(i64::from(record.skipped), "scan", "scans"),
+                job.client
+            ),
+            action: Some("Let them be due less often, or scan fewer servers in one job.".to_owned()),
+            ..matter
+        });
+    } else if record.ended.is_some() && record.exit.is_some() && record.stopped().is_none() {
+        let title = format!("No scan of {} was due any more while another ran", job.client);
         book.resolve(&own, title, Vec::new(), None);
     }
 }

@@ -53,6 +53,9 @@ pub fn server(book: &mut Book, series: SeriesOf<'_>, inventory: &str, rules: &Ru
     if !series.is_late {
         known.certificates = certificates(book, known.certificates, series, new);
         known.seen = Some((run.started.clone(), own));
+        if !is_blind(target) {
+            known.telling = Some(own);
+        }
     }
     book.remember(known);
 }

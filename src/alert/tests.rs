@@ -385,11 +385,16 @@ fn a_statement_is_told_by_the_day_until_it_is_renewed_or_taken_back() {
         look(std::slice::from_ref(&one), "2027-01-01T00:00:00Z"),
         [format!("escalated {title} ended 1 day ago and counts no more (2026-12-31)")]
     );
-    // For a few days only: nobody is told twice of what somebody just did.
-    assert_eq!(look(&[said("2027-01-20")], "2027-01-02T00:00:00Z"), [""; 0]);
+    // For a few days only: nobody is told twice of what somebody just did. That it ended is over all the same.
+    assert_eq!(
+        look(&[said("2027-01-20")], "2027-01-02T00:00:00Z"),
+        [format!("resolved {title} holds until 2027-01-20")]
+    );
+    assert_eq!(look(&[said("2027-01-20")], "2027-01-02T01:00:00Z"), [""; 0]);
+    assert_eq!(look(&[said("2027-01-21")], "2027-01-02T02:00:00Z"), [""; 0]);
     assert_eq!(
         look(&[said("2027-01-20")], "2027-01-15T00:00:00Z"),
-        [format!("escalated {title} ends in 5 days (2027-01-20)")]
+        [format!("raised {title} ends in 5 days (2027-01-20)")]
     );
     assert_eq!(
         look(&[said("2027-06-30")], "2027-01-16T00:00:00Z"),

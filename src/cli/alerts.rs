@@ -4,7 +4,7 @@ mod list;
 mod look;
 mod outbox;
 
-pub(super) use look::{Asked, look, why_partial};
+pub(super) use look::{Asked, channels_all_the_same, look, why_partial};
 pub(super) use outbox::{Health, Outbox, STUCK_DAYS, Sent};
 
 use super::args::Shared;
@@ -168,11 +168,14 @@ async fn check(args: CheckArgs, shared: &Shared) -> Result<Exit, CliError> {
             complain(&format!("Not looked at: {}", clean(left)));
         }
     }
-    let exit = if looked.problem.is_some() { Exit::Usage } else { Exit::Clean };
+    let exit = looked.exit;
     if args.no_send {
         return Ok(exit);
     }
     if !shared.quiet {
+        if let Some(words) = looked.first.words() {
+            print(&format!("{}\n", wrapped(&words, shared.columns(), "", "")))?;
+        }
         let told = looked.notices.to_string();
         print(&format!("{told} to tell, {} open; `portreeve alerts list` shows them\n", looked.open))?;
     }

@@ -127,7 +127,10 @@ pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliErr
 
 /// Says where is told what, and what is wrong there.
 fn list_channels(args: &WatchArgs) -> Result<Exit, CliError> {
-    let alerts = alerting::alerts_of(args)?;
+    let (alerts, wrong) = alerting::alerts_of(args)?;
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
     print(&format!("alerts\n  {}\n", Channels::Of(&alerts).words()))?;
     alerting::check(&alerts);
     Ok(Exit::Clean)
@@ -494,7 +497,14 @@ impl Watch {
     /// Begins or ends telling, as the files say now.
     fn reload_alerts(&mut self) {
         self.mute = None;
-        match alerting::alerts_of(&self.args) {
+        let read = alerting::alerts_of(&self.args).map(|(alerts, wrong)| {
+            if let Some(wrong) = wrong {
+                // Each look tells of it, and so does the status, until it is mended.
+                complain(&wrong.render(false));
+            }
+            alerts
+        });
+        match read {
             // What is being sent goes on.
             Ok(alerts) if !alerts.channels.is_empty() => match &mut self.alerting {
                 Some(alerting) => alerting.alerts = alerts,

@@ -378,6 +378,10 @@ impl Archive for Sqlite {
         self.whole(|store, _| jobs::note(store, job))
     }
 
+    fn note_new_job(&mut self, job: &JobRecord) -> Result<(), HistoryError> {
+        self.whole(|store, _| jobs::note_new(store, job))
+    }
+
     fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError> {
         self.job = Holder::take(&self.path, &job_lock(job))?;
         Ok(self.job.is_some())

@@ -114,6 +114,9 @@ pub enum MatterState {
         /// The file that has it, by its own path; none where that was not noted.
         #[serde(default)]
         file: Option<String>,
+        /// Its end was told, and then that it was renewed, though not for long: whatever is told of it next begins anew.
+        #[serde(default)]
+        renewed: bool,
     },
 }
 
@@ -140,6 +143,11 @@ impl Matter {
         }
     }
 
+    /// Whether receivers know it as ended, though it will have to be told again before long.
+    pub const fn is_renewed(&self) -> bool {
+        matches!(self.state, MatterState::Statement { renewed: true, .. })
+    }
+
     /// Whether it is about this server.
     pub fn is_of(&self, client: &str, target: &str) -> bool {
         self.client == client && self.target.as_deref() == Some(target)
@@ -160,6 +168,10 @@ pub struct KnownServer {
     /// The numbers of the last runs of it that were looked at, or that there is no need to look at any more.
     #[serde(default)]
     pub looked: BTreeSet<i64>,
+    /// The number of the newest run that was looked at and learned anything of it: what is compared with after an outage, however
+    /// long. None where that was not noted.
+    #[serde(default)]
+    pub telling: Option<i64>,
     /// The certificates that it showed last, one for each place that served one.
     pub certificates: Vec<SeenCertificate>,
     /// By which job it is scanned; none where it was not noted yet.
@@ -202,6 +214,7 @@ impl KnownServer {
             inventory: String::new(),
             seen: None,
             looked: BTreeSet::new(),
+            telling: None,
             certificates: Vec::new(),
             job: None,
             host: None,

@@ -205,3 +205,40 @@ fn a_secret_that_cannot_be_read_is_seen_before_anything_is_to_be_told() {
     assert_eq!(estate.waiting(), 0);
     assert!(estate.listed()["health"]["unusable"][0].as_str().unwrap().contains("cannot be read"));
 }
+
+/// The last server of a client leaves the inventory, and a channel still says that it is for that client.
+#[test]
+fn a_channel_for_a_client_that_is_gone_keeps_nobody_from_being_told() {
+    let receiver = Receiver::start();
+    let estate = looked_at(2, &[("noc", &receiver)]);
+    let channels = fs::read_to_string(estate.path("inventory/alerts.toml")).unwrap();
+    let secret = estate.path("secret").display().to_string();
+    let of_one = format!(
+        "{channels}[[channel]]\nname = \"one\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_file = \"{secret}\"\nclients = [\"Client 1\"]\n",
+        receiver.url()
+    );
+    fs::write(estate.path("inventory/alerts.toml"), &of_one).unwrap();
+    ended(&estate.check(), 0);
+    fs::write(estate.path("inventory/targets.toml"), clients(1)).unwrap();
+    estate.settled(LONG_AGO);
+    for _ in 0..2 {
+        let check = estate.check();
+        ended(&check, 3);
+        assert!(stderr(&check).contains("alerts.toml") && stderr(&check).contains("Client 1"), "{}", stderr(&check));
+    }
+    let raised = || -> Vec<String> {
+        let notices =
+            receiver.taken().into_iter().flat_map(|message| array(&message, "notices").to_vec()).collect::<Vec<_>>();
+        let raised = notices.iter().filter(|notice| text(notice, "phase") == "raised");
+        raised.map(|notice| text(notice, "title").to_owned()).collect()
+    };
+    let titles = raised();
+    assert_eq!(titles.len(), 2, "{titles:#?}");
+    assert!(titles.iter().any(|title| title.starts_with("The scan of Client 0 that was due ")), "{titles:#?}");
+    assert!(titles.iter().any(|title| title.starts_with("A channel for alerts is for a client")), "{titles:#?}");
+    // Whoever asks about the channels is told of the mistake alone.
+    ended(&estate.alerts(&["test"]).output().unwrap(), 2);
+    fs::write(estate.path("inventory/alerts.toml"), channels).unwrap();
+    ended(&estate.check(), 0);
+    assert_eq!((raised().len(), phases(&receiver.taken(), "resolved")), (2, 1));
+}

@@ -3,6 +3,7 @@ use super::{CLIENT, at, told};
 use crate::history::JobRecord;
 use crate::history::outbox::Standing;
 use crate::model::matter::MatterState;
+use crate::model::verdict::Severity;
 use crate::schedule::Schedule;
 
 const JOB: &str = "N: 0 2 * * * UTC";
@@ -158,11 +159,11 @@ fn a_partial_scan_is_told_by_why_it_is() {
     assert_eq!(looks.look("a", &partial(Partly::OfServers), now), [""; 0], "it is told of each");
     let stopped = format!("raised failure: The scan of {CLIENT} was stopped before it was whole");
     assert_eq!(looks.look("a", &partial(Partly::Stopped), now), [stopped]);
-    assert_eq!(looks.0.matters[0].severity, crate::model::verdict::Severity::Low);
+    assert_eq!(looks.0.matters[0].severity, Severity::Low);
     assert_eq!(looks.look("a", &partial(Partly::Stopped), now), [""; 0]);
     let not_kept = format!("escalated failure: The scan of {CLIENT} was not kept");
     assert_eq!(looks.look("a", &partial(Partly::NotKept), now), [not_kept]);
-    assert_eq!(looks.0.matters[0].severity, crate::model::verdict::Severity::High);
+    assert_eq!(looks.0.matters[0].severity, Severity::High);
     assert_eq!(looks.look("a", &partial(Partly::NotKept), now), [""; 0]);
     assert_eq!(looks.look("a", &partial(Partly::Stopped), now), [""; 0], "no mending");
     assert_eq!(
@@ -243,4 +244,44 @@ fn what_was_missed_before_the_first_look_at_an_inventory_is_told() {
     let idle = job(Some(record(done, Some("2026-11-01T02:00:00Z"), Some(done), Some(0))), false);
     let mut looks = Looks::new();
     assert_eq!(looks.look_with(&[("one", true)], &idle, "2026-11-10T12:00:00Z").len(), 1);
+}
+
+#[test]
+fn scans_that_were_missed_are_told_beside_those_that_a_long_one_kept_from_happening() {
+    let mut looks = Looks::new();
+    let settled = "2026-11-20T09:00:00Z";
+    let long = JobRecord { skipped: 1, ..record(settled, Some("2026-11-20T02:00:00Z"), Some(settled), Some(0)) };
+    let mut look = |record: &JobRecord, now: &str| {
+        let words = looks.look("a", &[job(Some(record.clone()), false)], now);
+        (words, looks.0.matters.iter().map(|matter| matter.severity).max())
+    };
+    let (words, severity) = look(&long, "2026-11-20T09:00:01Z");
+    assert!(words.len() == 1 && words[0].starts_with("raised missed: 1 scan of "), "{words:#?}");
+    assert_eq!(severity, Some(Severity::Medium));
+    let (words, severity) = look(&long, "2026-11-22T09:00:00Z");
+    let missed = format!("raised missed: The scan of {CLIENT} that was due 2026-11-21T02:00:00Z did not happen");
+    assert_eq!((words, severity), (vec![missed], Some(Severity::High)));
+    // Scans happen again, though one of them took too long.
+    let settled = "2026-11-24T03:00:00Z";
+    let again = JobRecord { skipped: 1, ..record(settled, Some("2026-11-22T09:01:00Z"), Some(settled), Some(0)) };
+    let (words, severity) = look(&again, "2026-11-24T03:00:01Z");
+    assert_eq!(words, [format!("resolved missed: A scan of {CLIENT} has come to its end again")]);
+    assert_eq!(severity, Some(Severity::Medium));
+}
+
+#[test]
+fn a_scan_that_began_in_time_and_goes_on_and_on_is_told() {
+    let mut looks = Looks::new();
+    let began = "2026-11-21T02:00:01Z";
+    let begun = record("2026-11-20T02:04:00Z", Some(began), None, None);
+    let mut look =
+        |record: &JobRecord, running: bool, now: &str| looks.look("a", &[job(Some(record.clone()), running)], now);
+    assert_eq!(look(&begun, true, "2026-11-22T12:00:00Z"), [""; 0], "one was due meanwhile");
+    let hangs = format!("raised missed: The scan of {CLIENT} that began {began} has not come to its end");
+    assert_eq!(look(&begun, true, "2026-11-23T02:31:00Z"), [hangs]);
+    assert_eq!(look(&begun, true, "2026-11-24T02:31:00Z"), [""; 0]);
+    let ended = "2026-11-24T03:00:00Z";
+    let done = record(ended, Some(began), Some(ended), Some(0));
+    let over = format!("resolved missed: A scan of {CLIENT} has come to its end again");
+    assert_eq!(look(&done, false, "2026-11-24T03:00:01Z"), [over]);
 }

@@ -9,7 +9,7 @@ use crate::alert::{self, Book, JobStanding, Partly, Placed, Route, Rules, Schedu
 use crate::catalog::channels::{self, Alerts, Channel, Known, When};
 use crate::catalog::inventory::{self, ALERTS, Inventory};
 use crate::cli::args::{Cli, Command, ScanArgs};
-use crate::cli::exit::CliError;
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::watch;
 use crate::history::outbox::Appeared;
 use crate::history::sqlite::Sqlite;
@@ -48,10 +48,39 @@ pub(in crate::cli) struct Looked {
     pub(in crate::cli) notices: usize,
     /// How many matters are open.
     pub(in crate::cli) open: usize,
-    /// Why not everything could be looked at.
+    /// The servers that were looked at for the first time, and how many items fail on them.
+    pub(in crate::cli) first: First,
+    /// Why not everything could be looked at, or what is wrong with channels.
     pub(in crate::cli) problem: Option<String>,
+    /// The exit code that it comes to.
+    pub(in crate::cli) exit: Exit,
     /// What is open and was not looked at, because this look was not given the file: in words.
     pub(in crate::cli) left: Vec<String>,
+}
+
+/// How servers stood that were looked at for the first time: what fails on them is no news, and is not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) struct First {
+    /// How many servers.
+    pub(in crate::cli) servers: usize,
+    /// How many items fail on them, but for those that a waiver accepts.
+    pub(in crate::cli) failing: usize,
+}
+
+impl First {
+    /// In words; none where none was.
+    pub(in crate::cli) fn words(self) -> Option<String> {
+        let number =
+            |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
+        let servers = number(self.servers, "server was", "servers were");
+        let failing = number(self.failing, "item fails", "items fail");
+        (self.servers > 0).then(|| {
+            format!(
+                "{servers} looked at for the first time, and {failing} there by now: that is not told, alerts tell what gets \
+                 worse from here on. `portreeve report` has what stands."
+            )
+        })
+    }
 }
 
 /// What is known before the runs are looked at.
@@ -69,6 +98,24 @@ struct World {
     /// The files that options name.
     given: BTreeSet<String>,
     problem: Option<String>,
+    /// The files of channels that options name.
+    given_channels: BTreeSet<String>,
+    /// What is wrong with channels that can be used all the same.
+    of_channels: Option<String>,
+}
+
+/// The channels of an inventory, and of other files. That one is for a client that is gone keeps nobody else from being told: it is
+/// given back beside them.
+pub(in crate::cli) fn channels_all_the_same(
+    inventory: &Inventory,
+    others: &[PathBuf],
+) -> Result<(Alerts, Option<CliError>), CliError> {
+    let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
+    let files: Vec<PathBuf> = inventory.alerts.iter().chain(others).cloned().collect();
+    match channels::load(&files, Some(known)) {
+        Ok(alerts) => Ok((alerts, None)),
+        Err(found) => Ok((channels::load(&files, None)?, Some(CliError::Catalogs(found)))),
+    }
 }
 
 /// Looks, and keeps what came of it.
@@ -93,11 +140,13 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
             alert::renamed(&mut book, &world.name, &placed(inventory), &others, last, now);
         }
         let since = alert::scheduled(&mut book, &world.name, &world.jobs, now);
+        let mut first = First::default();
         for target in world.inventory.iter().flat_map(|inventory| &inventory.targets) {
             let formerly = book.server(&target.client, &target.name).map(|known| known.formerly.clone());
             let server = Server::of(store, &appeared, (&target.client, &target.name), formerly.unwrap_or_default());
-            if let Some(server) = server {
-                server.look(&mut book, &world.name, &rules, now)?;
+            let Some(server) = server else { continue };
+            if let Some(failing) = server.look(&mut book, &world.name, &rules, now)? {
+                (first.servers, first.failing) = (first.servers + 1, first.failing + failing);
             }
         }
         // By their names, for the same servers may be looked at by another path too; and where these are not known, as they were.
@@ -111,6 +160,11 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
         }
         let unread = alert::inventory(&mut book, &world.name, world.problem.as_deref(), &world.given, now);
         left.extend(unread.iter().map(|file| said::unread_in_words(file)));
+        if world.inventory.is_some() {
+            let (wrong, given) = (world.of_channels.as_deref(), &world.given_channels);
+            let unread = alert::channels(&mut book, &world.name, wrong, given, now);
+            left.extend(unread.iter().map(|file| said::unread_channels_in_words(file)));
+        }
         if let Some(inventory) = &world.inventory {
             let standing = jobs(store, inventory, &since, now)?;
             alert::jobs(&mut book, &world.name, &standing, now);
@@ -126,11 +180,19 @@ pub(in crate::cli) fn look(store: &mut Sqlite, asked: Asked<'_>, now: Timestamp)
         };
         let idle = look.is_empty() && !book.is_first_look();
         if idle || store.note_look(&look)? {
+            let exit = match (&world.problem, &world.of_channels) {
+                (Some(_), _) => Exit::Usage,
+                (None, Some(_)) => Exit::Partial,
+                (None, None) => Exit::Clean,
+            };
+            let problems: Vec<String> = world.problem.into_iter().chain(world.of_channels).collect();
             return Ok(Looked {
                 alerts: world.alerts,
                 notices: book.notices().len(),
                 open: book.open().count(),
-                problem: world.problem,
+                first,
+                exit,
+                problem: (!problems.is_empty()).then(|| problems.join("\n")),
                 left,
             });
         }
@@ -167,13 +229,25 @@ impl World {
                 let alerts = channels::load(&files, None)?;
                 let (inventory, servers, jobs, stated) = (None, BTreeSet::new(), Vec::new(), None);
                 // Those of options have nothing to do with it.
-                let given = BTreeSet::new();
-                return Ok(Self { name, inventory, servers, jobs, alerts, stated, given, problem: Some(problem) });
+                let (given, given_channels, of_channels) = (BTreeSet::new(), BTreeSet::new(), None);
+                let problem = Some(problem);
+                return Ok(Self {
+                    name,
+                    inventory,
+                    servers,
+                    jobs,
+                    alerts,
+                    stated,
+                    given,
+                    problem,
+                    given_channels,
+                    of_channels,
+                });
             }
         };
-        let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
-        let files: Vec<PathBuf> = inventory.alerts.iter().chain(asked.alerts).cloned().collect();
-        let alerts = channels::load(&files, Some(known))?;
+        let (alerts, of_channels) = channels_all_the_same(&inventory, asked.alerts)?;
+        let of_channels = of_channels.map(|wrong| wrong.render(false));
+        let given_channels = asked.alerts.iter().map(|file| channels::place(file)).collect();
         let given = said::given(&scan);
         let (stated, problem) = match said::read(&inventory, asked.targets, &scan, now) {
             Ok(stated) => (Some(stated), None),
@@ -187,7 +261,8 @@ impl World {
             job: watch::job_of(target),
         };
         let jobs = inventory.targets.iter().map(scheduled).collect();
-        Ok(Self { name, inventory: Some(inventory), servers, jobs, alerts, stated, given, problem })
+        let inventory = Some(inventory);
+        Ok(Self { name, inventory, servers, jobs, alerts, stated, given, problem, given_channels, of_channels })
     }
 
     fn has(&self, client: &str, name: &str) -> bool {
@@ -265,7 +340,14 @@ fn jobs(
         let record = records.get(&id).cloned();
         if record.is_none() {
             let settled = now.to_string();
-            store.note_job(&JobRecord { id: id.clone(), settled, began: None, ended: None, exit: None, skipped: 0 })?;
+            store.note_new_job(&JobRecord {
+                id: id.clone(),
+                settled,
+                began: None,
+                ended: None,
+                exit: None,
+                skipped: 0,
+            })?;
         }
         let running = store.is_job_held(&id);
         let why = match &record {

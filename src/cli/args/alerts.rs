@@ -21,9 +21,11 @@ pub(in crate::cli) enum AlertsCommand {
     List(ListArgs),
     /// Look at the runs, the inventory and the day, and send what is to be told: for cron, where no `portreeve watch` runs.
     ///
-    /// The first look at an inventory tells what is open by then in one message for each channel. Give it the --alerts of the watch,
+    /// The first look at an inventory tells which scans are not whole and what ends soon in one message for each channel. Which items
+    /// fail by then is not told, only how many are: alerts tell what gets worse from then on. Give it the --alerts of the watch,
     /// and behind -- the options of its scans: what stands in a file that it was not given stays as it is, and it says so. The exit
-    /// code is 0 where everything that waited was taken, and 3 where something waits still or a channel's secret cannot be read.
+    /// code is 0 where everything that waited was taken, and 3 where something waits still, a channel's secret cannot be read, or a channel is for
+    /// a client that no inventory has.
     Check(CheckArgs),
     /// Send what waits now, also what would be tried later.
     Send(SendArgs),

@@ -2,9 +2,9 @@
 
 use super::WatchArgs;
 use super::process::child_of_watch;
-use crate::catalog::channels::{self, Alerts, Known};
+use crate::catalog::channels::Alerts;
 use crate::catalog::inventory;
-use crate::cli::alerts::{Asked, Outbox, Sent, look, send_all};
+use crate::cli::alerts::{Asked, Outbox, Sent, channels_all_the_same, look, send_all};
 use crate::cli::args::Shared;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::output::complain;
@@ -58,12 +58,9 @@ pub(super) struct Alerting {
     told: BTreeMap<String, String>,
 }
 
-/// The channels of the inventory.
-pub(super) fn alerts_of(args: &WatchArgs) -> Result<Alerts, CliError> {
-    let inventory = inventory::load(&args.targets)?;
-    let files: Vec<PathBuf> = inventory.alerts.iter().chain(&args.alerts).cloned().collect();
-    let known = Known { targets: &inventory.targets, elsewhere: &inventory.elsewhere };
-    Ok(channels::load(&files, Some(known))?)
+/// The channels of the inventory, and what is wrong with them where they can be used all the same.
+pub(super) fn alerts_of(args: &WatchArgs) -> Result<(Alerts, Option<CliError>), CliError> {
+    channels_all_the_same(&inventory::load(&args.targets)?, &args.alerts)
 }
 
 /// Says what is wrong with channels that can be read.
@@ -220,7 +217,7 @@ impl Alerting {
             None => Some("the last look for alerts was killed".to_owned()),
         };
         // The look read these files, and so do we: a message may be for a channel that is new.
-        if let Ok(alerts) = alerts_of(args)
+        if let Ok((alerts, _)) = alerts_of(args)
             && !alerts.channels.is_empty()
         {
             self.alerts = alerts;
@@ -293,6 +290,7 @@ impl Alerting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::channels;
     use crate::cli::args::{Cli, Command};
     use clap::Parser as _;
 

@@ -532,7 +532,8 @@ mod tests {
         store.delivered("1", &Came::default()).unwrap();
         assert_eq!(told(&store), [None; 4]);
         assert_eq!(claimed(&mut store, None).as_deref(), Some("2"));
-        store.not_delivered("2", &failed("2026-11-21T04:00:00Z", false)).unwrap();
+        let to_nobody = Failed { reached: Vec::new(), ..failed("2026-11-21T04:00:00Z", false) };
+        store.not_delivered("2", &to_nobody).unwrap();
         assert_eq!(told(&store), [None, Some(0), Some(0), None], "what is tried again later holds up all");
         assert_eq!(claimed(&mut store, None), None);
         let partly = Failed { reached: vec!["a@example.com".to_owned()], ..failed("2026-11-21T04:00:00Z", false) };

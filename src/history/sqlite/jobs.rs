@@ -20,11 +20,19 @@ pub(super) fn all(store: &Connection) -> Done<Vec<JobRecord>> {
 }
 
 pub(super) fn note(store: &Connection, job: &JobRecord) -> Done<()> {
+    insert(store, "REPLACE", job)
+}
+
+/// Of a job that another process noted meanwhile, that process knows better.
+pub(super) fn note_new(store: &Connection, job: &JobRecord) -> Done<()> {
+    insert(store, "IGNORE", job)
+}
+
+fn insert(store: &Connection, or: &str, job: &JobRecord) -> Done<()> {
     let JobRecord { id, settled, began, ended, exit, skipped } = job;
-    store.execute(
-        "INSERT OR REPLACE INTO job (id, settled, began, ended, exit, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, settled, began, ended, exit, skipped],
-    )?;
+    let sql =
+        format!("INSERT OR {or} INTO job (id, settled, began, ended, exit, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    store.execute(&sql, params![id, settled, began, ended, exit, skipped])?;
     Ok(())
 }
 
@@ -51,6 +59,26 @@ mod tests {
         let ended = JobRecord { ended: Some("2026-11-21T02:09:00Z".to_owned()), exit: Some(1), ..begun };
         open().note_job(&ended).unwrap();
         assert_eq!(open().jobs().unwrap(), [ended]);
+    }
+
+    #[test]
+    fn what_is_first_noted_of_a_job_undoes_nothing_that_was_noted_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        let first = JobRecord {
+            id: "Northwind: 0 2 * * * UTC".to_owned(),
+            settled: "2026-11-20T02:00:00Z".to_owned(),
+            began: None,
+            ended: None,
+            exit: None,
+            skipped: 0,
+        };
+        store.note_new_job(&first).unwrap();
+        assert_eq!(store.jobs().unwrap(), std::slice::from_ref(&first));
+        let begun = JobRecord { began: Some("2026-11-21T02:00:00Z".to_owned()), ..first.clone() };
+        store.note_job(&begun).unwrap();
+        store.note_new_job(&first).unwrap();
+        assert_eq!(store.jobs().unwrap(), [begun]);
     }
 
     #[test]

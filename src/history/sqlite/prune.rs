@@ -2,6 +2,7 @@
 
 use super::{Done, Sqlite};
 use crate::history::dates::seconds;
+use crate::history::outbox::Standing;
 use crate::history::{Archive as _, HistoryError, Prune, Pruned, RunNumber, State, Wanted};
 use crate::model::matter::MatterState;
 use rusqlite::Transaction;
@@ -91,9 +92,10 @@ fn lasts(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
 }
 
 /// The runs that showed what is open of servers, and those that it reads worse than: without them nobody could tell when it is
-/// mended.
+/// mended. And the last that learned anything of each server: without it nobody could tell what an outage hid.
 fn shown(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
-    let matters = super::alerts::standing(store)?.matters;
+    let Standing { matters, servers, .. } = super::alerts::standing(store)?;
+    let telling = servers.iter().filter_map(|server| server.telling).map(RunNumber);
     let runs = matters.iter().flat_map(|matter| {
         let (run, against) = match matter.state {
             MatterState::Worse { against, .. } => (matter.run, against),
@@ -102,7 +104,7 @@ fn shown(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
         };
         run.into_iter().chain(against)
     });
-    Ok(runs.filter_map(|run| i64::try_from(run).ok()).map(RunNumber).collect())
+    Ok(runs.filter_map(|run| i64::try_from(run).ok()).map(RunNumber).chain(telling).collect())
 }
 
 fn forget(transaction: &Transaction<'_>, runs: &[RunNumber]) -> Done<()> {

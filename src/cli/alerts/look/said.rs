@@ -104,6 +104,14 @@ pub(super) fn left_in_words(file: &str, count: usize) -> String {
     )
 }
 
+/// What is wrong with channels of a file that was not read now.
+pub(super) fn unread_channels_in_words(file: &str) -> String {
+    format!(
+        "that a channel is for a client that no inventory has stays open: a look that was given {file} found so, and this one \
+         was not; give it with --alerts"
+    )
+}
+
 /// What could not be read with a file, where that was not read now.
 pub(super) fn unread_in_words(file: &str) -> String {
     format!(

@@ -10,10 +10,13 @@ use crate::history::{Archive as _, Beginning, HistoryError, RunNumber, Wanted};
 use crate::model::alert::Kind;
 use crate::model::matter::{Former, MatterState};
 use crate::model::run::Run;
+use crate::model::statement::Waived;
+use crate::model::verdict::{Finding, Verdict};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many runs back are loaded to find [`EARLIER`] of which anything was learned.
+/// How many runs back are loaded to find [`EARLIER`] of which anything was learned. Where none of them did, the last that did is
+/// remembered ([`KnownServer::telling`](crate::model::matter::KnownServer)).
 const BACK: usize = 30;
 
 /// How many runs that showed what is open, or that it reads worse than, are compared with: the last of them. What began before
@@ -75,6 +78,12 @@ pub(super) fn plan(runs: &[(String, RunNumber)], seen: &(String, i64), looked: &
     plan
 }
 
+/// Whether an item fails, and no waiver accepts that.
+fn fails(finding: &Finding) -> bool {
+    let is_waived = finding.waiver.as_deref().is_some_and(Waived::counts);
+    finding.verdict == Verdict::Fail && !is_waived
+}
+
 /// Whether a run began later than now.
 fn is_to_come(started: &str, now: Timestamp) -> bool {
     started.parse::<Timestamp>().is_ok_and(|started| started > now)
@@ -121,18 +130,19 @@ impl<'a> Server<'a> {
         &self.appeared.runs
     }
 
+    /// Looks at it; at the first look, how many items fail on it.
     pub(super) fn look(
         mut self,
         book: &mut Book,
         inventory: &str,
         rules: &Rules,
         now: Timestamp,
-    ) -> Result<(), CliError> {
+    ) -> Result<Option<usize>, CliError> {
         let Appeared { client, name, runs } = self.appeared.clone();
         let known = book.server(&client, &name);
         let Some(seen) = known.and_then(|known| known.seen.clone()) else {
             // What is past is not told; how it stands is.
-            return self.begin(book, inventory, rules, now);
+            return self.begin(book, inventory, rules, now).map(Some);
         };
         let looked = known.map(|known| known.looked.clone()).unwrap_or_default();
         let plan = plan(&runs, &seen, &looked, now);
@@ -147,17 +157,17 @@ impl<'a> Server<'a> {
             self.look_at(book, &series, inventory, rules, news == News::Late)?;
         }
         self.remember(book, plan.passed);
-        Ok(())
+        Ok(None)
     }
 
-    /// The first look at a server: its last run alone, and the last that saw it.
-    fn begin(mut self, book: &mut Book, inventory: &str, rules: &Rules, now: Timestamp) -> Result<(), CliError> {
+    /// The first look at a server: its last run alone, and the last that saw it. How many items fail by that one.
+    fn begin(mut self, book: &mut Book, inventory: &str, rules: &Rules, now: Timestamp) -> Result<usize, CliError> {
         let past =
             self.appeared.runs.iter().filter(|(started, _)| !is_to_come(started, now)).map(|(_, number)| *number);
         let past: Vec<RunNumber> = past.collect();
         let mut seen = None;
         for number in past.iter().rev().take(BACK) {
-            if self.load(*number)?.is_some_and(|run| !run.targets.iter().any(alert::is_blind)) {
+            if self.is_telling(*number)? {
                 seen = Some(*number);
                 break;
             }
@@ -168,7 +178,9 @@ impl<'a> Server<'a> {
             self.look_at(book, &[number], inventory, rules, false)?;
         }
         self.remember(book, past.into_iter().map(|number| number.0).collect());
-        Ok(())
+        let all = |run: &Run| run.targets.iter().flat_map(|target| &target.findings).filter(|one| fails(one)).count();
+        let shown = seen.and_then(|seen| self.loaded.get(&seen)?.as_ref());
+        Ok(shown.map_or(0, all))
     }
 
     /// Remembers which runs need not be looked at any more.
@@ -185,15 +197,25 @@ impl<'a> Server<'a> {
     fn earlier(&mut self, book: &Book, place: usize) -> Result<Vec<RunNumber>, CliError> {
         let runs = self.appeared.runs.get(..place).unwrap_or_default().to_vec();
         let mut series: Vec<RunNumber> = Vec::new();
-        for (_, number) in runs.iter().rev().take(BACK) {
-            if series.len() == EARLIER {
+        let telling = book.server(&self.appeared.client, &self.appeared.name).and_then(|known| known.telling);
+        // What an older version did not note is looked for in all that are named.
+        let back = if telling.is_some() { BACK } else { APPEARANCES };
+        for (order, (_, number)) in runs.iter().rev().take(back).enumerate() {
+            if series.len() == EARLIER || order >= BACK && !series.is_empty() {
                 break;
             }
-            if self.load(*number)?.is_some_and(|run| !run.targets.iter().any(alert::is_blind)) {
+            if self.is_telling(*number)? {
                 series.push(*number);
             }
         }
         series.reverse();
+        if let (true, Some(telling)) = (series.is_empty(), telling.map(RunNumber)) {
+            let own = self.appeared.runs.get(place).map(|(started, _)| started.clone()).unwrap_or_default();
+            let is_earlier = self.load(telling)?.is_some_and(|run| run.started < own);
+            if is_earlier && self.is_telling(telling)? {
+                series.push(telling);
+            }
+        }
         let mut raised: BTreeSet<RunNumber> = book
             .of_server(&self.appeared.client, &self.appeared.name)
             .filter(|matter| matter.kind == Kind::Drift)
@@ -264,6 +286,11 @@ impl<'a> Server<'a> {
         };
         self.begun.insert(number, beginning.clone());
         Ok(beginning)
+    }
+
+    /// Whether anything was learned of the server by a run.
+    fn is_telling(&mut self, number: RunNumber) -> Result<bool, CliError> {
+        Ok(self.load(number)?.is_some_and(|run| !run.targets.iter().any(alert::is_blind)))
     }
 
     /// A run of this server alone.

@@ -1,12 +1,15 @@
 use super::server::{News, Plan, Server, plan};
-use super::{is_same, name, why_partial};
-use crate::alert::Partly;
+use super::{First, is_same, name, why_partial};
+use crate::alert::{Book, Partly, Rules};
 use crate::drift::tests::world::World;
-use crate::history::outbox::Appeared;
+use crate::history::outbox::{APPEARANCES, Appeared, Look};
 use crate::history::sqlite::{Mode, Sqlite};
-use crate::history::{Archive as _, Beginning, RunNumber};
+use crate::history::{Archive as _, Beginning, Prune, RunNumber};
+use crate::model::alert::Notice;
 use crate::model::matter::Former;
 use crate::model::run::{Run, Trouble};
+use crate::model::verdict::Severity;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -163,4 +166,126 @@ fn why_a_scan_is_partial_is_told_by_the_run_of_its_job() {
     assert_eq!(why("a", "2026-11-19T02:00:00Z"), Partly::Stopped);
     until(1);
     assert_eq!(why("a", "2026-11-18T02:00:00Z"), Partly::OfServers);
+}
+
+/// The runs of one server, an hour from each to the next, looked at as the program does.
+struct Hours {
+    _folder: tempfile::TempDir,
+    store: Sqlite,
+    hour: i64,
+}
+
+impl Hours {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        Self { _folder: folder, store, hour: 0 }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + self.hour * 3600).unwrap()
+    }
+
+    fn scan(&mut self, world: &World) {
+        self.hour += 1;
+        let run = Run { started: self.now().to_string(), ..world.run() };
+        let targets = [run.targets[0].target.clone()];
+        let number = self.store.begin(&run.started, &begun("scan --targets x"), &targets).unwrap();
+        self.store.finish(number, &run, &[(0, &run.targets[0])]).unwrap();
+    }
+
+    /// What was told, and how many items fail where it is the first look.
+    fn look(&mut self) -> (Vec<String>, Option<usize>) {
+        let mut book = Book::new(self.store.standing().unwrap());
+        let all = self.store.appearances().unwrap().servers;
+        let all: BTreeMap<(&str, &str), &Appeared> =
+            all.iter().map(|one| ((one.client.as_str(), one.name.as_str()), one)).collect();
+        let (name, _) = all.first_key_value().unwrap();
+        let server = Server::of(&self.store, &all, *name, Vec::new()).unwrap();
+        let rules = Rules { at_least: Severity::Medium, certificate_days: Vec::new(), statement_days: Vec::new() };
+        let failing = server.look(&mut book, "inventory", &rules, self.now()).unwrap();
+        assert!(self.store.note_look(&book.look()).unwrap());
+        let words = |notice: &Notice| format!("{} {}", notice.phase.as_str(), notice.title);
+        (book.notices().iter().map(words).collect(), failing)
+    }
+}
+
+fn closed() -> World {
+    World::sound().with(&["tcp/9999 closed"])
+}
+
+fn open() -> World {
+    World::sound().with(&["tcp/9999 open", "tcp/9999 service http"])
+}
+
+fn down() -> World {
+    World { troubles: vec![Trouble::Unreachable], ..World::new(&["tcp/443 filtered"]) }
+}
+
+fn tells_the_port(words: &[String]) -> bool {
+    words.iter().any(|line| line.starts_with("raised ") && line.contains("9999"))
+}
+
+#[test]
+fn what_is_worse_after_an_outage_is_told_however_long_that_was() {
+    let mut hours = Hours::new();
+    hours.scan(&closed());
+    hours.look();
+    for _ in 0..40 {
+        hours.scan(&down());
+    }
+    hours.look();
+    let pruned = hours.store.prune(Prune::Keep(1), false).unwrap();
+    assert!(!pruned.runs.contains(&RunNumber(1)), "it is what is compared with");
+    hours.scan(&open());
+    let (words, _) = hours.look();
+    assert!(tells_the_port(&words), "{words:#?}");
+    // Then that is what is known, and the other is needed for as long as it is open.
+    hours.scan(&closed());
+    let (words, _) = hours.look();
+    assert!(words.iter().any(|line| line.starts_with("resolved ") && line.contains("9999")), "{words:#?}");
+}
+
+#[test]
+fn what_is_worse_is_told_though_nobody_looked_for_more_runs_than_are_named() {
+    let mut hours = Hours::new();
+    hours.scan(&closed());
+    hours.look();
+    for _ in 0..APPEARANCES + 5 {
+        hours.scan(&open());
+    }
+    let (words, _) = hours.look();
+    assert!(tells_the_port(&words), "{words:#?}");
+}
+
+#[test]
+fn what_an_older_version_did_not_note_is_looked_for_in_all_runs_that_are_named() {
+    let mut hours = Hours::new();
+    hours.scan(&closed());
+    for _ in 0..40 {
+        hours.scan(&down());
+    }
+    hours.look();
+    let mut known = hours.store.standing().unwrap().servers.remove(0);
+    known.telling = None;
+    let looks = hours.store.standing().unwrap().looks;
+    assert!(hours.store.note_look(&Look { looks, servers: vec![known], ..Look::default() }).unwrap());
+    hours.scan(&open());
+    let (words, _) = hours.look();
+    assert!(tells_the_port(&words), "{words:#?}");
+}
+
+#[test]
+fn the_first_look_says_how_much_fails_by_then() {
+    let mut hours = Hours::new();
+    hours.scan(&World::sound().with(&["tcp/443 tls1.0 accepted"]));
+    let (words, failing) = hours.look();
+    assert_eq!(words, [""; 0]);
+    assert!(failing.is_some_and(|failing| failing > 0), "{failing:?}");
+    hours.scan(&closed());
+    assert_eq!(hours.look().1, None, "only the first");
+    let first = First { servers: 2, failing: 1 };
+    let words = first.words().unwrap();
+    assert!(words.starts_with("2 servers were looked at for the first time, and 1 item fails there"), "{words}");
+    assert_eq!(First::default().words(), None);
 }
