@@ -178,6 +178,47 @@ fn a_damaged_store_is_said_to_be_damaged() {
 }
 
 #[test]
+fn what_can_be_read_of_a_damaged_store_is_exported_and_the_rest_is_named() {
+    let mock = Mock::new(WEB);
+    for _ in 0..3 {
+        ended(&kept_scan(&mock).output().unwrap(), 0);
+    }
+    // What only the second run says cannot be read any more.
+    let store = rusqlite::Connection::open(mock.path("history.db")).unwrap();
+    let own = "UPDATE run SET header = (SELECT max(id) + 1 FROM content) WHERE id = 2;
+        INSERT INTO content SELECT max(id) + 1, 0, x'5a5a5a' FROM content;";
+    store.execute_batch(own).unwrap();
+    drop(store);
+    let file = mock.path("runs.jsonl");
+    let output = about(mock.folder.path(), &["export", "--all"]).arg(&file).output().unwrap();
+    ended(&output, 3);
+    let said = stderr(&output);
+    assert!(
+        said.contains("1 run is lost") && said.trim_end().ends_with(": 2") && said.contains("2 runs written"),
+        "{said}"
+    );
+    let other = tempfile::tempdir().unwrap();
+    let output = about(other.path(), &["import"]).arg(&file).output().unwrap();
+    ended(&output, 0);
+    assert_eq!(stdout(&output), "2 runs taken\n");
+}
+
+#[test]
+fn what_is_to_be_imported_and_is_not_there_is_said_to_be_no_file_and_makes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    for wrong in [folder.path().join("nonexistent"), folder.path().to_owned()] {
+        let output = about(folder.path(), &["import"]).arg(&wrong).output().unwrap();
+        ended(&output, 2);
+        let said = stderr(&output);
+        assert!(
+            said.contains("cannot be read") && said.contains("portreeve export") && !said.contains("store"),
+            "{said}"
+        );
+    }
+    assert!(!folder.path().join("history.db").exists());
+}
+
+#[test]
 fn an_export_is_taken_in_once_and_nothing_of_a_malformed_one() {
     let mock = Mock::new(WEB);
     for _ in 0..2 {

@@ -1,11 +1,11 @@
 //! Scans that fail as a whole, and scans that do not happen.
 
-use super::{Book, EVERYBODY, as_of, counted, covers, key};
+use super::{Book, EVERYBODY, as_of, covers, key};
 use crate::history::JobRecord;
 use crate::model::alert::Kind;
 use crate::model::matter::{KnownJob, KnownServer, Matter, MatterState};
 use crate::model::verdict::Severity;
-use crate::schedule::{Due, Schedule};
+use crate::schedule::{Due, Schedule, scans};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -269,12 +269,12 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
     let state = MatterState::JobMissed { job: job.id.clone(), inventory: inventory.to_owned() };
     let mut matter = job.matter(Kind::Missed, Severity::High, now, state);
     if let Some(due) = late {
-        let count = i64::try_from(job.schedule.count(settled, now)).unwrap_or(i64::MAX);
+        let count = job.schedule.count(settled, now);
         let what = if in_time(&due) { "did not come to its end" } else { "did not happen" };
         matter.since = due.at.to_string();
         matter.title = format!("The scan of {} that was due {} {what}", job.client, due.at);
         if count > 1 {
-            matter.details.push(format!("Since then {} were due.", counted(count, "scan", "scans")));
+            matter.details.push(format!("Since then {} were due.", scans(count, "")));
         }
         let begun = began.is_some_and(|began| began >= due.nominal);
         matter.details.push(if begun && job.running {
@@ -298,7 +298,7 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
         matter.severity = Severity::Medium;
         matter.title = format!(
             "{} of {} did not happen, because the one before still ran",
-            counted(i64::from(record.skipped), "scan", "scans"),
+            scans(usize::try_from(record.skipped).unwrap_or(usize::MAX), ""),
             job.client
         );
         matter.action = Some("Let them be due less often, or scan fewer servers in one job.".to_owned());
