@@ -11,10 +11,10 @@ Exit codes:
   0  nothing was lost from sight, and nothing is at or beyond --fail-on
   1  something is at or beyond --fail-on, and nothing was lost from sight
   2  the command line is wrong, or there are no two such runs
-  3  something was lost from sight: a run is partial, a server is missing, or something can no longer be told. This goes
-     before 1: there may be something worse too, and the report says so
+  3  something was lost from sight (a run is partial, a server is missing, ...), whatever is worse
   4  a defect of portreeve; please report it
-What neither run could tell, or only one was asked for, is listed as not compared and changes no code.";
+
+So 3 goes before 1. What neither run could tell, or only one was asked for, changes no code.";
 
 /// `diff`
 #[derive(Args, Debug)]

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 /// How it ends.
 pub(in crate::cli) const EXIT_CODES: &str = "\
 Exit codes:
-  0  it was told to end; with --once: every scan that was due is whole, and nothing is at or beyond --fail-on
+  0  it was told to end; with --once: all scans are whole, and nothing is at or beyond --fail-on
   1  with --once: something is at or beyond --fail-on
   2  the command line or a file is wrong; with --once also: of a scan
-  3  the store cannot be opened; with --once also: a scan is partial, or an alert could not be told
+  3  the store cannot be opened; with --once also: a scan is partial, or an alert was not told
   4  a defect of portreeve; please report it
-  5  the store was removed or replaced while it was watched: put it back before the watch is started again. A service manager
-     must not start it by itself then, or it begins with an empty store; the units of --write-units see to that";
+  5  the store was removed or replaced while it was watched: put it back first
+
+Started again after 5, the watch begins with an empty store; the units of --write-units do not.";
 
 /// `watch`
 #[derive(Args, Debug)]
