@@ -41,7 +41,7 @@ use crate::model::observation::Observation;
 use crate::model::run::{GuideUsed, Run, Tally, TargetRun};
 use crate::model::target::Target;
 use courses::{Courses, SnapshotNumber, Told};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use outbox::{Addressee, Appearances, Came, Claimed, Failed, Look, Refusal, Standing, Waiting};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -111,6 +111,14 @@ impl State {
     }
 }
 
+/// A run that begins later than so long after now was made by a wrong clock: nobody scanned it yet.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// The last moment at which a run may have begun, as it is now. What is dated later is no measure of what is the last.
+pub(crate) fn latest(now: Timestamp) -> Timestamp {
+    now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
+}
+
 /// A run in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -134,6 +142,13 @@ pub struct Summary {
     pub violated: usize,
     /// portreeve's version.
     pub tool_version: String,
+}
+
+impl Summary {
+    /// Whether it is dated in the future: by a wrong clock, here or where it was taken in from.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        dates::seconds(&self.started).is_some_and(|started| started > latest(now).as_second())
+    }
 }
 
 /// Which targets; no restriction where a list is empty.
@@ -242,6 +257,11 @@ impl JobRecord {
         (time(&self.settled)? < time(ended)?).then_some(ended)
     }
 
+    /// Whether an occurrence is settled.
+    pub fn is_settled(&self, nominal: Timestamp) -> bool {
+        self.settled.parse::<Timestamp>().is_ok_and(|settled| settled >= nominal)
+    }
+
     /// Whether the run that was begun last, and has no end, makes up for one that was stopped.
     pub const fn is_again(&self) -> bool {
         self.began.is_some() && self.ended.is_none() && self.exit.is_some()
@@ -251,7 +271,7 @@ impl JobRecord {
 /// What `prune` is to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prune {
-    /// So many runs, the newest.
+    /// So many runs, the newest. Those that are dated in the future stay, and are not counted.
     Keep(usize),
     /// What began at this time or later, in seconds since 1970.
     Since(i64),
@@ -264,6 +284,8 @@ pub struct Pruned {
     pub runs: Vec<RunNumber>,
     /// Those that the rule would have taken, and that stay because they are the last of a target, showed what is open, or go on.
     pub spared: Vec<RunNumber>,
+    /// Those that are dated in the future, and were not counted.
+    pub ahead: Vec<RunNumber>,
     /// How many bytes the store became smaller by; 0 where nothing was done.
     pub freed: u64,
 }
@@ -321,8 +343,9 @@ pub trait Archive: Send {
     /// Keeps a run of another store; `None` where it is here already.
     fn take(&mut self, record: &Record) -> Result<Option<RunNumber>, HistoryError>;
 
-    /// Forgets old runs, but never the last of a target, nor what showed something that is open.
-    fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError>;
+    /// Forgets old runs, but never the last of a target, nor what showed something that is open. A run that is dated in the
+    /// future is nobody's last while there is another.
+    fn prune(&mut self, rule: Prune, now: Timestamp, dry_run: bool) -> Result<Pruned, HistoryError>;
 
     /// What is known of the jobs of schedules.
     fn jobs(&self) -> Result<Vec<JobRecord>, HistoryError>;
@@ -333,8 +356,22 @@ pub trait Archive: Send {
     /// Keeps what is first known of a job; nothing where anything is known of it by now.
     fn note_new_job(&mut self, job: &JobRecord) -> Result<(), HistoryError>;
 
+    /// Notes that a run of a job begins, where what is `known` of the job is still what is kept: another watch may have begun, or
+    /// settled, the same. Where it is not, nothing is noted, and what is kept is given back.
+    fn begin_job(&mut self, known: Option<&JobRecord>, begun: &JobRecord) -> Result<Option<JobRecord>, HistoryError>;
+
     /// Holds a job until this archive is let go of, or the process ends; `false` where another process is at it.
     fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError>;
+
+    /// Holds a job for the watch that has it scanned, from before it is noted that it begins until its end is noted; `false` where
+    /// another watch holds it. It is let go of by [`let_go`](Self::let_go), or when the process ends.
+    fn watch_job(&mut self, job: &str) -> Result<bool, HistoryError>;
+
+    /// Lets go of a job that is held for a watch.
+    fn let_go(&mut self, job: &str);
+
+    /// Whether any watch holds a job, this one too.
+    fn is_job_watched(&self, job: &str) -> bool;
 
     /// Whether any process is at a job.
     fn is_job_held(&self, job: &str) -> bool;

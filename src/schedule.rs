@@ -31,6 +31,15 @@ const COUNTED_MOST: usize = 1000;
 /// More quiet hours than a week has days and nights.
 const QUIET_MOST: usize = 32;
 
+/// So many scans, as far as they were counted. `what` they are called more closely, with a blank behind it.
+pub fn scans(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}scan"),
+        count if count > COUNTED_MOST => format!("more than {COUNTED_MOST} {what}scans"),
+        count => format!("{count} {what}scans"),
+    }
+}
+
 /// When a scan is due.
 #[derive(Clone)]
 pub struct Schedule {
@@ -138,10 +147,10 @@ impl Schedule {
         format!("{client}: {self}")
     }
 
-    /// How many occurrences lie after `after`, up to and with `until`; not counted further than a thousand.
+    /// How many occurrences lie after `after`, up to and with `until`; not counted further than is said in [`scans`].
     pub fn count(&self, after: Timestamp, until: Timestamp) -> usize {
         let next = |from: &Timestamp| self.next_nominal(*from).filter(|next| *next <= until);
-        std::iter::successors(next(&after), next).take(COUNTED_MOST).count()
+        std::iter::successors(next(&after), next).take(COUNTED_MOST + 2).count()
     }
 
     /// The last occurrence after `after`, up to and with `until`.

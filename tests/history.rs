@@ -178,6 +178,80 @@ fn a_damaged_store_is_said_to_be_damaged() {
 }
 
 #[test]
+fn what_can_be_read_of_a_damaged_store_is_exported_and_the_rest_is_named() {
+    let mock = Mock::new(WEB);
+    for _ in 0..3 {
+        ended(&kept_scan(&mock).output().unwrap(), 0);
+    }
+    // What only the second run says cannot be read any more.
+    let store = rusqlite::Connection::open(mock.path("history.db")).unwrap();
+    let own = "INSERT INTO content (form, body) VALUES (0, x'5a5a5a');
+        UPDATE run SET header = (SELECT max(id) FROM content) WHERE id = 2;";
+    store.execute_batch(own).unwrap();
+    drop(store);
+    let file = mock.path("runs.jsonl");
+    let output = about(mock.folder.path(), &["export", "--all"]).arg(&file).output().unwrap();
+    ended(&output, 3);
+    let said = stderr(&output);
+    assert!(
+        said.contains("1 run is lost") && said.trim_end().ends_with(": 2") && said.contains("2 runs written"),
+        "{said}"
+    );
+    let other = tempfile::tempdir().unwrap();
+    let output = about(other.path(), &["import"]).arg(&file).output().unwrap();
+    ended(&output, 0);
+    assert_eq!(stdout(&output), "2 runs taken\n");
+}
+
+#[test]
+fn whatever_page_of_a_store_is_overwritten_what_is_left_is_exported_or_said_to_be_lost() {
+    let mock = Mock::new(WEB);
+    for _ in 0..2 {
+        ended(&kept_scan(&mock).output().unwrap(), 0);
+    }
+    let whole = fs::read(mock.path("history.db")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, file) = (folder.path().join("history.db"), folder.path().join("runs.jsonl"));
+    let mut brought = [0; 2];
+    for page in 1..whole.len() / 4096 {
+        let mut bytes = whole.clone();
+        bytes[page * 4096..(page + 1) * 4096].fill(0x5a);
+        fs::write(&store, bytes).unwrap();
+        let _ = fs::remove_file(&file);
+        let output = about(folder.path(), &["export", "--all"]).arg(&file).output().unwrap();
+        let said = stderr(&output);
+        assert!(matches!(output.status.code(), Some(0 | 3)), "page {page}: {said}");
+        if output.status.code() == Some(3) {
+            assert!(said.contains("damaged"), "page {page}: {said}");
+            brought[usize::from(file.exists())] += 1;
+        }
+        if file.exists() {
+            let other = tempfile::tempdir().unwrap();
+            ended(&about(other.path(), &["import"]).arg(&file).output().unwrap(), 0);
+        }
+        for log in ["-wal", "-shm"] {
+            let _ = fs::remove_file(folder.path().join(format!("history.db{log}")));
+        }
+    }
+    eprintln!("pages that cost every run, and some: {brought:?}");
+}
+
+#[test]
+fn what_is_to_be_imported_and_is_not_there_is_said_to_be_no_file_and_makes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    for wrong in [folder.path().join("nonexistent"), folder.path().to_owned()] {
+        let output = about(folder.path(), &["import"]).arg(&wrong).output().unwrap();
+        ended(&output, 2);
+        let said = stderr(&output);
+        assert!(
+            said.contains("cannot be read") && said.contains("portreeve export") && !said.contains("store"),
+            "{said}"
+        );
+    }
+    assert!(!folder.path().join("history.db").exists());
+}
+
+#[test]
 fn an_export_is_taken_in_once_and_nothing_of_a_malformed_one() {
     let mock = Mock::new(WEB);
     for _ in 0..2 {

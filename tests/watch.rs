@@ -155,10 +155,48 @@ fn a_watch_whose_store_was_removed_says_so_and_ends() {
     fs::remove_file(mock.path("history.db")).unwrap();
     watching.signal(nix::sys::signal::Signal::SIGHUP);
     let output = watching.ended();
-    ended(&output, 3);
+    // The code at which the units of systemd do not start it again.
+    ended(&output, 5);
+    assert!(stderr(&output).contains("a new store was made"), "{}", stderr(&output));
     assert!(stderr(&output).contains("was removed or replaced"), "{}", stderr(&output));
     assert!(!mock.path("history.db").exists(), "no other is made in its place");
     status_is(&mock, |status| status["trouble"].as_str().is_some_and(|trouble| trouble.contains("was removed")));
+}
+
+#[cfg(unix)]
+#[test]
+fn two_watches_on_one_store_scan_what_is_due_once_and_the_second_says_so() {
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    ended(&watch(&mock, &["--once"]).output().unwrap(), 0);
+    long_ago(&mock);
+    let start = || {
+        let mut command = support::process();
+        command.arg("watch").args(options(&mock)).arg("--once").args(of_scans(&mock));
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(), start()].map(|child| child.wait_with_output().unwrap());
+    assert_eq!(runs(mock.folder.path()).len(), 1, "{:?}", both.each_ref().map(stderr));
+    for output in &both {
+        ended(output, 0);
+    }
+}
+
+/// A store that others may read tells them where each server is weak.
+#[cfg(unix)]
+#[test]
+fn a_store_that_others_may_read_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mock = Mock::new(WEB);
+    mock.inventory(YEARLY);
+    let first = watch(&mock, &["--once"]).output().unwrap();
+    assert!(!stderr(&first).contains("other users"), "{}", stderr(&first));
+    fs::set_permissions(mock.path("history.db"), fs::Permissions::from_mode(0o666)).unwrap();
+    let open = watch(&mock, &["--once"]).output().unwrap();
+    assert_eq!(stderr(&open).matches("other users of this machine may write to").count(), 1, "{}", stderr(&open));
+    let mut doctor = portreeve();
+    let doctor = doctor.arg("doctor").env("PORTREEVE_STORE", mock.path("history.db")).output().unwrap();
+    assert_eq!(stderr(&doctor).matches("other users of this machine").count(), 1, "{}", stderr(&doctor));
 }
 
 #[cfg(unix)]
@@ -346,6 +384,7 @@ fn units_are_written_once_and_systemd_takes_them() {
     ended(&units(), 0);
     let service = fs::read_to_string(folder.join("portreeve.service")).unwrap();
     assert!(service.contains("Type=notify") && service.contains("ExecReload=kill -HUP $MAINPID"), "{service}");
+    assert!(service.contains("Restart=on-failure") && service.contains("RestartPreventExitStatus=5\n"), "{service}");
     let again = units();
     ended(&again, 2);
     assert!(stderr(&again).contains("is there already"), "{}", stderr(&again));

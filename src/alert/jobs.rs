@@ -5,7 +5,7 @@ use crate::history::JobRecord;
 use crate::model::alert::Kind;
 use crate::model::matter::{KnownJob, KnownServer, Matter, MatterState};
 use crate::model::verdict::Severity;
-use crate::schedule::{Due, Schedule};
+use crate::schedule::{Due, Schedule, scans};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -318,12 +318,12 @@ fn missed(book: &mut Book, inventory: &str, job: &JobStanding, now: Timestamp) {
     let state = MatterState::JobMissed { job: job.id.clone(), inventory: inventory.to_owned() };
     let mut matter = job.matter(Kind::Missed, Severity::High, now, state);
     if let Some(due) = late {
-        let count = i64::try_from(job.schedule.count(settled, now)).unwrap_or(i64::MAX);
+        let count = job.schedule.count(settled, now);
         let what = if in_time(&due) { "did not come to its end" } else { "did not happen" };
         matter.since = due.at.to_string();
         matter.title = format!("The scan of {} that was due {} {what}", job.client, due.at);
         if count > 1 {
-            matter.details.push(format!("Since then {} were due.", counted(count, "scan", "scans")));
+            matter.details.push(format!("Since then {} were due.", scans(count, "")));
         }
         let begun = began.is_some_and(|began| began >= due.nominal);
         matter.details.push(if begun && job.running {
@@ -381,8 +381,8 @@ fn is_of_one_that_hung(known: &Matter) -> bool {
 fn hung(book: &mut Book, mut matter: Matter, job: &JobStanding, began: Timestamp, now: Timestamp) {
     matter.title = format!("The scan of {} that began {began} {HUNG}", job.client);
     let hours = counted(now.duration_since(began).as_hours(), "hour", "hours");
-    let due = i64::try_from(job.schedule.count(began, now)).unwrap_or(i64::MAX);
-    matter.details.push(format!("It has run for {hours}; since it began {} were due.", counted(due, "scan", "scans")));
+    let due = scans(job.schedule.count(began, now), "");
+    matter.details.push(format!("It has run for {hours}; since it began {due} were due."));
     matter.action = Some(
         "See whether its process still does anything, and end it if not: the watch goes on with the next. One that takes so \
          long by itself should scan fewer servers, or be due less often."
@@ -407,7 +407,7 @@ fn skipped(book: &mut Book, inventory: &str, job: &JobStanding, record: &JobReco
             key: own,
             title: format!(
                 "{} of {} did not happen, because the one before still ran",
-                counted(i64::from(record.skipped), "scan", "scans"),
+                scans(usize::try_from(record.skipped).unwrap_or(usize::MAX), ""),
                 job.client
             ),
             action: Some("Let them be due less often, or scan fewer servers in one job.".to_owned()),

@@ -43,14 +43,6 @@ that must not answer is asked. With --control-host a machine of yours, outside a
 which ports are let out. Where a name is to be resolved, this machine's own DNS servers are also asked for one that cannot \
 exist (under .invalid, RFC 6761).";
 
-const DIFF_EXIT_CODES: &str = "\
-Exit codes:
-  0  everything could be compared, and nothing is at or beyond --fail-on
-  1  something is at or beyond --fail-on
-  2  the command line is wrong, or there are no two such runs
-  3  not everything could be compared: a run is partial, a server is missing, or something can no longer be told
-  4  a defect of portreeve; please report it";
-
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes:
   0  nothing was found that would spoil a scan
@@ -139,7 +131,7 @@ pub(super) enum Command {
     ///
     /// Without OLD and NEW the last run that came to its end is compared with the last one before it of the same servers. Runs
     /// before and between are looked at for what the older run did not see, and for what only alternates.
-    #[command(after_long_help = DIFF_EXIT_CODES)]
+    #[command(after_long_help = diff::EXIT_CODES)]
     Diff(Box<DiffArgs>),
     /// Many servers in one report: what stands, what to do first, what changed, and how it went.
     ///
@@ -155,6 +147,7 @@ pub(super) enum Command {
     /// Forget old runs, but never the last one of a target.
     Prune(PruneArgs),
     /// Scan by the schedules of an inventory, all the time or what is due now.
+    #[command(after_long_help = watch::EXIT_CODES)]
     Watch(WatchArgs),
     /// What is open, what waits to be told, and whether channels work: alerts by alerts.toml.
     #[command(subcommand)]

@@ -5,14 +5,15 @@ mod gather;
 use super::args::Shared;
 use super::args::diff::{DiffArgs, DiffFailOn, DiffFormat, DiffShowArgs};
 use super::exit::{CliError, Exit};
-use super::history::runs_of;
-use super::output::print;
+use super::history::{runs_of, say_ahead};
+use super::output::{complain, print};
 use super::pending::PendingFile;
 use super::scan::{both, file_name};
 use crate::history::sqlite::Mode;
-use crate::history::{RunName, State, Summary};
+use crate::history::{RunName, RunNumber, State, Summary};
 use crate::model::drift::Drift;
 use crate::report;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -23,22 +24,52 @@ use gather::{earlier, of_runs};
 pub(super) fn run(args: &DiffArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
     let (wanted, runs) = (args.of.wanted(), runs_of(&store, &args.of)?);
-    let ended: Vec<&Summary> = runs.iter().filter(|run| run.state == State::Finished).collect();
+    let now = Timestamp::now();
+    let ended: Vec<&Summary> = runs.iter().filter(|run| run.state == State::Finished && !run.is_ahead(now)).collect();
     let none = |what: &str| CliError::Usage(format!("{what}; `portreeve history` lists the runs"));
     let new = match args.new.or(args.old.filter(|_| args.new.is_none()).map(|_| RunName::Last(0))) {
-        Some(name) => name.find(&runs)?,
+        Some(name) => name.find(&runs, now)?,
         None => *ended.last().ok_or_else(|| none("there is no run that came to its end"))?,
     };
     let old = match args.old {
-        Some(name) => Some(name.find(&runs)?.number),
+        Some(name) => Some(name.find(&runs, now)?.number),
         None => earlier(&store, &runs, new.number, &wanted)?,
     };
     let old = old.ok_or_else(|| none("no earlier run that came to its end has the same servers; name two runs"))?;
     if old == new.number {
-        return Err(none("the two runs are the same one"));
+        return Err(none(&match args.new {
+            Some(_) => format!("OLD and NEW are the same run, {old}"),
+            None => format!("OLD and NEW are the same run, {old}: where only OLD is named, NEW is `last`"),
+        }));
+    }
+    if !shared.quiet {
+        say_left_out(args, &runs, (old, new.number), now, shared);
     }
     let drift = of_runs(&store, &runs, (old, new.number), &wanted)?;
     show(&drift, &args.show, shared)
+}
+
+/// Says which runs were left out, or compared, as dated in the future, and that a comparison goes backwards.
+fn say_left_out(
+    args: &DiffArgs,
+    runs: &[Summary],
+    (old, new): (RunNumber, RunNumber),
+    now: Timestamp,
+    shared: &Shared,
+) {
+    let is_compared = |run: &&Summary| run.number == old || run.number == new;
+    let (compared, others): (Vec<Summary>, Vec<Summary>) = runs.iter().cloned().partition(|run| is_compared(&run));
+    say_ahead(&compared, now, "it is compared because it was named", shared);
+    if !matches!((args.old, args.new), (Some(RunName::Number(_)), Some(RunName::Number(_)))) {
+        say_ahead(&others, now, "it is not compared, and is not `last`", shared);
+    }
+    let place = |number| runs.iter().position(|run| run.number == number);
+    if place(old) > place(new) {
+        complain(&format!(
+            "run {old} began after run {new}, so this compares backwards: what is told as worse has become better since \
+             (`portreeve diff {new} {old}` tells it the other way round)"
+        ));
+    }
 }
 
 /// Shows what reads otherwise, and says how the program ends.
@@ -181,7 +212,8 @@ mod tests {
         assert_eq!(ended(Fail, Pass, &[], DiffFailOn::Worse), Exit::Clean);
         assert_eq!(ended(Fail, Pass, &[], DiffFailOn::Change), Exit::Findings);
         assert_eq!(ended(Fail, Inconclusive, &[], DiffFailOn::Never), Exit::Partial, "a lost sight is no mending");
-        assert_eq!(ended(Pass, Fail, &[Trouble::OutOfTime], DiffFailOn::Worse), Exit::Partial);
+        assert_eq!(ended(Pass, Fail, &[Trouble::OutOfTime], DiffFailOn::Worse), Exit::Partial, "3 goes before 1");
+        assert_eq!(ended(Inconclusive, Inconclusive, &[], DiffFailOn::Worse), Exit::Clean, "neither could tell");
     }
 
     #[test]

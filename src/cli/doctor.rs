@@ -1,10 +1,12 @@
 //! `portreeve doctor`: is what this machine sees to be believed?
 
+use super::args::history::StoreArgs;
 use super::args::{DoctorArgs, DoctorFormat, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{called, print};
 use super::progress;
 use super::session::{self, Families};
+use super::store::say_if_open_to_others;
 use super::vantage::{self, Control, inquiry, seen};
 use crate::catalog::inventory::{self, NO_CLIENT};
 use crate::engine::{Engine, Inquiry, TargetScan};
@@ -47,6 +49,10 @@ struct Asked {
 /// Runs `portreeve doctor`.
 pub(super) async fn run(args: DoctorArgs, shared: &Shared) -> Result<Exit, CliError> {
     let asked = asked(&args)?;
+    let usual = StoreArgs { store: None };
+    if let Some(store) = usual.existing().filter(|_| !shared.quiet) {
+        say_if_open_to_others(&store);
+    }
     let started = session::empty_run().started;
     let (machine, checkups) = vantage::look();
     let mut vantage = Vantage::default();

@@ -24,6 +24,8 @@ pub(super) enum Exit {
     Partial = 3,
     /// A defect of portreeve.
     Bug = 4,
+    /// The store was taken away while it was watched: a watch that is started again by itself would begin with an empty one.
+    StoreGone = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -111,6 +113,8 @@ pub(super) enum CliError {
     Usage(String),
     /// This machine did not let us: what, and what to do.
     Machine(String),
+    /// The store was taken away while it was watched: what, and what to do.
+    StoreGone(String),
     /// A defect of portreeve.
     Bug(String),
 }
@@ -121,6 +125,7 @@ impl CliError {
         match self {
             Self::Files(_) | Self::Catalogs(_) | Self::Usage(_) => Exit::Usage,
             Self::Machine(_) => Exit::Partial,
+            Self::StoreGone(_) => Exit::StoreGone,
             Self::Bug(_) => Exit::Bug,
         }
     }
@@ -130,7 +135,7 @@ impl CliError {
         match self {
             Self::Files(diagnostics) => format!("{}; nothing was scanned.", found(diagnostics, colour)),
             Self::Catalogs(diagnostics) => format!("{}.", found(diagnostics, colour)),
-            Self::Usage(message) | Self::Machine(message) => format!("error: {message}"),
+            Self::Usage(message) | Self::Machine(message) | Self::StoreGone(message) => format!("error: {message}"),
             Self::Bug(message) => {
                 format!("error: a defect of portreeve: {message}\nPlease report it with the command line you used.")
             }

@@ -8,11 +8,13 @@ use super::pending::PendingFile;
 use super::scan::{Files, both};
 use crate::history::sqlite::{Mode, Sqlite};
 use crate::history::transfer::{self, Exporter};
-use crate::history::{Archive as _, Prune, RunNumber, State, Summary, Wanted};
+use crate::history::{Archive as _, HistoryError, Prune, RunName, RunNumber, State, Summary, Wanted};
 use crate::model::run::Tally;
 use crate::model::verdict::Verdict;
 use crate::report::{self, text::clean};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -39,10 +41,31 @@ pub(super) fn runs_of(store: &Sqlite, of: &OfArgs) -> Result<Vec<Summary>, CliEr
     Ok(runs)
 }
 
+/// Says in a line which of `runs` are dated in the future, and what that keeps them from.
+pub(super) fn say_ahead(runs: &[Summary], now: Timestamp, consequence: &str, shared: &Shared) {
+    let ahead: Vec<&Summary> = runs.iter().filter(|run| run.is_ahead(now)).collect();
+    if let Some(newest) = ahead.last().filter(|_| !shared.quiet) {
+        let numbers: Vec<RunNumber> = ahead.iter().map(|run| run.number).collect();
+        complain(&format!(
+            "{} dated in the future ({}), by a wrong clock here or where it was taken in from: {consequence}",
+            if numbers.len() == 1 {
+                format!("run {} is", newest.number)
+            } else {
+                format!("runs {} are", listed(&numbers))
+            },
+            began(newest),
+        ));
+    }
+}
+
+fn listed(numbers: &[RunNumber]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Runs `portreeve history`.
 pub(super) fn list(args: &HistoryArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
-    let mut runs = runs_of(&store, &args.of)?;
+    let (mut runs, now) = (runs_of(&store, &args.of)?, Timestamp::now());
     if let Some(last) = args.last.and_then(|last| usize::try_from(last).ok()) {
         runs.drain(..runs.len().saturating_sub(last));
     }
@@ -58,13 +81,14 @@ pub(super) fn list(args: &HistoryArgs, shared: &Shared) -> Result<Exit, CliError
         HistoryFormat::Text if runs.is_empty() => {
             print(&format!("{} holds no run; `portreeve scan` keeps each of its runs there\n", shown(store.path())))?;
         }
-        HistoryFormat::Text => print(&table(&runs, shared.columns()))?,
+        HistoryFormat::Text => print(&table(&runs, shared.columns(), now))?,
     }
+    say_ahead(&runs, now, "`last` and `prune --keep` leave it out", shared);
     Ok(Exit::Clean)
 }
 
 /// A line a run, the newest last; what does not fit is wrapped beneath.
-fn table(runs: &[Summary], width: usize) -> String {
+fn table(runs: &[Summary], width: usize, now: Timestamp) -> String {
     let numbers: Vec<String> = runs.iter().map(|run| run.number.to_string()).collect();
     let digits = numbers.iter().map(String::len).max().unwrap_or_default();
     let took = |run: &Summary| run.elapsed_ms.map_or_else(|| "-".to_owned(), report::duration);
@@ -73,7 +97,9 @@ fn table(runs: &[Summary], width: usize) -> String {
     let mut text = String::new();
     for (run, number) in runs.iter().zip(numbers) {
         let targets = format!("{} {}", run.targets, if run.targets == 1 { "target" } else { "targets" });
-        let line = format!("{number:>digits$}  {}  {:<longest$}  {targets}: {}", began(run), took(run), said(run));
+        let ahead = if run.is_ahead(now) { "; DATED IN THE FUTURE" } else { "" };
+        let line =
+            format!("{number:>digits$}  {}  {:<longest$}  {targets}: {}{ahead}", began(run), took(run), said(run));
         // No leading blanks: the wrapper would count them as a word.
         let blanks = line.len() - line.trim_start().len();
         text.push_str(&wrapped(line.trim_start(), width, &" ".repeat(blanks), &indent));
@@ -84,7 +110,7 @@ fn table(runs: &[Summary], width: usize) -> String {
 
 /// When a run began, to the minute.
 fn began(run: &Summary) -> String {
-    let at = run.started.parse::<jiff::Timestamp>();
+    let at = run.started.parse::<Timestamp>();
     at.map_or_else(|_| clean(&run.started).into_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
@@ -136,7 +162,11 @@ fn object(run: &Summary) -> Value {
 pub(super) fn show(args: &ShowArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
     let (wanted, runs) = (args.of.wanted(), runs_of(&store, &args.of)?);
-    let number = args.run.find(&runs)?.number;
+    let now = Timestamp::now();
+    let number = args.run.find(&runs, now)?.number;
+    if matches!(args.run, RunName::Last(_)) {
+        say_ahead(&runs, now, "`last` leaves it out", shared);
+    }
     let mut run = store.load(number, &wanted)?;
     super::diff::attach(&store, number, &mut run, &wanted)?;
     let targets: Vec<_> = run.targets.iter().map(|target| target.target.clone()).collect();
@@ -152,43 +182,95 @@ pub(super) fn show(args: &ShowArgs, shared: &Shared) -> Result<Exit, CliError> {
 /// Runs `portreeve export`.
 pub(super) fn export(args: &ExportArgs, shared: &Shared) -> Result<Exit, CliError> {
     let store = args.place.open(Mode::Existing)?;
-    let runs = store.runs(&Wanted::default())?;
-    let numbers: Vec<RunNumber> = match args.run {
-        Some(name) => vec![name.find(&runs)?.number],
-        None => runs.iter().map(|run| run.number).collect(),
+    let mut exported = Exported { all: args.all, ..Exported::default() };
+    let numbers: Vec<RunNumber> = match (store.runs(&Wanted::default()), args.run) {
+        (Ok(runs), Some(name)) => vec![name.find(&runs, Timestamp::now())?.number],
+        (Ok(runs), None) => runs.iter().map(|run| run.number).collect(),
+        // Each is tried by its number.
+        (Err(HistoryError::Damaged { message, .. }), None) => {
+            exported.list = Some(message);
+            store.candidates()?
+        }
+        (Err(error), _) => return Err(error.into()),
     };
     if args.file == Path::new("-") {
-        let mut failed = None;
-        let done = write(&store, &numbers, &mut io::stdout().lock(), &mut failed);
-        return match (failed, done) {
+        let done = write(&store, &numbers, &mut io::stdout().lock(), &mut exported);
+        return match (exported.failed.take(), done) {
             (Some(failed), _) => Err(failed),
             (None, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(CliError::Machine(format!("cannot write to stdout: {error}")))
             }
-            (None, _) => Ok(Exit::Clean),
+            (None, _) => Ok(exported.end()),
         };
     }
     let file = PendingFile::create(&args.file)?;
-    let mut failed = None;
-    let done = file.finish_by(|file| write(&store, &numbers, file, &mut failed));
-    failed.map_or(done, Err)?;
+    let done = file.finish_by(|file| write(&store, &numbers, file, &mut exported));
+    exported.failed.take().map_or(done, Err)?;
     if !shared.quiet {
-        complain(&format!("{} written to {}", runs_said(numbers.len()), shown(&args.file)));
+        complain(&format!("{} written to {}", runs_said(exported.written), shown(&args.file)));
     }
-    Ok(Exit::Clean)
+    Ok(exported.end())
 }
 
-/// Writes runs one by one; `failed` says what the store could not give.
-fn write(store: &Sqlite, numbers: &[RunNumber], into: &mut dyn Write, failed: &mut Option<CliError>) -> io::Result<()> {
+/// What an export came to.
+#[derive(Default)]
+struct Exported {
+    /// Every run is wanted: those that can be read are written also where others cannot.
+    all: bool,
+    written: usize,
+    /// The runs that cannot be read, by why.
+    lost: BTreeMap<String, Vec<RunNumber>>,
+    /// Why the runs could not be listed, where they could not.
+    list: Option<String>,
+    /// What ended it.
+    failed: Option<CliError>,
+}
+
+impl Exported {
+    /// Says what is lost. That is said to whoever wants quiet too.
+    fn end(&self) -> Exit {
+        if let Some(why) = &self.list {
+            complain(&format!("the list of runs is damaged ({}): each run was tried by its number", clean(why)));
+        }
+        for (why, runs) in &self.lost {
+            let are = if runs.len() == 1 { "run is" } else { "runs are" };
+            complain(&format!(
+                "{} {are} lost, for the store is damaged ({}): {}",
+                runs.len(),
+                clean(why),
+                listed(runs)
+            ));
+        }
+        if self.lost.is_empty() && self.list.is_none() { Exit::Clean } else { Exit::Partial }
+    }
+}
+
+/// Writes runs one by one.
+fn write(store: &Sqlite, numbers: &[RunNumber], into: &mut dyn Write, exported: &mut Exported) -> io::Result<()> {
     let mut exporter = Exporter::new(BufWriter::new(into))?;
     for number in numbers {
         match store.record(*number) {
-            Ok(record) => exporter.write(record)?,
+            Ok(record) => {
+                exporter.write(record)?;
+                exported.written += 1;
+            }
+            Err(HistoryError::Damaged { message, .. }) if exported.all => {
+                exported.lost.entry(message).or_default().push(*number);
+            }
+            // Only tried: whether there ever was one is not known.
+            Err(HistoryError::NoRun { .. }) if exported.list.is_some() => {}
             Err(error) => {
-                *failed = Some(error.into());
+                exported.failed = Some(error.into());
                 return Err(io::Error::other("the store could not be read"));
             }
         }
+    }
+    if exported.written == 0 && !(exported.lost.is_empty() && exported.list.is_none()) {
+        exported.failed = Some(CliError::Machine(format!(
+            "{} is damaged, and none of its runs can be read: take it from a backup",
+            shown(store.path())
+        )));
+        return Err(io::Error::other("the store could not be read"));
     }
     exporter.finish()?;
     Ok(())
@@ -200,9 +282,15 @@ fn runs_said(count: usize) -> String {
 
 /// Runs `portreeve import`.
 pub(super) fn import(args: &ImportArgs, shared: &Shared) -> Result<Exit, CliError> {
+    // A file that is not there makes no store.
+    drop(transfer::open(&args.file)?);
     let mut store = args.place.open(Mode::Create)?;
-    let imported = transfer::import(&args.file, &mut store)?;
+    let now = Timestamp::now();
+    let imported = transfer::import(&args.file, &mut store, now)?;
     if !shared.quiet {
+        let runs = if imported.ahead.is_empty() { Vec::new() } else { store.runs(&Wanted::default())? };
+        let ahead: Vec<Summary> = runs.into_iter().filter(|run| imported.ahead.contains(&run.number)).collect();
+        say_ahead(&ahead, now, "`last` and `prune --keep` leave it out", shared);
         let known = match imported.known {
             0 => String::new(),
             known => format!(
@@ -218,31 +306,35 @@ pub(super) fn import(args: &ImportArgs, shared: &Shared) -> Result<Exit, CliErro
 /// Runs `portreeve prune`.
 pub(super) fn prune(args: &PruneArgs, shared: &Shared) -> Result<Exit, CliError> {
     let mut store = args.place.open(Mode::Existing)?;
+    let now = Timestamp::now();
     let rule = match (args.keep, args.older_than) {
         (Some(keep), _) => Prune::Keep(usize::try_from(keep).unwrap_or(usize::MAX)),
         (None, Some(age)) => {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-            Prune::Since(jiff::Timestamp::now().as_second().saturating_sub(age))
+            Prune::Since(now.as_second().saturating_sub(age))
         }
         (None, None) => return Err(CliError::Usage("say what to keep: --keep N or --older-than 400d".to_owned())),
     };
-    let pruned = store.prune(rule, args.dry_run)?;
+    let pruned = store.prune(rule, now, args.dry_run)?;
     if shared.quiet {
         return Ok(Exit::Clean);
     }
-    let numbers = |runs: &[RunNumber]| runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut text = match (pruned.runs.len(), args.dry_run) {
         (0, _) => "nothing to forget".to_owned(),
-        (count, true) => format!("{} would be forgotten: {}", runs_said(count), numbers(&pruned.runs)),
+        (count, true) => format!("{} would be forgotten: {}", runs_said(count), listed(&pruned.runs)),
         (count, false) => {
-            format!("{} forgotten, {} KiB freed: {}", runs_said(count), pruned.freed / 1024, numbers(&pruned.runs))
+            format!("{} forgotten, {} KiB freed: {}", runs_said(count), pruned.freed / 1024, listed(&pruned.runs))
         }
     };
     if !pruned.spared.is_empty() {
         text = format!(
             "{text}\nkept, as the last of a target, needed for what is open, or still going on: {}",
-            numbers(&pruned.spared)
+            listed(&pruned.spared)
         );
+    }
+    if !pruned.ahead.is_empty() {
+        text =
+            format!("{text}\nkept and not counted, as dated in the future by a wrong clock: {}", listed(&pruned.ahead));
     }
     let lines: Vec<String> = text.lines().map(|line| wrapped(line, shared.columns(), "", "  ")).collect();
     print(&format!("{}\n", lines.join("\n")))?;

@@ -214,7 +214,7 @@ pub(super) fn is_finished(target: &TargetRun) -> bool {
 }
 
 fn resumed(archive: &Sqlite, name: crate::history::RunName) -> Result<Resumed, CliError> {
-    let number = name.find(&archive.runs(&Wanted::default())?)?.number;
+    let number = name.find(&archive.runs(&Wanted::default())?, jiff::Timestamp::now())?.number;
     let beginning = archive.beginning(number)?;
     let run = archive.load(number, &Wanted::default())?;
     let mut known = Learned::new();

@@ -8,6 +8,11 @@ use super::exit::CliError;
 /// Names the process that started us.
 pub(super) const VARIABLE: &str = "PORTREEVE_WATCH";
 
+/// Whether a watch started us.
+pub(super) fn is_watch() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// Asks to be stopped when the watch that started us is gone.
 #[cfg(target_os = "linux")]
 pub(super) fn end_with_watch() -> Result<(), CliError> {

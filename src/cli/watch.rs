@@ -16,6 +16,7 @@ use super::args::watch::WatchArgs;
 use super::args::{Cli, Command, Shared};
 use super::exit::{CliError, Exit};
 use super::output::{complain, print, shown};
+use super::store::say_if_open_to_others;
 use crate::alert::{GRACE, Partly};
 use crate::catalog::channels::Alerts;
 use crate::catalog::inventory;
@@ -25,12 +26,13 @@ use crate::model::target::Target;
 use crate::report::text::clean;
 use crate::schedule::Schedule;
 use crate::schedule::planner::{Job, Planner, Start};
+use crate::schedule::scans;
 use alerting::Alerting;
 use clap::Parser as _;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use process::{Course, Reloads, attend, child_of_watch};
-use records::Records;
+use records::{Begun, Records};
 use status::{AlertsStatus, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -38,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use words::{Channels, counted};
+use words::Channels;
 
 /// The clock is looked at this often at least: it may be set, and the machine may sleep.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(20);
@@ -102,7 +104,17 @@ pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliErr
             "scheduled scans are kept, so they need a store; name one with --store".to_owned(),
         ));
     }
-    let records = Records::open(args.place.open(Mode::Create)?)?;
+    let store = args.place.open(Mode::Create)?;
+    if store.is_new() && !args.list && !shared.quiet {
+        complain(&format!(
+            "a new store was made at {}: it knows of no run, no alert and no message yet",
+            named(store.path())
+        ));
+    }
+    if !args.list && !shared.quiet {
+        say_if_open_to_others(store.path());
+    }
+    let records = Records::open(store)?;
     let now = Timestamp::now();
     let settled = |id: &str| records.get(id).and_then(|record| record.settled.parse().ok());
     let plan = jobs.values().map(|scheduled| scheduled.job.clone()).collect();
@@ -114,7 +126,21 @@ pub(super) async fn run(args: WatchArgs, shared: &Shared) -> Result<Exit, CliErr
     let place = records.store.path().to_owned();
     let (scans, worst) = (JoinSet::new(), Exit::Clean);
     let (alerting, alerts, broken, mute, unsaid) = (None, Alerts::default(), None, None, None);
-    let mut watch = Watch { args, place, jobs, records, planner, scans, alerting, alerts, broken, mute, unsaid, worst };
+    let mut watch = Watch {
+        args,
+        place,
+        jobs,
+        records,
+        planner,
+        scans,
+        alerting,
+        alerts,
+        broken,
+        mute,
+        unsaid,
+        worst,
+        is_beside_another: false,
+    };
     watch.begin_anew(now);
     watch.reload_alerts();
     if !watch.args.once {
@@ -160,13 +186,26 @@ fn check_options(args: &WatchArgs) -> Result<(), CliError> {
     }
 }
 
+/// What came of a process, or of waiting for another's.
+enum Ended {
+    /// A scan.
+    Scan(String, Course),
+    /// Nobody is at this job any more; or this watch is to stop.
+    Free(Start),
+}
+
+/// How often it is tried to note that a job begins, while another watch notes something of it.
+const TRIES: usize = 5;
+
 struct Watch {
     args: WatchArgs,
     place: PathBuf,
     jobs: BTreeMap<String, Scheduled>,
     records: Records,
     planner: Planner,
-    scans: JoinSet<(String, Course)>,
+    scans: JoinSet<Ended>,
+    /// It was said that another watch is at work.
+    is_beside_another: bool,
     /// None where nobody is to be told anything.
     alerting: Option<Alerting>,
     /// The files of channels, while there is no channel in them.
@@ -191,12 +230,13 @@ impl Watch {
             if !self.records.store.is_in_place() {
                 // A new one would begin without a word on what was open, and what is noted here would be lost.
                 let gone = format!(
-                    "the store {} was removed or replaced while it was watched: put it back, and start the watch again",
+                    "the store {} was removed or replaced while it was watched: put it back, and start the watch again; \
+                     without it what is open is not known, and what waits is not sent",
                     named(&self.place)
                 );
                 self.broken = Some(gone.clone());
                 self.say(Timestamp::now());
-                return Err(CliError::Machine(gone));
+                return Err(CliError::StoreGone(gone));
             }
             let now = Timestamp::now();
             // Where it is known that nothing can be kept, nothing begins.
@@ -230,11 +270,11 @@ impl Watch {
             tokio::select! {
                 biased;
                 Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => break,
-                Some(ended) = self.scans.join_next() => {
-                    if let Ok((id, course)) = ended {
-                        self.ended(&id, &course, Timestamp::now());
-                    }
-                }
+                Some(ended) = self.scans.join_next() => match ended {
+                    Ok(Ended::Scan(id, course)) => self.ended(&id, &course, Timestamp::now()),
+                    Ok(Ended::Free(start)) => self.start(&start, Timestamp::now(), stopping.clone(), shared),
+                    Err(_) => {}
+                },
                 () = reloads.next() => self.reload(Timestamp::now(), shared),
                 () = alerted => {}
                 () = tokio::time::sleep(pause) => {}
@@ -245,8 +285,11 @@ impl Watch {
         // Each writes what it learned; what it did not finish is there to be gone on with.
         let all = async {
             while let Some(ended) = self.scans.join_next().await {
-                if let Ok((id, course)) = ended {
-                    self.ended(&id, &course, Timestamp::now());
+                match ended {
+                    Ok(Ended::Scan(id, course)) => self.ended(&id, &course, Timestamp::now()),
+                    // It was not begun, so it is due at the next start.
+                    Ok(Ended::Free(start)) => self.planner.put_back(&start.id),
+                    Err(_) => {}
                 }
             }
         };
@@ -315,13 +358,17 @@ impl Watch {
     /// Begins a scan. One that cannot be noted is due as before: what nobody knows of would be begun again and again.
     fn start(&mut self, start: &Start, now: Timestamp, stopping: watch::Receiver<bool>, shared: &Shared) {
         let id = start.id.clone();
-        let last = self.records.get(&id).cloned();
-        let since = last.as_ref().map_or(0, |last| self.due_since(last, start));
-        let begun = records::begun(last.as_ref(), &id, since, now);
-        if !self.records.note_or_not(begun) {
-            self.planner.put_back(&id);
-            return;
+        if self.records.store.is_job_held(&id) || self.records.store.is_job_watched(&id) {
+            return self.wait_for(start, stopping);
         }
+        // Where the lock cannot be had for another reason, the record alone tells of another watch.
+        if let Ok(false) = self.records.store.watch_job(&id) {
+            return self.wait_for(start, stopping);
+        }
+        let Some((last, since)) = self.note_begin(start, now) else {
+            self.records.store.let_go(&id);
+            return;
+        };
         let making_up = last.and_then(|last| words::making_up(&last, start.missed, since, &self.zone(&id)));
         if let Some(words) = making_up.filter(|_| !shared.quiet) {
             complain(&format!("{}: {words}", clean(&id)));
@@ -333,31 +380,72 @@ impl Watch {
                 return self.ended(&id, &Course { status, told: false }, now);
             }
         };
-        if self.records.store.is_job_held(&id)
-            && let Ok(store) = Sqlite::open(&self.place, Mode::Existing, crate::report::describe)
-        {
-            complain(&format!("{}: a scan that another watch began still runs; this one waits for it", clean(&id)));
-            self.scans.spawn(async move {
-                while store.is_job_held(&id) && !*stopping.borrow() {
-                    tokio::time::sleep(HELD).await;
-                }
-                if *stopping.borrow() {
-                    return (id, Course::not_begun());
-                }
-                let course = match command.spawn() {
-                    Ok(child) => attend(child, stopping).await,
-                    Err(error) => Course { status: Err(error), told: false },
-                };
-                (id, course)
-            });
-            return;
-        }
         match command.spawn() {
             Ok(child) => {
-                self.scans.spawn(async move { (id, attend(child, stopping).await) });
+                self.scans.spawn(async move { Ended::Scan(id, attend(child, stopping).await) });
             }
             Err(error) => self.ended(&id, &Course { status: Err(error), told: false }, now),
         }
+    }
+
+    /// Notes that a scan begins; gives what was known of its job, and how many were due since that began. None where it is not to
+    /// begin: because it cannot be noted, or because another watch settled the same.
+    fn note_begin(&mut self, start: &Start, now: Timestamp) -> Option<(Option<JobRecord>, usize)> {
+        let id = &start.id;
+        for _ in 0..TRIES {
+            let last = self.records.get(id).cloned();
+            let since = last.as_ref().map_or(0, |last| self.due_since(last, start));
+            match self.records.begin(records::begun(last.as_ref(), id, since, now)) {
+                Begun::Noted => return Some((last, since)),
+                Begun::NotKept => break,
+                Begun::ByAnother => {
+                    self.say_beside_another();
+                    if self.records.get(id).is_some_and(|record| record.is_settled(start.nominal)) {
+                        let _ = self.planner.finished(id, now);
+                        return None;
+                    }
+                }
+            }
+        }
+        self.planner.put_back(id);
+        None
+    }
+
+    /// Says once that one watch would do.
+    fn say_beside_another(&mut self) {
+        if !std::mem::replace(&mut self.is_beside_another, true) {
+            complain(&format!(
+                "another watch is at work on the store {} with the same schedules: what it has scanned is not \
+                 scanned here again; one of the two is enough",
+                named(&self.place)
+            ));
+        }
+    }
+
+    /// Waits until nobody is at a job, then looks anew whether it is still to begin.
+    fn wait_for(&mut self, start: &Start, stopping: watch::Receiver<bool>) {
+        // Where it cannot be opened it is tried again.
+        let store = Sqlite::open(&self.place, Mode::Existing, crate::report::describe).ok();
+        if self.records.store.is_job_watched(&start.id) {
+            self.say_beside_another();
+        } else {
+            complain(&format!(
+                "{}: a scan that another watch began still runs; this one waits for it",
+                clean(&start.id)
+            ));
+        }
+        let start = start.clone();
+        self.scans.spawn(async move {
+            loop {
+                tokio::time::sleep(HELD).await;
+                let is_free = store
+                    .as_ref()
+                    .is_none_or(|store| !store.is_job_held(&start.id) && !store.is_job_watched(&start.id));
+                if is_free || *stopping.borrow() {
+                    return Ended::Free(start);
+                }
+            }
+        });
     }
 
     /// How many scans of a job were due since its last began, up to the one that begins now.
@@ -386,7 +474,7 @@ impl Watch {
             complain(&format!(
                 "{}: {} did not happen, because the one before still ran; let them be due less often",
                 clean(id),
-                counted(standing.skipped, "scan", "scans")
+                scans(standing.skipped, "")
             ));
         }
         let record = self.records.get(id).cloned();
@@ -429,6 +517,7 @@ impl Watch {
         let skipped = u32::try_from(standing.skipped).unwrap_or(u32::MAX);
         let (began, ended) = (record.and_then(|record| record.began), Some(now.to_string()));
         self.records.note(JobRecord { id: id.to_owned(), settled, began, ended, exit, skipped });
+        self.records.store.let_go(id);
         if let Some(alerting) = &mut self.alerting {
             alerting.want();
         }

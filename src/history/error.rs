@@ -73,8 +73,8 @@ pub enum HistoryError {
     },
     /// The file is damaged.
     #[error(
-        "the store {path} is damaged ({message}): keep a copy, and get what can be read with `portreeve export --all`; then \
-         begin a new one with --store"
+        "the store {path} is damaged ({message}): keep a copy, and get the runs that can be read with `portreeve export --all`; \
+         then begin a new one with --store"
     )]
     Damaged {
         /// The file.
@@ -103,6 +103,14 @@ pub enum HistoryError {
         run: RunNumber,
         /// Why, and what to do.
         why: String,
+    },
+    /// A file that is to be imported cannot be read.
+    #[error("{path} cannot be read: {message}; name a file that `portreeve export` wrote")]
+    Unreadable {
+        /// The file.
+        path: PeerText,
+        /// What the system says.
+        message: String,
     },
     /// A file that is to be imported is not of the form.
     #[error("{path}:{line}:{column}: {message}; nothing was imported")]
@@ -133,6 +141,7 @@ impl HistoryError {
             | Self::Newer { .. }
             | Self::NoRun { .. }
             | Self::NotResumable { .. }
+            | Self::Unreadable { .. }
             | Self::Malformed { .. } => Blamed::User,
             Self::Full { .. }
             | Self::Locked { .. }

@@ -1,6 +1,7 @@
 //! How a user names a run.
 
 use super::{HistoryError, RunNumber, Summary};
+use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,11 +15,11 @@ pub enum RunName {
 }
 
 impl RunName {
-    /// Which of `runs`, in the order in which they began, it is.
-    pub fn find(self, runs: &[Summary]) -> Result<&Summary, HistoryError> {
+    /// Which of `runs`, in the order in which they began, it is. What is dated in the future is not the last.
+    pub fn find(self, runs: &[Summary], now: Timestamp) -> Result<&Summary, HistoryError> {
         let found = match self {
             Self::Number(number) => runs.iter().find(|run| run.number == number),
-            Self::Last(back) => runs.iter().rev().nth(back),
+            Self::Last(back) => runs.iter().rev().filter(|run| !run.is_ahead(now)).nth(back),
         };
         found.ok_or_else(|| HistoryError::NoRun { name: self.to_string() })
     }

@@ -43,6 +43,9 @@ use std::time::{Duration, Instant};
 /// How long another writer is waited for. A transaction takes milliseconds; pruning a large store takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// More runs than this no store has: a number of a damaged page may be any.
+const CANDIDATES_MOST: i64 = 1_000_000;
+
 /// How many pages the log grows to before it is written back: half a megabyte, so that a small disk has room for it.
 const LOG_PAGES: i64 = 128;
 
@@ -68,9 +71,13 @@ pub struct Sqlite {
     held: Option<(RunNumber, Holder)>,
     /// The job of a schedule that this process is at.
     job: Option<Holder>,
+    /// The jobs that this process has scanned.
+    watched: HashMap<String, Holder>,
     /// The name under which this process takes messages.
     sender: Option<(String, Holder)>,
     cache: RefCell<load::Cache>,
+    /// Nothing was in it before it was opened.
+    is_new: bool,
     /// What tells the file from any other; none where the system does not say.
     file: Option<(u64, u64)>,
 }
@@ -113,7 +120,8 @@ impl Sqlite {
         }
         check_beginning(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = || -> Done<Connection> {
+        let mut is_new = false;
+        let mut opened = || -> Done<Connection> {
             let mut connection = Connection::open_with_flags(&path, flags)?;
             connection.busy_timeout(PATIENCE)?;
             match schema::look(&connection)? {
@@ -122,7 +130,10 @@ impl Sqlite {
                 Found::Empty if mode == Mode::Existing => {
                     return Err(HistoryError::Missing { path: shown(&path) }.into());
                 }
-                Found::Empty => connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?,
+                Found::Empty => {
+                    is_new = true;
+                    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+                }
                 Found::Store(_) => {}
             }
             log_ahead(&connection)?;
@@ -139,10 +150,26 @@ impl Sqlite {
         match opened() {
             Ok(connection) => {
                 let (file, cache) = (identity(&path), RefCell::default());
-                Ok(Self { path, connection, words, held: None, job: None, sender: None, cache, file })
+                Ok(Self {
+                    path,
+                    connection,
+                    words,
+                    held: None,
+                    job: None,
+                    watched: HashMap::new(),
+                    sender: None,
+                    cache,
+                    is_new,
+                    file,
+                })
             }
             Err(wrong) => Err(blame(&path, wrong)),
         }
+    }
+
+    /// Whether it was made when it was opened.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Where it is.
@@ -154,6 +181,13 @@ impl Sqlite {
     /// and then what is written here is in no store that anybody opens.
     pub fn is_in_place(&self) -> bool {
         self.path.exists() && (self.file.is_none() || identity(&self.path) == self.file)
+    }
+
+    /// The numbers that runs may have, the oldest first, for a store that is too damaged to list them.
+    pub fn candidates(&self) -> Result<Vec<RunNumber>, HistoryError> {
+        let highest = self.connection.query_row("SELECT max(id) FROM run", [], |row| row.get::<_, Option<i64>>(0));
+        let highest = self.blamed(highest.map_err(Wrong::from))?;
+        Ok((1..=highest.unwrap_or_default().min(CANDIDATES_MOST)).map(RunNumber).collect())
     }
 
     fn blamed<T>(&self, done: Done<T>) -> Result<T, HistoryError> {
@@ -365,9 +399,9 @@ impl Archive for Sqlite {
         Ok(taken)
     }
 
-    fn prune(&mut self, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError> {
+    fn prune(&mut self, rule: Prune, now: Timestamp, dry_run: bool) -> Result<Pruned, HistoryError> {
         self.note_gone()?;
-        prune::prune(self, rule, dry_run)
+        prune::prune(self, rule, now, dry_run)
     }
 
     fn jobs(&self) -> Result<Vec<JobRecord>, HistoryError> {
@@ -382,9 +416,33 @@ impl Archive for Sqlite {
         self.whole(|store, _| jobs::note_new(store, job))
     }
 
+    fn begin_job(&mut self, known: Option<&JobRecord>, begun: &JobRecord) -> Result<Option<JobRecord>, HistoryError> {
+        self.whole(|store, _| {
+            let kept = jobs::all(store)?.into_iter().find(|job| job.id == begun.id);
+            if kept.as_ref() != known && kept.is_some() {
+                return Ok(kept);
+            }
+            jobs::note(store, begun)?;
+            Ok(None)
+        })
+    }
+
     fn hold_job(&mut self, job: &str) -> Result<bool, HistoryError> {
         self.job = Holder::take(&self.path, &job_lock(job))?;
         Ok(self.job.is_some())
+    }
+
+    fn watch_job(&mut self, job: &str) -> Result<bool, HistoryError> {
+        let held = Holder::take(&self.path, &watch_lock(job))?;
+        Ok(held.is_some_and(|held| self.watched.insert(job.to_owned(), held).is_none()))
+    }
+
+    fn let_go(&mut self, job: &str) {
+        self.watched.remove(job);
+    }
+
+    fn is_job_watched(&self, job: &str) -> bool {
+        Holder::is_held(&self.path, &watch_lock(job))
     }
 
     fn is_job_held(&self, job: &str) -> bool {
@@ -478,6 +536,11 @@ fn unasked(target: &Target) -> TargetRun {
 fn job_lock(job: &str) -> String {
     let digest = sha2::Sha256::digest(job);
     format!("job-{}", data_encoding::HEXLOWER.encode(digest.first_chunk::<8>().map_or(&[], |first| first)))
+}
+
+/// What is locked for the watch that has a job scanned.
+fn watch_lock(job: &str) -> String {
+    format!("{}-watch", job_lock(job))
 }
 
 /// 128 random bits: no two runs of any two stores have the same.

@@ -12,9 +12,11 @@
 //! Nothing is taken from a file with any mistake in it, and no run is taken twice.
 
 use super::error::shown;
-use super::{Archive, Beginning, HistoryError, Record, RunNumber, State};
+use super::{Archive, Beginning, HistoryError, Record, RunNumber, State, latest};
 use crate::model::peer_text::PeerText;
 use crate::model::run::{Run, TargetRun};
+use crate::model::target::Target;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -222,17 +224,29 @@ fn each<R: BufRead>(from: R, mut take: impl FnMut(Record) -> Result<(), HistoryE
         };
         let Opening { uid, state, beginning, mut run } = *opening;
         check(&uid, state, &run, &mut seen).map_err(|message| lines.mistake(1, message))?;
-        let begun = lines.number;
+        let (begun, mut names) = (lines.number, BTreeSet::new());
         loop {
             match lines.next()? {
                 Some(Line::Target { target }) if run.targets.len() < TARGETS_LIMIT => {
                     check_target(&target).map_err(|message| lines.mistake(1, message))?;
+                    let Target { client, name, .. } = &target.target;
+                    if !names.insert((client.to_lowercase(), name.to_lowercase())) {
+                        let message = format!("this run has the target {} twice", named(&target.target));
+                        return Err(lines.mistake(1, message));
+                    }
                     run.targets.push(*target);
                 }
                 Some(Line::Target { .. }) => {
                     return Err(lines.mistake(1, format!("more than {TARGETS_LIMIT} targets in one run")));
                 }
                 Some(Line::End { end }) if end.uid == uid && end.targets == run.targets.len() => break,
+                Some(Line::End { end }) if end.uid != uid => {
+                    let message = format!(
+                        "this ends the run {}, and the one that began in line {begun} is {uid}",
+                        PeerText::new(&end.uid, 40)
+                    );
+                    return Err(lines.mistake(1, message));
+                }
                 Some(Line::End { end }) => {
                     let message = format!(
                         "this ends a run of {} targets, and the one that began in line {begun} has {}",
@@ -273,8 +287,21 @@ fn check(uid: &str, state: State, run: &Run, seen: &mut BTreeSet<String>) -> Res
     Ok(())
 }
 
+/// A target as a message calls it.
+fn named(target: &Target) -> PeerText {
+    PeerText::new(&target.label(), 200)
+}
+
 /// What the types of a target do not promise, and others rely on.
 fn check_target(run: &TargetRun) -> Result<(), String> {
+    for (key, text) in [("client", &run.target.client), ("name", &run.target.name)] {
+        if text.chars().any(char::is_control) {
+            return Err(format!("the `{key}` of {} holds control characters", named(&run.target)));
+        }
+        if text.trim().is_empty() {
+            return Err(format!("a target without a `{key}`"));
+        }
+    }
     let uneven = run
         .target
         .moved
@@ -306,13 +333,25 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Record>, Mistake> {
 pub struct Imported {
     /// The numbers that the runs have here.
     pub taken: Vec<RunNumber>,
+    /// Those of them that are dated in the future.
+    pub ahead: Vec<RunNumber>,
     /// How many runs were here before.
     pub known: usize,
 }
 
+/// Opens an export.
+pub fn open(path: &Path) -> Result<File, HistoryError> {
+    let failed = |message: String| HistoryError::Unreadable { path: shown(path), message };
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    if file.metadata().is_ok_and(|about| about.is_dir()) {
+        return Err(failed("it is a folder".to_owned()));
+    }
+    Ok(file)
+}
+
 /// Takes every run of an export that is not in the archive yet. The file is read twice: first to see that all of it is right.
-pub fn import(path: &Path, archive: &mut dyn Archive) -> Result<Imported, HistoryError> {
-    let failed = |error: &io::Error| HistoryError::of_file(path, error);
+pub fn import(path: &Path, archive: &mut dyn Archive, now: Timestamp) -> Result<Imported, HistoryError> {
+    let failed = |error: &io::Error| HistoryError::Unreadable { path: shown(path), message: error.to_string() };
     let told = |ended| match ended {
         Ended::Mistake(Mistake { line, column, message }) => {
             HistoryError::Malformed { path: shown(path), line, column, message }
@@ -320,13 +359,19 @@ pub fn import(path: &Path, archive: &mut dyn Archive) -> Result<Imported, Histor
         Ended::Read(error) => failed(&error),
         Ended::History(error) => error,
     };
-    let mut file = File::open(path).map_err(|error| failed(&error))?;
+    let mut file = open(path)?;
     each(BufReader::new(&file), |_| Ok(())).map_err(told)?;
     file.rewind().map_err(|error| failed(&error))?;
     let mut imported = Imported::default();
     let taken = each(BufReader::new(&file), |record| {
         match archive.take(&record)? {
-            Some(number) => imported.taken.push(number),
+            Some(number) => {
+                imported.taken.push(number);
+                let started = super::dates::seconds(&record.run.started);
+                if started.is_some_and(|started| started > latest(now).as_second()) {
+                    imported.ahead.push(number);
+                }
+            }
             None => imported.known += 1,
         }
         Ok(())

@@ -226,6 +226,11 @@ fn exported(store: &Sqlite) -> Vec<u8> {
     exporter.finish().unwrap()
 }
 
+/// A day on which every run here is over.
+fn now() -> jiff::Timestamp {
+    "2027-06-01T00:00:00Z".parse().unwrap()
+}
+
 #[test]
 fn an_export_that_is_imported_is_exported_as_the_same_bytes_and_taken_once() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -237,10 +242,10 @@ fn an_export_that_is_imported_is_exported_as_the_same_bytes_and_taken_once() {
     let file = folder.path().join("export.jsonl");
     std::fs::write(&file, exported(&store)).unwrap();
     let mut into = open(&other);
-    let imported = transfer::import(&file, &mut into).unwrap();
+    let imported = transfer::import(&file, &mut into, now()).unwrap();
     assert_eq!((imported.taken.len(), imported.known), (3, 0));
     assert!(exported(&into) == exported(&store), "not the same bytes");
-    let again = transfer::import(&file, &mut into).unwrap();
+    let again = transfer::import(&file, &mut into, now()).unwrap();
     assert_eq!((again.taken.len(), again.known), (0, 3));
     assert_eq!(into.runs(&Wanted::default()).unwrap().len(), 3);
 }
@@ -259,10 +264,10 @@ fn pruning_leaves_the_last_run_of_each_target_and_sweeps_up_what_only_others_sai
     for night in 0..4 {
         keep(&mut store, &next_night(&run, night));
     }
-    let dry = store.prune(Prune::Keep(1), true).unwrap();
+    let dry = store.prune(Prune::Keep(1), now(), true).unwrap();
     assert_eq!(store.runs(&Wanted::default()).unwrap().len(), 6);
     let before = size(&store, &path);
-    let pruned = store.prune(Prune::Keep(1), false).unwrap();
+    let pruned = store.prune(Prune::Keep(1), now(), false).unwrap();
     assert_eq!((&pruned.runs, &pruned.spared), (&dry.runs, &dry.spared));
     assert_eq!(pruned.spared, [gone], "its target is in no other run");
     assert!(pruned.runs.contains(&old));
@@ -325,6 +330,16 @@ fn a_malformed_export_is_refused_with_its_place() {
     assert_eq!(fewer.line, lines.len() - 1);
     let twice = mistake(&[&lines[..], &lines[1..]].concat());
     assert!(twice.message.contains("here twice"));
+    let same = mistake(&[&lines[..3], &lines[2..]].concat());
+    assert!(same.line == 4 && same.message.contains("twice"), "{same:?}");
+    let other = lines.last().unwrap().replacen("0123", "4567", 1);
+    let other = mistake(&[&lines[..lines.len() - 1], &[&other]].concat());
+    assert!(other.message.contains("ends the run 4567") && other.message.contains("is 0123"), "{other:?}");
+    let mut hostile: serde_json::Value = serde_json::from_str(lines[2]).unwrap();
+    hostile["target"]["target"]["client"] = "North\u{1b}[31mwind".into();
+    let hostile = hostile.to_string();
+    let hostile = mistake(&[&lines[..2], &[&hostile], &lines[3..]].concat());
+    assert!(hostile.message.contains("control characters") && !hostile.message.contains('\u{1b}'), "{hostile:?}");
     let spoiled = lines[2].replacen("\"observations\":[{", "\"observations\":[{]", 1);
     let spoiled = mistake(&[&lines[..2], &[&spoiled], &lines[3..]].concat());
     let place = lines[2].find("\"observations\":[{").unwrap() + "\"observations\":[{".len() + 1;

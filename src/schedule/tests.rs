@@ -119,6 +119,11 @@ fn what_was_due_is_counted_and_its_last_found() {
     let hourly = schedule("0 * * * *", "UTC");
     let (from, to) = (time("2026-11-21T00:30:00Z"), time("2026-11-22T00:00:00Z"));
     assert_eq!(hourly.count(from, to), 24);
+    assert_eq!(scans(24, ""), "24 scans");
+    let year = from.saturating_add(SignedDuration::from_hours(9000)).unwrap();
+    assert_eq!(scans(hourly.count(from, year), "earlier "), "more than 1000 earlier scans", "a bound is no count");
+    let near = from.saturating_add(SignedDuration::from_hours(1000)).unwrap();
+    assert_eq!(scans(hourly.count(from, near), ""), "1000 scans");
     assert_eq!(hourly.last(from, to), Some(to));
     assert_eq!(hourly.last(from, time("2026-11-21T00:59:59Z")), None);
     let yearly = schedule("0 0 1 1 *", "UTC");

@@ -5,6 +5,17 @@ use crate::history::RunName;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
+/// How it ends.
+pub(in crate::cli) const EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing was lost from sight, and nothing is at or beyond --fail-on
+  1  something is at or beyond --fail-on, and nothing was lost from sight
+  2  the command line is wrong, or there are no two such runs
+  3  something was lost from sight (a run is partial, a server is missing, ...), whatever is worse
+  4  a defect of portreeve; please report it
+
+So 3 goes before 1. What neither run could tell, or only one was asked for, changes no code.";
+
 /// `diff`
 #[derive(Args, Debug)]
 pub(in crate::cli) struct DiffArgs {
@@ -12,7 +23,7 @@ pub(in crate::cli) struct DiffArgs {
     /// and has the same servers].
     #[arg(value_name = "OLD")]
     pub(in crate::cli) old: Option<RunName>,
-    /// The newer run [default: the last one that came to its end; `last` where OLD is given].
+    /// The newer run [default: the last one that came to its end; `last` where OLD is given, so OLD must be another].
     #[arg(value_name = "NEW")]
     pub(in crate::cli) new: Option<RunName>,
     /// Which targets.

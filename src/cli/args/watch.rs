@@ -5,6 +5,18 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// How it ends.
+pub(in crate::cli) const EXIT_CODES: &str = "\
+Exit codes:
+  0  it was told to end; with --once: all scans are whole, and nothing is at or beyond --fail-on
+  1  with --once: something is at or beyond --fail-on
+  2  the command line or a file is wrong; with --once also: of a scan
+  3  the store cannot be opened; with --once also: a scan is partial, or an alert was not told
+  4  a defect of portreeve; please report it
+  5  the store was removed or replaced while it was watched: put it back first
+
+Started again after 5, the watch begins with an empty store; the units of --write-units do not.";
+
 /// `watch`
 #[derive(Args, Debug)]
 pub(in crate::cli) struct WatchArgs {

@@ -12,6 +12,16 @@ use crate::report::text::clean;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Whether a job that is to begin was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    Noted,
+    /// The store takes nothing.
+    NotKept,
+    /// Another watch is at this job: what it noted is known now, and nothing was noted.
+    ByAnother,
+}
+
 pub(super) struct Records {
     pub(super) store: Sqlite,
     known: BTreeMap<String, JobRecord>,
@@ -47,17 +57,27 @@ impl Records {
         self.keep();
     }
 
-    /// Keeps it, or nothing; whether it is kept.
-    pub(super) fn note_or_not(&mut self, record: JobRecord) -> bool {
+    /// Notes that a job begins, unless another watch noted anything of it since.
+    pub(super) fn begin(&mut self, record: JobRecord) -> Begun {
         if !self.keep() {
-            return false;
+            return Begun::NotKept;
         }
-        let noted = self.store.note_job(&record);
-        let is_kept = self.came(&noted);
-        if is_kept {
-            self.known.insert(record.id.clone(), record);
+        let noted = self.store.begin_job(self.known.get(&record.id), &record);
+        match noted {
+            Ok(None) => {
+                self.came(&Ok(()));
+                self.known.insert(record.id.clone(), record);
+                Begun::Noted
+            }
+            Ok(Some(kept)) => {
+                self.known.insert(kept.id.clone(), kept);
+                Begun::ByAnother
+            }
+            Err(error) => {
+                self.came(&Err(error));
+                Begun::NotKept
+            }
         }
-        is_kept
     }
 
     /// Tries to keep what is not kept yet; whether the store could be written when that was tried last.
@@ -140,18 +160,39 @@ mod tests {
             let mut ids = other.prepare("SELECT id FROM job ORDER BY id").unwrap();
             ids.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
         };
-        assert!(records.note_or_not(record("a")));
+        assert_eq!(records.begin(record("a")), Begun::Noted);
         let refuse = "CREATE TRIGGER full BEFORE INSERT ON job BEGIN SELECT RAISE(ABORT, 'no room'); END";
         other.execute_batch(refuse).unwrap();
         records.note(record("b"));
-        assert!(!records.note_or_not(record("c")) && records.get("c").is_none(), "what cannot be noted is not begun");
+        assert_eq!(records.begin(record("c")), Begun::NotKept, "what cannot be noted is not begun");
+        assert!(records.get("c").is_none());
         assert!(records.why().is_some() && records.get("b").is_some());
         assert_eq!(kept(), ["a"]);
         assert!(!records.keep());
         other.execute_batch("DROP TRIGGER full").unwrap();
         assert!(records.keep() && records.why().is_none());
         assert_eq!(kept(), ["a", "b"]);
-        assert!(records.note_or_not(record("c")));
+        assert_eq!(records.begin(record("c")), Begun::Noted);
+    }
+
+    #[test]
+    fn what_another_watch_began_is_seen_before_it_is_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("history.db");
+        let open = || Records::open(Sqlite::open(&place, Mode::Create, |_| String::new()).unwrap()).unwrap();
+        open().note(record("a"));
+        let (mut one, mut other) = (open(), open());
+        let begun = |at: &str| JobRecord { began: Some(at.to_owned()), ..record("a") };
+        let nominal = "2026-11-21T03:00:00Z".parse().unwrap();
+        assert_eq!(one.begin(begun("2026-11-21T03:00:01Z")), Begun::Noted);
+        assert_eq!(other.begin(begun("2026-11-21T03:00:02Z")), Begun::ByAnother);
+        assert!(!other.get("a").unwrap().is_settled(nominal), "it goes on");
+        // It ends before the next is due: that is begun by whoever comes first.
+        one.note(JobRecord { settled: "2026-11-21T03:00:30Z".to_owned(), ..begun("2026-11-21T03:00:01Z") });
+        assert_eq!(other.begin(begun("2026-11-22T03:00:00Z")), Begun::ByAnother);
+        let known = other.get("a").unwrap();
+        assert!(known.is_settled(nominal) && !known.is_settled("2026-11-22T03:00:00Z".parse().unwrap()));
+        assert_eq!(other.begin(begun("2026-11-22T03:00:00Z")), Begun::Noted);
     }
 
     #[test]

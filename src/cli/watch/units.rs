@@ -49,13 +49,15 @@ pub(super) fn write(folder: &Path, args: &WatchArgs, shared: &Shared) -> Result<
     let own_store = args.place.store.as_ref().and_then(|store| std::path::absolute(store).ok());
     let writable = own_store.as_deref().and_then(Path::parent).map(quoted).transpose()?;
     let confined = confined(writable.as_deref());
+    // Started anew it would begin with an empty store.
+    let gone = Exit::StoreGone as u8;
     let files = [
         (
             "portreeve.service",
             format!(
                 "[Unit]\nDescription=portreeve: scheduled scans\nWants=network-online.target\nAfter=network-online.target\n\n\
              [Service]\nType=notify\nExecStart={service}\nExecReload=kill -HUP $MAINPID\nRestart=on-failure\nRestartSec=1min\n\
-             WatchdogSec={WATCHDOG}\nTimeoutStopSec=90\nKillMode=mixed\n{confined}\n[Install]\nWantedBy=multi-user.target\n"
+             RestartPreventExitStatus={gone}\nWatchdogSec={WATCHDOG}\nTimeoutStopSec=90\nKillMode=mixed\n{confined}\n[Install]\nWantedBy=multi-user.target\n"
             ),
         ),
         (

@@ -6,6 +6,7 @@ use crate::cli::output::wrapped;
 use crate::history::JobRecord;
 use crate::report::text::clean;
 use crate::schedule::planner::Planner;
+use crate::schedule::scans;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +50,7 @@ pub(super) fn making_up(last: &JobRecord, missed: usize, since: usize, zone: &Ti
         }
         _ => None,
     };
-    let others = |count: usize| format!("{} did not happen, because nobody watched", counted(count, "scan", "scans"));
+    let others = |count: usize| format!("{} did not happen, because nobody watched", scans(count, ""));
     match (stopped.or(killed), since) {
         (Some(cut_short), 0) => Some(format!("the last scan {cut_short}; it is run again")),
         // Only the one that begins now was due since, and in its time.
@@ -58,11 +59,7 @@ pub(super) fn making_up(last: &JobRecord, missed: usize, since: usize, zone: &Ti
             Some(format!("the last scan {cut_short}, and {}; this one makes up for them", others(since - 1)))
         }
         (None, _) if missed > 0 => {
-            let (earlier, them) = if missed == 1 {
-                ("1 earlier scan".to_owned(), "it")
-            } else {
-                (format!("{missed} earlier scans"), "them")
-            };
+            let (earlier, them) = (scans(missed, "earlier "), if missed == 1 { "it" } else { "them" });
             Some(format!("{earlier} did not happen, because nobody watched; this one makes up for {them}"))
         }
         (None, _) => None,

@@ -82,6 +82,41 @@ mod tests {
     }
 
     #[test]
+    fn a_job_is_watched_by_one_until_it_lets_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        let (mut one, mut other) = (open(), open());
+        assert!(one.watch_job("a").unwrap() && other.watch_job("b").unwrap());
+        assert!(other.is_job_watched("a") && !other.is_job_held("a"), "the scan itself holds another lock");
+        one.let_go("a");
+        assert!(!other.is_job_watched("a") && other.watch_job("a").unwrap());
+        drop(other);
+        assert!(!one.is_job_watched("a") && !one.is_job_watched("b"));
+    }
+
+    #[test]
+    fn of_two_that_begin_the_same_job_one_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        let (mut one, mut other) = (open(), open());
+        let known = JobRecord {
+            id: "Northwind: 0 2 * * * UTC".to_owned(),
+            settled: "2026-11-20T02:00:00Z".to_owned(),
+            began: None,
+            ended: None,
+            exit: None,
+            skipped: 0,
+        };
+        let begun = |time: &str| JobRecord { began: Some(time.to_owned()), ..known.clone() };
+        assert_eq!(one.begin_job(None, &known).unwrap(), None, "nothing is known of it");
+        let (first, second) = (begun("2026-11-21T02:00:00Z"), begun("2026-11-21T02:00:01Z"));
+        assert_eq!(one.begin_job(Some(&known), &first).unwrap(), None);
+        assert_eq!(other.begin_job(Some(&known), &second).unwrap(), Some(first.clone()));
+        assert_eq!(other.jobs().unwrap(), std::slice::from_ref(&first), "nothing was noted");
+        assert_eq!(other.begin_job(Some(&first), &second).unwrap(), None);
+    }
+
+    #[test]
     fn a_run_that_was_stopped_is_to_be_made_up_for_until_it_was() {
         let stopped = JobRecord {
             id: "Northwind: 0 2 * * * UTC".to_owned(),

@@ -3,8 +3,9 @@
 use super::{Done, Sqlite};
 use crate::history::dates::seconds;
 use crate::history::outbox::Standing;
-use crate::history::{Archive as _, HistoryError, Prune, Pruned, RunNumber, State, Wanted};
+use crate::history::{Archive as _, HistoryError, Prune, Pruned, RunNumber, State, Wanted, latest};
 use crate::model::matter::MatterState;
+use jiff::Timestamp;
 use rusqlite::Transaction;
 use std::collections::BTreeSet;
 
@@ -31,18 +32,22 @@ const SWEEP: &str = "
     DELETE FROM target WHERE id NOT IN (SELECT target FROM run_target);";
 
 /// Forgets what the rule takes.
-pub(super) fn prune(store: &mut Sqlite, rule: Prune, dry_run: bool) -> Result<Pruned, HistoryError> {
+pub(super) fn prune(store: &mut Sqlite, rule: Prune, now: Timestamp, dry_run: bool) -> Result<Pruned, HistoryError> {
     let runs = store.runs(&Wanted::default())?;
     let old: Vec<(RunNumber, State)> = match rule {
-        Prune::Keep(count) => runs.iter().rev().skip(count).map(|run| (run.number, run.state)).collect(),
+        Prune::Keep(count) => {
+            let counted = runs.iter().rev().filter(|run| !run.is_ahead(now));
+            counted.skip(count).map(|run| (run.number, run.state)).collect()
+        }
         Prune::Since(time) => {
             let old = runs.iter().filter(|run| seconds(&run.started).is_some_and(|started| started < time));
             old.map(|run| (run.number, run.state)).collect()
         }
     };
-    let mut needed = store.blamed(lasts(store))?;
+    let mut needed = store.blamed(lasts(store, now))?;
     needed.extend(store.blamed(shown(store))?);
-    let mut pruned = Pruned::default();
+    let ahead = runs.iter().filter(|run| run.is_ahead(now)).map(|run| run.number);
+    let mut pruned = Pruned { ahead: ahead.collect(), ..Pruned::default() };
     for (number, state) in old {
         let spared = state == State::Running || needed.contains(&number);
         if spared { pruned.spared.push(number) } else { pruned.runs.push(number) }
@@ -75,16 +80,16 @@ fn size(store: &Sqlite) -> u64 {
 }
 
 /// For each target the last run that is worth keeping for its sake: the last in which it was finished, and where there is none,
-/// the last in which it is at all.
-fn lasts(store: &Sqlite) -> Done<BTreeSet<RunNumber>> {
+/// the last in which it is at all. One that is dated in the future is the last only where there is no other.
+fn lasts(store: &Sqlite, now: Timestamp) -> Done<BTreeSet<RunNumber>> {
     let mut lasts = BTreeSet::new();
     let mut statement = store.connection.prepare(
-        "SELECT id, max(finished || started || printf('%020d', id)) FROM (
+        "SELECT id, max((started <= ?1) || finished || started || printf('%020d', id)) FROM (
              SELECT target, run.id AS id, started, NOT unfinished AS finished FROM run_target
              JOIN run ON run.id = run JOIN snapshot ON snapshot.id = snapshot)
          GROUP BY target",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([latest(now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()])?;
     while let Some(row) = rows.next()? {
         lasts.insert(RunNumber(row.get(0)?));
     }
@@ -130,6 +135,31 @@ mod tests {
     use crate::model::matter::Matter;
     use crate::model::verdict::Severity;
 
+    fn now() -> Timestamp {
+        "2026-11-07T09:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_run_that_is_dated_in_the_future_takes_no_real_one_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(&folder.path().join("history.db"), Mode::Create, |_| String::new()).unwrap();
+        let run = World::sound().run();
+        let targets = [run.targets[0].target.clone()];
+        for started in ["2026-11-05T02:00:00Z", "2026-11-06T02:00:00Z", "2027-11-06T02:00:00Z", "2028-11-06T02:00:00Z"]
+        {
+            let run = crate::model::run::Run { started: started.to_owned(), ..run.clone() };
+            let number = store.begin(&run.started, &Beginning::default(), &targets).unwrap();
+            store.finish(number, &run, &[(0, &run.targets[0])]).unwrap();
+        }
+        let numbers = |numbers: &[i64]| numbers.iter().copied().map(RunNumber).collect::<Vec<_>>();
+        let pruned = store.prune(Prune::Keep(1), now(), false).unwrap();
+        assert_eq!((pruned.runs, pruned.spared, pruned.ahead), (numbers(&[1]), numbers(&[]), numbers(&[3, 4])));
+        // By age too the last real run of a server stays.
+        let since = "2026-11-07T00:00:00Z".parse::<Timestamp>().unwrap().as_second();
+        let pruned = store.prune(Prune::Since(since), now(), false).unwrap();
+        assert_eq!((pruned.runs, pruned.spared), (numbers(&[]), numbers(&[2])));
+    }
+
     #[test]
     fn what_showed_something_that_is_open_is_not_forgotten_until_it_is_mended() {
         let folder = tempfile::tempdir().unwrap();
@@ -159,11 +189,11 @@ mod tests {
         assert!(store.note_look(&Look { open: vec![matter], ..Look::default() }).unwrap());
         let numbers = |numbers: &[i64]| numbers.iter().copied().map(RunNumber).collect::<Vec<_>>();
         for dry_run in [true, false] {
-            let pruned = store.prune(Prune::Keep(1), dry_run).unwrap();
+            let pruned = store.prune(Prune::Keep(1), now(), dry_run).unwrap();
             assert_eq!((pruned.runs, pruned.spared), (numbers(&[1, 4, 5]), numbers(&[2, 3])));
         }
         let look = Look { looks: 1, closed: vec!["a".to_owned()], ..Look::default() };
         assert!(store.note_look(&look).unwrap());
-        assert_eq!(store.prune(Prune::Keep(1), false).unwrap().runs, numbers(&[2, 3]));
+        assert_eq!(store.prune(Prune::Keep(1), now(), false).unwrap().runs, numbers(&[2, 3]));
     }
 }
