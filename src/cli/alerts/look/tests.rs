@@ -235,7 +235,7 @@ fn what_is_worse_after_an_outage_is_told_however_long_that_was() {
         hours.scan(&down());
     }
     hours.look();
-    let pruned = hours.store.prune(Prune::Keep(1), Timestamp::now(), false).unwrap();
+    let pruned = hours.store.prune(Prune::Keep(1), Timestamp::now(), true).unwrap();
     assert!(!pruned.runs.contains(&RunNumber(1)), "it is what is compared with");
     hours.scan(&open());
     let (words, _) = hours.look();
