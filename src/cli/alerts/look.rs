@@ -311,11 +311,9 @@ fn scan_options(options: &[OsString]) -> Result<Box<ScanArgs>, CliError> {
 fn placed(inventory: &Inventory) -> Vec<Placed> {
     let placed = |target: &Target| {
         // Behind one address there may be several servers, told apart by their ports and by the name that is sent.
-        let mut host = target.host.to_string();
-        for moved in &target.moved {
-            host.push_str(&format!(" {}={}", moved.from, moved.to));
-        }
-        host.extend(target.sni.iter().flat_map(|name| [" ", name]));
+        let moved = target.moved.iter().map(|moved| format!("{}={}", moved.from, moved.to));
+        let told = std::iter::once(target.host.to_string()).chain(moved).chain(target.sni.clone());
+        let host = told.collect::<Vec<_>>().join(" ");
         Placed { client: target.client.clone(), name: target.name.clone(), host }
     };
     inventory.targets.iter().map(placed).collect()

@@ -6,7 +6,8 @@ use crate::history::content::{self, Body, Kind};
 use crate::history::dates::Dates;
 use crate::history::{HistoryError, RunNumber};
 use crate::model::run::Run;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -39,14 +40,13 @@ pub(super) fn of_run(store: &Sqlite, number: RunNumber) -> Done<HashMap<usize, A
     let mut rows = statement.query([number.0, ways])?;
     while let Some(row) = rows.next()? {
         let (place, content): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let still = match known.get(&content) {
-            Some(still) => Arc::clone(still),
-            None => {
-                let json = body
-                    .query_row([content], |row| Ok(content::unpack(row.get(0)?, row.get_ref(1)?.as_blob()?, &dates)))?;
-                let still: Arc<Still> = Arc::new(content::read(&json?)?);
-                known.insert(content, Arc::clone(&still));
-                still
+        let still = match known.entry(content) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(new) => {
+                let read = |row: &Row<'_>| Ok(content::unpack(row.get(0)?, row.get_ref(1)?.as_blob()?, &dates));
+                let json = body.query_row([content], read)?;
+                let still: Still = content::read(&json?)?;
+                Arc::clone(new.insert(Arc::new(still)))
             }
         };
         stills.insert(usize::try_from(place).unwrap_or_default(), still);
