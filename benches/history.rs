@@ -29,8 +29,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The first night, in seconds since 1970: 2026-01-01, 02:00.
-const BEGIN: i64 = 1_767_232_800;
+/// The first night, in seconds since 1970: 2025-01-01, 02:00. None of a year is to come.
+const BEGIN: i64 = 1_735_696_800;
 const DAY: i64 = 86_400;
 
 /// For how long a certificate is valid, in days.

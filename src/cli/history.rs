@@ -58,8 +58,16 @@ pub(super) fn say_ahead(runs: &[Summary], now: Timestamp, consequence: &str, sha
     }
 }
 
+/// `1, 3 to 9`: each number, and those in a row by the first and the last.
 fn listed(numbers: &[RunNumber]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut sorted = numbers.to_vec();
+    sorted.sort_unstable();
+    let rows = sorted.chunk_by(|one, next| one.0 + 1 == next.0);
+    let told = rows.flat_map(|row| match row {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        few => few.iter().map(ToString::to_string).collect(),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// Runs `portreeve history`.
@@ -339,4 +347,17 @@ pub(super) fn prune(args: &PruneArgs, shared: &Shared) -> Result<Exit, CliError>
     let lines: Vec<String> = text.lines().map(|line| wrapped(line, shared.columns(), "", "  ")).collect();
     print(&format!("{}\n", lines.join("\n")))?;
     Ok(Exit::Clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_in_a_row_are_told_by_the_first_and_the_last() {
+        let told = |numbers: &[i64]| listed(&numbers.iter().copied().map(RunNumber).collect::<Vec<_>>());
+        assert_eq!(told(&[1, 2]), "1, 2");
+        assert_eq!(told(&[9, 1, 3, 4, 5, 6, 11, 12]), "1, 3 to 6, 9, 11, 12");
+        assert_eq!(told(&[]), "");
+    }
 }
