@@ -240,6 +240,8 @@ fn requests(rule: &Rule, roles: &BTreeSet<Role>) -> Vec<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::builtin::Catalogs;
+    use crate::model::target::Host;
 
     #[test]
     fn udp_ports_that_somebody_asks_for_by_name_come_before_ranges() {
@@ -250,5 +252,19 @@ mod tests {
         assert_eq!(groups[..4], [vec![75], vec![8002], vec![72, 73, 74], vec![70, 71]]);
         assert_eq!((groups.len(), groups[4].len()), (5, 1001));
         assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), plan.numbers(Transport::Udp).len());
+    }
+
+    /// Also of servers whose guides have no item about it: alerts and reports tell of every certificate that ends.
+    #[test]
+    fn the_end_of_certificates_is_asked_of_every_role_that_is_asked_for_tls() {
+        let catalogs = Catalogs::built_in().unwrap();
+        for role in Role::ALL {
+            let target = Target { roles: [role].into(), ..Target::new("c", Host::Name("rmm.example".to_owned())) };
+            let plan = Plan::new(&target, &catalogs.guides, &Extra::default());
+            assert!(!plan.follow_up.tls_versions.is_empty(), "{role}");
+            assert!(!plan.follow_up.certificate.is_empty(), "{role}");
+        }
+        let plain = Plan::new(&Target::new("c", Host::Name("h".to_owned())), &[], &Extra::default());
+        assert!(plain.follow_up.certificate.is_empty(), "nobody asks for TLS");
     }
 }

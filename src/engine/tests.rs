@@ -130,3 +130,21 @@ fn clients_take_turns() {
     let inquiries = [of("a"), of("a"), of("a"), of("b"), of("c"), of("c")];
     assert_eq!(in_turn(&inquiries), [0, 3, 4, 1, 5, 2]);
 }
+
+#[test]
+fn only_what_kept_an_address_from_being_asked_explains_that_nothing_came_from_it() {
+    let (here, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+    let message = || "m".to_owned();
+    for (troubles, unexplained) in [
+        (vec![], true),
+        (vec![Trouble::NoRoute { address: other }], true),
+        (vec![Trouble::Unresolved { message: message() }], true),
+        (vec![Trouble::Witness { address: here, message: message() }], true),
+        (vec![Trouble::NoRoute { address: here }], false),
+        (vec![Trouble::Unresolved { message: message() }, Trouble::Interrupted], false),
+        (vec![Trouble::OutOfTime], false),
+        (vec![Trouble::Ourselves { message: message() }], false),
+    ] {
+        assert_eq!(is_unexplained(&troubles, here), unexplained, "{troubles:?}");
+    }
+}
